@@ -1,0 +1,14 @@
+"""A reproducible companion to "Architectures for Siamese Neural Networks".
+
+One idea a module, read in this order: `params` → `data` → `pairs` → `models` → `training` → `results` →
+`episodes` and `evaluation` → `figures` and `tables` → `batch` → `report`.
+
+The Keras backend is chosen here, before Keras is first imported: TensorFlow unless KERAS_BACKEND says otherwise.
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+__version__ = "0.1.0"

@@ -1,0 +1,114 @@
+"""How good a model is at N-way K-shot: embed each image once, score all episodes as array work, give an interval."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from .episodes import Episodes, Protocol, draw_episodes, judge
+
+if TYPE_CHECKING:
+    import keras
+
+    from .data import Split
+
+PAIRS_AT_ONCE = 20_000  # bounds the memory of one block of embedding differences
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy over episodes, with the Wilson 95 % interval; fractions from 0 to 1."""
+
+    accuracy: float
+    low: float
+    high: float
+    correct: int
+    episodes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def score_of(correct: np.ndarray) -> Score:
+    """The score of (episodes,) bool answers."""
+    return wilson(int(correct.sum()), len(correct))
+
+
+def wilson(correct: int, episodes: int) -> Score:
+    """Accuracy and its 95 % interval by Wilson's score method (E. B. Wilson, JASA 22, 1927; computed by SciPy)."""
+    interval = binomtest(correct, episodes).proportion_ci(0.95, method="wilson")
+    return Score(correct / episodes, float(interval.low), float(interval.high), correct, episodes)
+
+
+def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.ndarray:
+    """Embeddings of images (n, height, width) uint8 → (n, embedding) float32, by the model's backbone."""
+    return np.asarray(
+        model.get_layer("backbone").predict(images[..., None], batch_size=batch_size, verbose=0), np.float32
+    )
+
+
+def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The head's answer for pairs of embeddings (n, embedding) each → (n,) float32, 1 for "same class"."""
+    from keras import ops
+
+    distance, head = model.get_layer("l1_distance"), model.get_layer("similarity")
+    blocks = [
+        ops.convert_to_numpy(head(distance([left[i : i + PAIRS_AT_ONCE], right[i : i + PAIRS_AT_ONCE]])))[:, 0]
+        for i in range(0, len(left), PAIRS_AT_ONCE)
+    ]
+    return np.concatenate(blocks).astype(np.float32)
+
+
+def answer(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
+    """Which episodes the model answers correctly: embeddings (classes, drawers, embedding) → (episodes,) bool.
+
+    Every query is compared with every support image of its episode by the model's own head.
+    """
+    shape = episodes.support.shape[:-1]  # (episodes, ways, shots)
+    query = np.broadcast_to(episodes.query[:, None, None, :], episodes.support.shape)
+    flat_query, flat_support = query.reshape(-1, 2), episodes.support.reshape(-1, 2)
+    similarities = np.empty(len(flat_query), np.float32)
+    for start in range(0, len(flat_query), PAIRS_AT_ONCE):
+        block = slice(start, start + PAIRS_AT_ONCE)
+        similarities[block] = similarity(
+            model,
+            embeddings[flat_query[block, 0], flat_query[block, 1]],
+            embeddings[flat_support[block, 0], flat_support[block, 1]],
+        )
+    return judge(similarities.reshape(shape), episodes)
+
+
+def embed_needed(model: keras.Model, split: Split, episodes: Episodes) -> np.ndarray:
+    """Embeddings (classes, drawers, embedding) of the images that the episodes use; the others stay zero."""
+    picks = np.concatenate([episodes.query, episodes.support.reshape(-1, 2)])
+    flat = np.unique(picks[:, 0] * split.drawers + picks[:, 1])
+    some = embed(model, split.images.reshape(-1, *split.images.shape[2:])[flat])
+    every = np.zeros((split.classes * split.drawers, some.shape[1]), np.float32)
+    every[flat] = some
+    return every.reshape(split.classes, split.drawers, -1)
+
+
+def one_shot_accuracy(
+    model: keras.Model,
+    split: Split,
+    *,
+    protocol: Protocol = "strict",
+    ways: int = 20,
+    shots: int = 1,
+    episodes: int = 1000,
+    seed: int | list[int] = 0,
+) -> Score:
+    """N-way K-shot accuracy of a model on a split, from fresh episodes of the given seed."""
+    drawn = draw_episodes(
+        protocol,
+        classes=split.classes,
+        drawers=split.drawers,
+        ways=ways,
+        shots=shots,
+        episodes=episodes,
+        seed=seed,
+    )
+    return score_of(answer(model, embed_needed(model, split, drawn), drawn))
