@@ -1,13 +1,14 @@
-"""The built-in dataset: handwriting of invented alphabets, drawn by a seeded program, so that nothing is downloaded.
+"""The built-in dataset: handwriting of invented alphabets, drawn by a seeded program, so nothing is downloaded.
 
-It has Omniglot's form (binary images, twenty drawers a character, splits that share no alphabet) but is not Omniglot:
-figures and pages made from it say so. An alphabet is a set of anchor points, preferred directions and favourite
-primitives; a character is one to four pen strokes, each a chain of primitives from anchor to anchor; a drawer is a
-hand with its own slant, scale, aspect, tremor, rounding, pen and offset, plus what differs from drawing to drawing.
+It has Omniglot's form (binary images, twenty drawers a character, splits that share no alphabet) but is not
+Omniglot: figures and pages made from it say so. An alphabet is a set of anchor points, preferred directions and
+favourite primitives; a character is one to four pen strokes, each a chain of primitives from anchor to anchor; a
+drawer is a hand with its own slant, scale, aspect, tremor, rounding, pen and offset, plus what differs from drawing
+to drawing.
 
 The pixels are meant to be the same everywhere. Randomness is `Generator.random` alone, points are rounded to 1/16
-pixel before anything is inked, and the pen is a disc tested in whole numbers, so that a last-digit difference between
-two mathematics libraries does not reach the image.
+pixel before anything is inked, and the pen is a disc tested in whole numbers, so that a last-digit difference
+between two mathematics libraries does not reach the image.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import numpy as np
 
 from .data import Dataset, Split, fingerprint
 
-GENERATOR_VERSION = 1  # raise it whenever the drawn pixels change: results made before are then not mixed with new ones
+GENERATOR_VERSION = (
+    1  # raise it whenever the drawn pixels change: results made before are then not mixed with new ones
+)
 
 SPACING = 0.008  # distance of a stroke's points, as a share of the character's box
 TREMOR_WAVES = 14  # cosines of a stroke's deviation: the first three are drift, the others tremor
@@ -69,7 +72,8 @@ class Alphabet:
     anchors     (anchors, 2) where strokes start and end, in a box of 1 × 1, y downwards
     directions  (directions, 2) unit vectors that strokes prefer
     favourites  names of primitives, the likeliest first
-    strokes     (4,) weights of one to four strokes; chain, attach, dots: chances of going on, touching and dotting
+    strokes     (4,) weights of one to four strokes
+    chain, attach, dots  chances of going on without lifting, of starting on an earlier stroke, of adding a dot
     """
 
     anchors: np.ndarray
@@ -85,9 +89,12 @@ class Alphabet:
 class Hands:
     """The constant habits of some drawers; one row a drawer, lengths as a share of the image's side.
 
-    transform  (drawers, 2, 2) scale, aspect, slant and rotation        offset    (drawers, 2)
-    waves      (drawers, TREMOR_WAVES) size of drift and tremor          rounding  (drawers,) 0 angular to 1 round
-    pen        (drawers,) radius of the pen                              bend      (drawers, 2) curvature of their lines
+    transform  (drawers, 2, 2) scale, aspect, slant and rotation
+    offset     (drawers, 2) from the middle of the paper
+    waves      (drawers, TREMOR_WAVES) size of drift and tremor, by frequency
+    rounding   (drawers,) 0 angular to 1 round
+    pen        (drawers,) radius
+    bend       (drawers, 2) curvature of what should be straight
     """
 
     transform: np.ndarray
@@ -99,7 +106,7 @@ class Hands:
 
 
 def _bell(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Bell-shaped numbers, mean 0 and variance 1, at most 3.5; from uniforms only, whose stream is the stablest."""
+    """Bell-shaped numbers, mean 0 and variance 1, at most 3.5, from uniforms only."""
     return (rng.random((4, *shape)).sum(axis=0) - 2) * np.sqrt(3.0)
 
 
@@ -174,7 +181,18 @@ def _invent_character(rng: np.random.Generator, alphabet: Alphabet) -> list[np.n
         strokes.append(alphabet.anchors[gaps.argmax()] + 0.02 * _frame(np.cos(6 * T), np.sin(6 * T)))
     ink = np.concatenate(strokes)
     low, high = ink.min(axis=0), ink.max(axis=0)
-    return [(stroke - (low + high) / 2) / max(1.0, (high - low).max()) for stroke in strokes]
+    unit = np.clip((high - low).max(), 0.6, 1.0) / np.clip((high - low).max(), 0.3, None)
+    return [(stroke - (low + high) / 2) * unit for stroke in strokes]
+
+
+def _legible(strokes: list[np.ndarray]) -> bool:
+    """Neither a speck nor a scribble: of moderate length, and no pen going over its own line again."""
+    length = SPACING * sum(map(len, strokes))
+    middles = np.concatenate(strokes)[None] * 64 + 48
+    area = (_ink(middles, np.array([2.5]), 96) == 0).sum() / (
+        5 * 64
+    )  # a line as long as itself, if nothing overlaps
+    return bool(0.7 <= length <= 4.0 and area > 0.8 * length)
 
 
 def _blurred(strokes: list[np.ndarray]) -> np.ndarray:
@@ -188,12 +206,12 @@ def _blurred(strokes: list[np.ndarray]) -> np.ndarray:
 
 
 def _invent_characters(rng: np.random.Generator, alphabet: Alphabet, count: int) -> list[list[np.ndarray]]:
-    """Characters of moderate length that no two of are alike."""
+    """That many legible characters of which no two are alike."""
     characters: list[list[np.ndarray]] = []
     looks: list[np.ndarray] = []
     for attempt in range(100 * count):
         strokes = _invent_character(rng, alphabet)
-        if not 0.7 <= SPACING * sum(map(len, strokes)) <= 4.0:
+        if not _legible(strokes):
             continue
         look = _blurred(strokes)
         limit = TOO_ALIKE + 0.3 * attempt / (100 * count)  # a poor alphabet is given more room, slowly
@@ -206,18 +224,20 @@ def _invent_characters(rng: np.random.Generator, alphabet: Alphabet, count: int)
 
 
 def _invent_hands(rng: np.random.Generator, drawers: int) -> Hands:
-    scale, aspect = 0.58 * np.exp(0.2 * _bell(rng, drawers)), np.exp(0.13 * _bell(rng, drawers))
-    slant, turn = 0.16 * _bell(rng, drawers), 0.09 * _bell(rng, drawers)
-    upright = np.stack([scale * aspect, -slant * scale, np.zeros(drawers), scale / aspect], -1).reshape(-1, 2, 2)
+    scale, aspect = 0.62 * np.exp(0.13 * _bell(rng, drawers)), np.exp(0.1 * _bell(rng, drawers))
+    slant, turn = 0.14 * _bell(rng, drawers), 0.07 * _bell(rng, drawers)
+    upright = np.stack([scale * aspect, -slant * scale, np.zeros(drawers), scale / aspect], -1).reshape(
+        -1, 2, 2
+    )
     rotation = np.stack([np.cos(turn), -np.sin(turn), np.sin(turn), np.cos(turn)], -1).reshape(-1, 2, 2)
-    drift, tremor = 0.02 + 0.03 * rng.random((drawers, 1)), 0.001 + 0.006 * rng.random((drawers, 1)) ** 2
+    drift, tremor = 0.015 + 0.025 * rng.random((drawers, 1)), 0.001 + 0.004 * rng.random((drawers, 1)) ** 2
     wave = np.arange(TREMOR_WAVES)
     return Hands(
         transform=rotation @ upright,
-        offset=0.05 * _bell(rng, drawers, 2),
+        offset=0.035 * _bell(rng, drawers, 2),
         waves=np.where(wave < 3, drift / (1 + 0.5 * wave), tremor),
         rounding=rng.random(drawers),
-        pen=0.0135 + 0.006 * rng.random(drawers),
+        pen=0.014 + 0.006 * rng.random(drawers),
         bend=0.12 * _bell(rng, drawers, 2),
     )
 
@@ -237,7 +257,7 @@ def _draw(rng: np.random.Generator, strokes: list[np.ndarray], hands: Hands, siz
     points = points + hands.bend[:, None] * (points[..., ::-1] ** 2)
     mood = np.eye(2) + 0.05 * _bell(rng, drawers, 2, 2)
     points = points @ np.swapaxes(hands.transform @ mood, 1, 2)
-    points += (hands.offset + 0.03 * _bell(rng, drawers, 2))[:, None]
+    points += (hands.offset + 0.02 * _bell(rng, drawers, 2))[:, None]
     low, high = points.min(axis=1, keepdims=True), points.max(axis=1, keepdims=True)
     points = (points - (low + high) / 2) / np.maximum(1.0, (high - low).max(axis=2, keepdims=True) / 0.92)
     reach = np.abs(points).max(axis=1, keepdims=True)
@@ -246,7 +266,7 @@ def _draw(rng: np.random.Generator, strokes: list[np.ndarray], hands: Hands, siz
 
 
 def _ink(points: np.ndarray, radius: np.ndarray, size: int) -> np.ndarray:
-    """Discs of radius (images,) pixels at points (images, n, 2), x then y in pixels: (images, size, size) uint8.
+    """Discs of radius (images,) pixels at points (images, n, 2), x then y, as (images, size, size) uint8.
 
     A pixel is ink when its middle is within the radius: decided in whole numbers of 1/16 pixel.
     """
@@ -256,7 +276,9 @@ def _ink(points: np.ndarray, radius: np.ndarray, size: int) -> np.ndarray:
     span = int(reach.max()) // SUBPIXELS + 1
     paper = np.full((len(points), size + 2 * span, size + 2 * span), 255, np.uint8)
     pixel = np.clip(pixel, 0, size - 1) + span
-    corner = (np.arange(len(points))[:, None] * paper.shape[1] + pixel[..., 1]) * paper.shape[2] + pixel[..., 0]
+    corner = (np.arange(len(points))[:, None] * paper.shape[1] + pixel[..., 1]) * paper.shape[2] + pixel[
+        ..., 0
+    ]
     flat = paper.reshape(-1)
     for dy in range(-span, span + 1):
         across = reach**2 - (dy * SUBPIXELS - rest[..., 1]) ** 2
@@ -288,7 +310,7 @@ def draw_dataset(
 
     size       side of the images in pixels; everything scales with it, the characters stay the same
     alphabets  how many for training and for evaluation, each of 12 to 19 characters
-    drawers    people a character is drawn by; the two splits have different people, as they have different alphabets
+    drawers    how many people draw each character; the two splits have different people
     seed       another one gives other alphabets and other drawers
 
     Images are (classes, drawers, size, size) uint8, 0 ink and 255 paper, nothing between.
@@ -302,5 +324,5 @@ def draw_dataset(
         val=val,
         fingerprint=fingerprint(train, val),
         synthetic=True,
-        source=f"built-in characters drawn by siamese_utils.synthetic, version {GENERATOR_VERSION}, seed {seed}",
+        source=f"characters drawn by siamese_utils.synthetic, version {GENERATOR_VERSION}, seed {seed}",
     )

@@ -1,0 +1,171 @@
+"""What a run leaves on disk, and one tidy table over all runs.
+
+reports/<profile>/results/<experiment>-s<seed>-<hash>/
+    config.json    the run's key: everything that determines its numbers
+    history.csv    one line a check: losses, learning rate, train and val accuracy with Wilson intervals
+    metrics.json   final accuracies (protocol, split, ways), first batch loss, parameters, provenance
+    answers.npz    which of the final 20-way episodes were answered correctly, for paired tests
+    model.keras    the trained weights (not committed)
+
+A folder under its final name is complete: it is written under a temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .errors import ResultsError
+from .params import Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
+from .paths import reports_dir
+
+if TYPE_CHECKING:
+    import keras
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its folder."""
+
+    folder: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return _read_json(self.folder / "config.json")
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        return _read_json(self.folder / "metrics.json")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One line a check; the columns are listed in `training.HISTORY_COLUMNS`."""
+        return pd.read_csv(self.folder / "history.csv")
+
+    @property
+    def experiment(self) -> Experiment:
+        return load_experiment(self.config["experiment"])
+
+    @property
+    def seed(self) -> int:
+        return self.config["seed"]
+
+    def answers(self) -> dict[str, np.ndarray]:
+        """"<protocol>/<split>" → (episodes,) bool, which of the final 20-way episodes were answered correctly."""
+        with np.load(self.folder / "answers.npz") as packed:
+            return {
+                name: np.unpackbits(packed[name], count=self.metrics["episodes"]).astype(bool)
+                for name in packed.files
+            }
+
+    def model(self) -> keras.Model:
+        """The trained model. ResultsError where the weights were not kept (committed results leave them out)."""
+        path = self.folder / "model.keras"
+        if not path.is_file():
+            raise ResultsError(
+                f"run {self.run_id} has no weights here (they are not committed): delete its folder "
+                f"{self.folder} and run the experiment again."
+            )
+        import keras
+
+        from . import models  # noqa: F401 - registers the layers that the file names
+
+        return keras.saving.load_model(path, safe_mode=True)
+
+
+def results_dir(profile: Profile) -> Path:
+    return reports_dir() / profile.name / "results"
+
+
+def dataset_fingerprint(profile: Profile) -> str:
+    """The fingerprint of the profile's dataset, known without loading it."""
+    if profile.dataset == "omniglot":
+        from .omniglot import FINGERPRINT
+
+        return FINGERPRINT
+    from .synthetic import GENERATOR_VERSION
+
+    return f"synthetic characters, version {GENERATOR_VERSION}"
+
+
+def run_folder(experiment: Experiment, profile: Profile, seed: int) -> tuple[Path, dict[str, Any]]:
+    """The folder of a run and the key it is named after, whether the run exists or not."""
+    key = run_key(experiment, profile, seed, dataset_fingerprint(profile))
+    return results_dir(profile) / f"{experiment.name}-s{seed}-{key_hash(key)}", key
+
+
+def find_run(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
+    """The finished run, or None where it has not been run."""
+    folder, _ = run_folder(experiment, profile, seed)
+    return Run(folder) if folder.is_dir() else None
+
+
+def find_runs(profile: Profile, experiments: Iterable[Experiment] | None = None) -> list[Run]:
+    """All finished runs of a profile's seeds, in the matrix's order; those not run are left out."""
+    chosen = load_matrix().experiments if experiments is None else experiments
+    found = (find_run(experiment, profile, seed) for experiment in chosen for seed in profile.seeds)
+    return [run for run in found if run]
+
+
+def tidy(runs: Iterable[Run]) -> pd.DataFrame:
+    """One line for every final accuracy of every run: run, experiment, seed, protocol, split, ways, accuracy, interval.
+
+    Accuracies are fractions; low and high bound the Wilson 95 % interval over episodes.
+    """
+    rows = [
+        {
+            "run_id": run.run_id,
+            "experiment": run.config["experiment"],
+            "seed": run.seed,
+            "protocol": score["protocol"],
+            "split": score["split"],
+            "ways": score["ways"],
+            **{name: score[name] for name in ("accuracy", "low", "high", "correct", "episodes")},
+        }
+        for run in runs
+        for score in run.metrics["scores"]
+    ]
+    columns = ["run_id", "experiment", "seed", "protocol", "split", "ways"]
+    return pd.DataFrame(rows, columns=[*columns, "accuracy", "low", "high", "correct", "episodes"])
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def finish(partial: Path, final: Path) -> Run:
+    """Give a complete folder its final name; of two writers the first one wins."""
+    try:
+        partial.rename(final)
+    except OSError:
+        if not final.is_dir():
+            raise
+        shutil.rmtree(partial, ignore_errors=True)
+    return Run(final)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultsError(
+            f"run {path.parent.name} cannot be read ({path.name}: {error}): delete its folder and run it again."
+        ) from error

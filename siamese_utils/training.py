@@ -1,0 +1,295 @@
+"""`run(experiment, profile, seed)`: load the finished run, or train it, evaluate it and keep it.
+
+The author's loop (5,001 updates, a check after updates 0, 100, …, 5,000) is cut at its checks: between two checks
+`model.fit` sees the batches up to the check's own, then that one alone, so that its loss can be logged by itself as
+the author did. After each check the model with its optimizer is saved, and a killed run goes on from there.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from filelock import FileLock
+
+from . import models
+from .data import Dataset, Split, load_dataset
+from .episodes import draw_episodes
+from .evaluation import answer, embed, one_shot_accuracy, score_of
+from .pairs import batch_of_step, take
+from .params import Experiment, Profile, load_experiment, load_profile
+from .provenance import provenance
+from .results import SCHEMA_VERSION, Run, finish, run_folder, write_json
+
+CHECK_SEED, FINAL_SEED = 1_000, 2_000  # episodes never share random numbers with training, nor checks with finals
+SPLITS = ("train", "val")
+HISTORY_COLUMNS = (
+    "iteration",  # the check's number as the author counts: after update `iteration`, the first being update 0
+    "batch_loss",  # loss of that update's batch alone, penalties included, before the update
+    "mean_loss",  # mean over the updates since the last check
+    "learning_rate",
+    *(f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")),  # author's protocol, 20-way
+    "seconds",  # since the run began, pauses between a kill and its resumption left out
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells while it trains: for a progress display, not for results."""
+
+    experiment: str
+    seed: int
+    iteration: int
+    iterations: int
+    batch_loss: float
+    val_accuracy: float
+
+
+class PairBatches(keras.utils.PyDataset):
+    """The batches of training steps first to last - 1: ((left, right), labels), images uint8 (batch, size, size, 1)."""
+
+    def __init__(self, images: np.ndarray, seed: int, batch_size: int, first: int, last: int):
+        super().__init__()
+        self.images, self.seed, self.batch_size, self.first, self.last = images, seed, batch_size, first, last
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, index: int):
+        classes, drawers = self.images.shape[:2]
+        pairs = batch_of_step(self.seed, self.first + index, classes, drawers, self.batch_size)
+        return (take(self.images, pairs.left), take(self.images, pairs.right)), pairs.labels[:, None]
+
+
+def run(
+    experiment: str | Experiment,
+    profile: str | Profile,
+    seed: int = 0,
+    *,
+    dataset: Dataset | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """The finished run of an experiment under a profile and seed; trained now if it is not on disk.
+
+    A second process that asks for the same run waits for the first. A killed run resumes from its last check.
+    Raises ParamsError for names that do not exist, DataError where the dataset cannot be had.
+    """
+    experiment, profile = load_experiment(experiment), load_profile(profile)
+    folder, key = run_folder(experiment, profile, seed)
+    if folder.is_dir():
+        return Run(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
+        if not folder.is_dir():
+            _train_and_evaluate(folder, key, experiment, profile, seed, dataset or load_dataset(profile), progress)
+    Path(lock.lock_file).unlink(missing_ok=True)
+    return Run(folder)
+
+
+def check_iterations(experiment: Experiment, profile: Profile) -> list[int]:
+    """The updates after which a check is made: 0, every `check_every`-th, and the last."""
+    last = profile.scaled(experiment.recipe.iterations)
+    return sorted({*range(0, last + 1, profile.check_every), last})
+
+
+def train(
+    model: keras.Model,
+    split: Split,
+    experiment: Experiment,
+    profile: Profile,
+    seed: int,
+    checks: list[int],
+    *,
+    after_check: Callable[[int, dict[str, float]], None],
+    first_update: int = 0,
+) -> None:
+    """Train through the given checks; `after_check(iteration, losses)` follows each.
+
+    Losses: batch_loss, mean_loss, learning_rate. Updates before `first_update` were made earlier.
+    """
+
+    def fit(first: int, last: int) -> float:
+        batches = PairBatches(split.images, seed, experiment.recipe.batch_size, first, last)
+        return model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
+
+    for check in checks:
+        before = check - first_update
+        mean_before = fit(first_update, check) if before else 0.0
+        learning_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        batch_loss = fit(check, check + 1)
+        mean_loss = (mean_before * before + batch_loss) / (before + 1)
+        after_check(
+            check, {"batch_loss": batch_loss, "mean_loss": mean_loss, "learning_rate": learning_rate}
+        )
+        first_update = check + 1
+
+
+def prepare_backend(seed: int) -> None:
+    """Make a CPU run repeatable to the byte: one seed for everything, deterministic operations on TensorFlow."""
+    keras.utils.set_random_seed(seed)
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.enable_op_determinism()
+
+
+def check_accuracy(
+    model: keras.Model, dataset: Dataset, profile: Profile, iteration: int
+) -> dict[str, float]:
+    """The author's check: 250 1-shot 20-way episodes on each split; the same episodes for every model."""
+    row = {}
+    for number, name in enumerate(SPLITS):
+        score = one_shot_accuracy(
+            model,
+            dataset.split(name),
+            protocol="author",
+            episodes=profile.check_episodes,
+            seed=[CHECK_SEED, number, iteration],
+        )
+        row |= {f"{name}_accuracy": score.accuracy, f"{name}_low": score.low, f"{name}_high": score.high}
+    return row
+
+
+def final_scores(
+    model: keras.Model, dataset: Dataset, profile: Profile
+) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Every final accuracy, and the packed answers of the 20-way episodes.
+
+    Scores: both protocols on both splits at 20 ways, and on val at each of the profile's ways.
+    Answers: "<protocol>/<split>" → np.packbits of (episodes,) bool.
+    """
+    scores, answers = [], {}
+    for number, name in enumerate(SPLITS):
+        split = dataset.split(name)
+        embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
+        embeddings = embeddings.reshape(split.classes, split.drawers, -1)
+        for protocol in ("author", "strict"):
+            for ways in sorted({20, *(profile.ways if name == "val" else ())}):
+                drawn = draw_episodes(
+                    protocol,
+                    classes=split.classes,
+                    drawers=split.drawers,
+                    ways=ways,
+                    episodes=profile.episodes,
+                    seed=[FINAL_SEED, number, ways],
+                )
+                correct = answer(model, embeddings, drawn)
+                scores.append(
+                    {"protocol": protocol, "split": name, "ways": ways, **score_of(correct).as_dict()}
+                )
+                if ways == 20:
+                    answers[f"{protocol}/{name}"] = np.packbits(correct)
+    return scores, answers
+
+
+def _train_and_evaluate(
+    folder: Path,
+    key: dict[str, Any],
+    experiment: Experiment,
+    profile: Profile,
+    seed: int,
+    dataset: Dataset,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    prepare_backend(seed)
+    partial = folder.with_name(folder.name + ".partial")
+    partial.mkdir(exist_ok=True)
+    write_json(partial / "config.json", key)
+    history = _read_history(partial / "history.csv")
+    model = _checkpoint(partial, history) if history else models.build_model(experiment, profile, seed)
+    checks = check_iterations(experiment, profile)
+    done = int(history[-1]["iteration"]) + 1 if history else 0
+    begun = time.perf_counter() - (float(history[-1]["seconds"]) if history else 0.0)
+
+    def after_check(iteration: int, losses: dict[str, float]) -> None:
+        accuracies = check_accuracy(model, dataset, profile, iteration)
+        row = {"iteration": iteration, **losses, **accuracies, "seconds": round(time.perf_counter() - begun, 1)}
+        history.append(row)
+        _save_checkpoint(partial, model, history)
+        if progress:
+            progress(
+                Progress(
+                    experiment.name, seed, iteration, checks[-1], row["batch_loss"], row["val_accuracy"]
+                )
+            )
+
+    train(
+        model,
+        dataset.train,
+        experiment,
+        profile,
+        seed,
+        [check for check in checks if check >= done],
+        after_check=after_check,
+        first_update=done,
+    )
+    scores, answers = final_scores(model, dataset, profile)
+    np.savez(partial / "answers.npz", **answers)
+    write_json(
+        partial / "metrics.json",
+        {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": folder.name,
+            "experiment": experiment.name,
+            "profile": profile.name,
+            "seed": seed,
+            "dataset": {
+                "name": dataset.name,
+                "synthetic": dataset.synthetic,
+                "source": dataset.source,
+                "fingerprint": dataset.fingerprint,
+            },
+            "iterations": checks[-1],
+            "parameters": model.count_params(),
+            "first_batch_loss": float(history[0]["batch_loss"]),
+            "episodes": profile.episodes,
+            "scores": scores,
+            "seconds": round(time.perf_counter() - begun, 1),
+            "provenance": provenance(),
+        },
+    )
+    model.save(partial / "model.keras", include_optimizer=False)
+    for path in partial.glob("checkpoint*"):
+        path.unlink()
+    finish(partial, folder)
+
+
+def _save_checkpoint(partial: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:
+    """Model, optimizer and history up to one check; the history is renamed last and names the checkpoint."""
+    iteration = history[-1]["iteration"]
+    model.save(partial / f"checkpoint-{iteration}.keras")
+    part = partial / "history.csv.part"
+    with open(part, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, HISTORY_COLUMNS)
+        writer.writeheader()
+        writer.writerows(history)
+    os.replace(part, partial / "history.csv")
+    for old in partial.glob("checkpoint-*.keras"):
+        if old.name != f"checkpoint-{iteration}.keras":
+            old.unlink()
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    """The lines of an interrupted run's history, if its checkpoint is there too; otherwise the run starts anew."""
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    if rows and (path.parent / f"checkpoint-{rows[-1]['iteration']}.keras").is_file():
+        return rows
+    shutil.rmtree(path.parent)
+    path.parent.mkdir()
+    return []
+
+
+def _checkpoint(partial: Path, history: list[dict[str, Any]]) -> keras.Model:
+    return keras.saving.load_model(partial / f"checkpoint-{history[-1]['iteration']}.keras", safe_mode=True)
