@@ -1,14 +1,14 @@
-"""The built-in dataset: handwriting of invented alphabets, drawn by a seeded program, so nothing is downloaded.
+"""The built-in dataset: handwriting of invented alphabets, drawn by a seeded program; nothing is downloaded.
 
 It has Omniglot's form (binary images, twenty drawers a character, splits that share no alphabet) but is not
-Omniglot: figures and pages made from it say so. An alphabet is a set of anchor points, preferred directions and
-favourite primitives; a character is one to four pen strokes, each a chain of primitives from anchor to anchor; a
-drawer is a hand with its own slant, scale, aspect, tremor, rounding, pen and offset, plus what differs from drawing
-to drawing.
+Omniglot: figures and pages made from it say so. An alphabet is a set of anchor points, preferred directions
+and favourite primitives; a character is one to four pen strokes, each a chain of primitives from anchor to
+anchor; a drawer is a hand with its own slant, scale, aspect, tremor, rounding, pen and offset, plus what
+differs from drawing to drawing.
 
-The pixels are meant to be the same everywhere. Randomness is `Generator.random` alone, points are rounded to 1/16
-pixel before anything is inked, and the pen is a disc tested in whole numbers, so that a last-digit difference
-between two mathematics libraries does not reach the image.
+The pixels are meant to be the same everywhere: randomness is `Generator.random` alone, points are rounded to
+1/16 pixel before anything is inked, and the pen is a disc tested in whole numbers, so that a last-digit
+difference between two mathematics libraries does not reach the image.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ import numpy as np
 
 from .data import Dataset, Split, fingerprint
 
-GENERATOR_VERSION = (
-    1  # raise it whenever the drawn pixels change: results made before are then not mixed with new ones
-)
+GENERATOR_VERSION = 1  # raise it whenever the drawn pixels change
 
 SPACING = 0.008  # distance of a stroke's points, as a share of the character's box
 TREMOR_WAVES = 14  # cosines of a stroke's deviation: the first three are drift, the others tremor
 SUBPIXELS = 16
-TOO_ALIKE = 0.62  # correlation of blurred characters above which the later one is thrown away
+TOO_ALIKE = 0.55  # correlation of blurred characters above which the later one is thrown away
 T = np.linspace(0.0, 1.0, 49)
 
 
@@ -73,7 +71,7 @@ class Alphabet:
     directions  (directions, 2) unit vectors that strokes prefer
     favourites  names of primitives, the likeliest first
     strokes     (4,) weights of one to four strokes
-    chain, attach, dots  chances of going on without lifting, of starting on an earlier stroke, of adding a dot
+    chain, attach, dots  chances of not lifting the pen, of starting on an earlier stroke, of adding a dot
     """
 
     anchors: np.ndarray
@@ -181,25 +179,24 @@ def _invent_character(rng: np.random.Generator, alphabet: Alphabet) -> list[np.n
         strokes.append(alphabet.anchors[gaps.argmax()] + 0.02 * _frame(np.cos(6 * T), np.sin(6 * T)))
     ink = np.concatenate(strokes)
     low, high = ink.min(axis=0), ink.max(axis=0)
-    unit = np.clip((high - low).max(), 0.6, 1.0) / np.clip((high - low).max(), 0.3, None)
-    return [(stroke - (low + high) / 2) * unit for stroke in strokes]
+    extent = (high - low).max()
+    scale = np.clip(extent, 0.6, 1.0) / max(extent, 0.3)  # at most doubled: small letters stay small
+    return [_resample((stroke - (low + high) / 2) * scale) for stroke in strokes]
 
 
 def _legible(strokes: list[np.ndarray]) -> bool:
-    """Neither a speck nor a scribble: of moderate length, and no pen going over its own line again."""
+    """Neither a speck nor a scribble: of moderate length, and hardly going over its own lines again."""
     length = SPACING * sum(map(len, strokes))
     middles = np.concatenate(strokes)[None] * 64 + 48
-    area = (_ink(middles, np.array([2.5]), 96) == 0).sum() / (
-        5 * 64
-    )  # a line as long as itself, if nothing overlaps
-    return bool(0.7 <= length <= 4.0 and area > 0.8 * length)
+    inked = (_ink(middles, np.array([2.5]), 96) == 0).sum() / (5 * 64)  # the length, if nothing overlaps
+    return bool(0.7 <= length <= 4.0 and inked > 0.8 * length)
 
 
 def _blurred(strokes: list[np.ndarray]) -> np.ndarray:
     """A character's image in a 9 × 9 grid, whatever its size, as a vector of mean 0 and length 1."""
     ink = np.concatenate(strokes)
     ink = ink * 36 / np.maximum(np.ptp(ink, axis=0).max(), 1e-6) + 22.5
-    image = 1.0 - _ink(ink[None], np.array([2.5]), 45)[0] / 255
+    image = 1.0 - _ink(ink[None], np.array([3.5]), 45)[0] / 255
     vector = image.reshape(9, 5, 9, 5).mean(axis=(1, 3)).ravel()
     vector -= vector.mean()
     return vector / np.sqrt((vector**2).sum())
@@ -226,14 +223,12 @@ def _invent_characters(rng: np.random.Generator, alphabet: Alphabet, count: int)
 def _invent_hands(rng: np.random.Generator, drawers: int) -> Hands:
     scale, aspect = 0.62 * np.exp(0.13 * _bell(rng, drawers)), np.exp(0.1 * _bell(rng, drawers))
     slant, turn = 0.14 * _bell(rng, drawers), 0.07 * _bell(rng, drawers)
-    upright = np.stack([scale * aspect, -slant * scale, np.zeros(drawers), scale / aspect], -1).reshape(
-        -1, 2, 2
-    )
-    rotation = np.stack([np.cos(turn), -np.sin(turn), np.sin(turn), np.cos(turn)], -1).reshape(-1, 2, 2)
+    upright = np.stack([scale * aspect, -slant * scale, np.zeros(drawers), scale / aspect], axis=-1)
+    rotation = np.stack([np.cos(turn), -np.sin(turn), np.sin(turn), np.cos(turn)], axis=-1)
     drift, tremor = 0.015 + 0.025 * rng.random((drawers, 1)), 0.001 + 0.004 * rng.random((drawers, 1)) ** 2
     wave = np.arange(TREMOR_WAVES)
     return Hands(
-        transform=rotation @ upright,
+        transform=rotation.reshape(-1, 2, 2) @ upright.reshape(-1, 2, 2),
         offset=0.035 * _bell(rng, drawers, 2),
         waves=np.where(wave < 3, drift / (1 + 0.5 * wave), tremor),
         rounding=rng.random(drawers),
@@ -274,17 +269,16 @@ def _ink(points: np.ndarray, radius: np.ndarray, size: int) -> np.ndarray:
     reach = np.rint(radius * SUBPIXELS).astype(np.int32)[:, None]
     pixel, rest = exact // SUBPIXELS, exact % SUBPIXELS - SUBPIXELS // 2
     span = int(reach.max()) // SUBPIXELS + 1
-    paper = np.full((len(points), size + 2 * span, size + 2 * span), 255, np.uint8)
-    pixel = np.clip(pixel, 0, size - 1) + span
-    corner = (np.arange(len(points))[:, None] * paper.shape[1] + pixel[..., 1]) * paper.shape[2] + pixel[
-        ..., 0
-    ]
+    side = size + 2 * span
+    paper = np.full((len(points), side, side), 255, np.uint8)
+    x, y = np.moveaxis(np.clip(pixel, 0, size - 1) + span, 2, 0)
+    middle = (np.arange(len(points))[:, None] * side + y) * side + x  # indices into the flat array
     flat = paper.reshape(-1)
     for dy in range(-span, span + 1):
         across = reach**2 - (dy * SUBPIXELS - rest[..., 1]) ** 2
         for dx in range(-span, span + 1):
             inside = (dx * SUBPIXELS - rest[..., 0]) ** 2 <= across
-            flat[corner[inside] + (dy * paper.shape[2] + dx)] = 0
+            flat[middle[inside] + (dy * side + dx)] = 0
     return paper[:, span:-span, span:-span]
 
 
