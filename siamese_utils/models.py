@@ -95,6 +95,7 @@ def compile_model(model: keras.Model, recipe: Recipe, profile: Profile) -> None:
         jit_compile=jit_compile(),
         steps_per_execution=profile.steps_per_execution,
     )
+    model.optimizer.build(model.trainable_variables)  # so that a model saved before its first step loads again
 
 
 def learning_rate_schedule(rate: LearningRate, profile: Profile):

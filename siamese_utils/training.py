@@ -121,9 +121,10 @@ def train(
         return model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
 
     for check in checks:
+        _place_dropout(model, first_update)
         before = check - first_update
         mean_before = fit(first_update, check) if before else 0.0
-        learning_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        learning_rate = float(keras.ops.convert_to_tensor(model.optimizer.learning_rate))
         batch_loss = fit(check, check + 1)
         mean_loss = (mean_before * before + batch_loss) / (before + 1)
         after_check(
@@ -132,12 +133,26 @@ def train(
         first_update = check + 1
 
 
+def _place_dropout(model: keras.Model, update: int) -> None:
+    """Set every dropout layer's counter to where it stands before an update: a saved model does not keep it.
+
+    A mask is a function of the layer's seed and the counter, which moves once a call, twice an update.
+    """
+    for variable in model.non_trainable_variables:
+        if variable.path.endswith("seed_generator_state"):
+            seed = keras.ops.convert_to_numpy(variable.value)[0]
+            variable.assign([seed, 2 * update])
+
+
 def prepare_backend(seed: int) -> None:
-    """Make a CPU run repeatable to the byte: one seed for everything, deterministic operations on TensorFlow."""
-    keras.utils.set_random_seed(seed)
+    """Make a CPU run repeatable to the byte: deterministic operations on TensorFlow; JAX's always are.
+
+    Initial weights, dropout masks, pairs and episodes have seeds of their own; this is for whatever else may draw.
+    """
     if keras.config.backend() == "tensorflow":
         import tensorflow as tf
 
+        keras.utils.set_random_seed(seed)
         if not tf.config.list_physical_devices("GPU"):
             tf.config.experimental.enable_op_determinism()
 
