@@ -56,7 +56,9 @@ def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.nd
 
     distance, head = model.get_layer("l1_distance"), model.get_layer("similarity")
     blocks = [
-        ops.convert_to_numpy(head(distance([left[i : i + PAIRS_AT_ONCE], right[i : i + PAIRS_AT_ONCE]])))[:, 0]
+        ops.convert_to_numpy(head(distance([left[i : i + PAIRS_AT_ONCE], right[i : i + PAIRS_AT_ONCE]])))[
+            :, 0
+        ]
         for i in range(0, len(left), PAIRS_AT_ONCE)
     ]
     return np.concatenate(blocks).astype(np.float32)

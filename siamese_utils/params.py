@@ -159,7 +159,9 @@ def params_dir() -> Path:
 
 def profile_names() -> list[str]:
     """The profiles in params/, by name."""
-    return sorted(path.stem for path in params_dir().glob("*.yaml") if path.stem not in ("experiments", "claims"))
+    return sorted(
+        path.stem for path in params_dir().glob("*.yaml") if path.stem not in ("experiments", "claims")
+    )
 
 
 def load_profile(profile: str | Path | Profile) -> Profile:
@@ -168,7 +170,9 @@ def load_profile(profile: str | Path | Profile) -> Profile:
         return profile
     path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else params_dir() / f"{profile}.yaml"
     if not path.is_file() or path.stem == "experiments":
-        raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path.")
+        raise ParamsError(
+            f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path."
+        )
     return _checked(Profile, {"name": path.stem, **_read_yaml(path)}, path)
 
 

@@ -66,7 +66,7 @@ class Run:
         return self.config["seed"]
 
     def answers(self) -> dict[str, np.ndarray]:
-        """"<protocol>/<split>" → (episodes,) bool, which of the final 20-way episodes were answered correctly."""
+        """ "<protocol>/<split>" → (episodes,) bool, which of the final 20-way episodes were answered correctly."""
         with np.load(self.folder / "answers.npz") as packed:
             return {
                 name: np.unpackbits(packed[name], count=self.metrics["episodes"]).astype(bool)

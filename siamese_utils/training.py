@@ -29,14 +29,19 @@ from .params import Experiment, Profile, load_experiment, load_profile
 from .provenance import provenance
 from .results import SCHEMA_VERSION, Run, finish, run_folder, write_json
 
-CHECK_SEED, FINAL_SEED = 1_000, 2_000  # episodes never share random numbers with training, nor checks with finals
+CHECK_SEED, FINAL_SEED = (
+    1_000,
+    2_000,
+)  # episodes never share random numbers with training, nor checks with finals
 SPLITS = ("train", "val")
 HISTORY_COLUMNS = (
     "iteration",  # the check's number as the author counts: after update `iteration`, the first being update 0
     "batch_loss",  # loss of that update's batch alone, penalties included, before the update
     "mean_loss",  # mean over the updates since the last check
     "learning_rate",
-    *(f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")),  # author's protocol, 20-way
+    *(
+        f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")
+    ),  # author's protocol, 20-way
     "seconds",  # since the run began, pauses between a kill and its resumption left out
 )
 
@@ -89,7 +94,9 @@ def run(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
         if not folder.is_dir():
-            _train_and_evaluate(folder, key, experiment, profile, seed, dataset or load_dataset(profile), progress)
+            _train_and_evaluate(
+                folder, key, experiment, profile, seed, dataset or load_dataset(profile), progress
+            )
     Path(lock.lock_file).unlink(missing_ok=True)
     return Run(folder)
 
@@ -127,9 +134,7 @@ def train(
         learning_rate = float(keras.ops.convert_to_tensor(model.optimizer.learning_rate))
         batch_loss = fit(check, check + 1)
         mean_loss = (mean_before * before + batch_loss) / (before + 1)
-        after_check(
-            check, {"batch_loss": batch_loss, "mean_loss": mean_loss, "learning_rate": learning_rate}
-        )
+        after_check(check, {"batch_loss": batch_loss, "mean_loss": mean_loss, "learning_rate": learning_rate})
         first_update = check + 1
 
 
@@ -161,7 +166,7 @@ def check_accuracy(
     model: keras.Model, dataset: Dataset, profile: Profile, iteration: int
 ) -> dict[str, float]:
     """The author's check: 250 1-shot 20-way episodes on each split; the same episodes for every model."""
-    row = {}
+    row: dict[str, float] = {}
     for number, name in enumerate(SPLITS):
         score = one_shot_accuracy(
             model,
@@ -206,6 +211,72 @@ def final_scores(
     return scores, answers
 
 
+def first_iterations(
+    experiment: str | Experiment,
+    profile: str | Profile,
+    seed: int,
+    iterations: int,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[dict[str, Any]]:
+    """The history of a run's checks up to an iteration, trained as far as needed and left there to go on from."""
+    experiment, profile = load_experiment(experiment), load_profile(profile)
+    folder, key = run_folder(experiment, profile, seed)
+    if folder.is_dir():
+        history = [dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in Run(folder).history.to_numpy().tolist()]
+    else:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            dataset = load_dataset(profile)
+            _, history = _train_checks(
+                folder, key, experiment, profile, seed, dataset, progress, until=iterations
+            )
+    return [row for row in history if int(row["iteration"]) <= iterations]
+
+
+def _train_checks(
+    folder: Path,
+    key: dict[str, Any],
+    experiment: Experiment,
+    profile: Profile,
+    seed: int,
+    dataset: Dataset,
+    progress: Callable[[Progress], None] | None,
+    until: int | None = None,
+) -> tuple[keras.Model, list[dict[str, Any]]]:
+    """Train the checks that are not made yet, in the run's partial folder → the model, and a line for every check."""
+    prepare_backend(seed)
+    partial = _partial(folder)
+    partial.mkdir(exist_ok=True)
+    write_json(partial / "config.json", key)
+    history = _read_history(partial / "history.csv")
+    model = _checkpoint(partial, history) if history else models.build_model(experiment, profile, seed)
+    done = int(history[-1]["iteration"]) + 1 if history else 0
+    begun = time.perf_counter() - (float(history[-1]["seconds"]) if history else 0.0)
+    checks = check_iterations(experiment, profile)
+
+    def after_check(iteration: int, losses: dict[str, float]) -> None:
+        accuracies = check_accuracy(model, dataset, profile, iteration)
+        seconds = round(time.perf_counter() - begun, 1)
+        history.append({"iteration": iteration, **losses, **accuracies, "seconds": seconds})
+        _save_checkpoint(partial, model, history)
+        if progress:
+            now = losses["batch_loss"], accuracies["val_accuracy"]
+            progress(Progress(experiment.name, seed, iteration, checks[-1], *now))
+
+    train(
+        model,
+        dataset.train,
+        experiment,
+        profile,
+        seed,
+        [check for check in checks if done <= check <= (checks[-1] if until is None else until)],
+        after_check=after_check,
+        first_update=done,
+    )
+    return model, history
+
+
 def _train_and_evaluate(
     folder: Path,
     key: dict[str, Any],
@@ -215,40 +286,11 @@ def _train_and_evaluate(
     dataset: Dataset,
     progress: Callable[[Progress], None] | None,
 ) -> None:
-    prepare_backend(seed)
-    partial = folder.with_name(folder.name + ".partial")
-    partial.mkdir(exist_ok=True)
-    write_json(partial / "config.json", key)
-    history = _read_history(partial / "history.csv")
-    model = _checkpoint(partial, history) if history else models.build_model(experiment, profile, seed)
-    checks = check_iterations(experiment, profile)
-    done = int(history[-1]["iteration"]) + 1 if history else 0
-    begun = time.perf_counter() - (float(history[-1]["seconds"]) if history else 0.0)
-
-    def after_check(iteration: int, losses: dict[str, float]) -> None:
-        accuracies = check_accuracy(model, dataset, profile, iteration)
-        row = {"iteration": iteration, **losses, **accuracies, "seconds": round(time.perf_counter() - begun, 1)}
-        history.append(row)
-        _save_checkpoint(partial, model, history)
-        if progress:
-            progress(
-                Progress(
-                    experiment.name, seed, iteration, checks[-1], row["batch_loss"], row["val_accuracy"]
-                )
-            )
-
-    train(
-        model,
-        dataset.train,
-        experiment,
-        profile,
-        seed,
-        [check for check in checks if check >= done],
-        after_check=after_check,
-        first_update=done,
-    )
+    """Train to the end, evaluate, and give the partial folder its final name."""
+    model, history = _train_checks(folder, key, experiment, profile, seed, dataset, progress)
+    begun, partial = time.perf_counter(), _partial(folder)
     scores, answers = final_scores(model, dataset, profile)
-    np.savez(partial / "answers.npz", **answers)
+    np.savez(partial / "answers.npz", allow_pickle=False, **answers)
     write_json(
         partial / "metrics.json",
         {
@@ -263,12 +305,12 @@ def _train_and_evaluate(
                 "source": dataset.source,
                 "fingerprint": dataset.fingerprint,
             },
-            "iterations": checks[-1],
+            "iterations": int(history[-1]["iteration"]),
             "parameters": model.count_params(),
             "first_batch_loss": float(history[0]["batch_loss"]),
             "episodes": profile.episodes,
             "scores": scores,
-            "seconds": round(time.perf_counter() - begun, 1),
+            "seconds": round(float(history[-1]["seconds"]) + time.perf_counter() - begun, 1),
             "provenance": provenance(),
         },
     )
@@ -276,6 +318,11 @@ def _train_and_evaluate(
     for path in partial.glob("checkpoint*"):
         path.unlink()
     finish(partial, folder)
+
+
+def _partial(folder: Path) -> Path:
+    """Where a run is while it is not complete."""
+    return folder.with_name(folder.name + ".partial")
 
 
 def _save_checkpoint(partial: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:

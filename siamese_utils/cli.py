@@ -1,0 +1,305 @@
+"""The command line: `siamese data`, `run`, `batch`, `report`, `reproduce`, `status`, `fidelity`.
+
+Exit codes: 0 all went well, 1 a notebook failed, 2 wrong input or missing data (one sentence says what to do),
+130 interrupted (what was trained is kept; the same command goes on from there).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from .errors import SiameseError
+
+app = typer.Typer(
+    help="A reproducible companion to the paper “Architectures for Siamese Neural Networks”.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+ProfileOption = Annotated[
+    str, typer.Option("--profile", "-p", help="demo, laptop, paper, or the path of a profile's YAML file.")
+]
+SeedsOption = Annotated[
+    list[int], typer.Option("--seed", "-s", help="Repeat for several; default: the profile's.")
+]
+NotebooksOption = Annotated[
+    list[str],
+    typer.Option("--notebook", "-n", help="Name, number or topic; repeat for several; default: all."),
+]
+ExperimentsOption = Annotated[
+    list[str], typer.Option("--experiment", "-e", help="Show only these; repeat for several; default: all.")
+]
+TimeoutOption = Annotated[
+    int | None, typer.Option(help="Seconds that a cell may take; default: no limit.", min=1)
+]
+
+
+@app.command(epilog="Example: `siamese data --source ~/Downloads/omniglot`")
+def data(
+    source: Annotated[
+        Path | None,
+        typer.Option(help="A folder with Omniglot's two zips, or with them unpacked; default: download."),
+    ] = None,
+) -> None:
+    """Get Omniglot, check every image, and keep it as one packed file."""
+    from . import omniglot
+
+    dataset = omniglot.load(source)
+    for name in ("train", "val"):
+        split = dataset.split(name)
+        out.print(
+            f"{name:5} {len(set(split.alphabets)):3} alphabets {split.classes:5,} characters "
+            f"{split.classes * split.drawers:7,} images of {split.images.shape[2]}×{split.images.shape[3]}"
+        )
+    out.print(f"pixels verified, SHA-256 {dataset.fingerprint[:16]}…")
+
+
+@app.command(epilog="Example: `siamese run baseline dense-512 --profile laptop --seed 0 --seed 1`")
+def run(
+    experiments: Annotated[list[str], typer.Argument(help="Names from params/experiments.yaml, or “all”.")],
+    profile: ProfileOption = "demo",
+    seed: SeedsOption = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Train experiments, or load those that are finished; a killed run goes on from its last check."""
+    from .params import load_experiment, load_matrix, load_profile
+    from .results import find_run
+
+    chosen = load_profile(profile)
+    matrix = load_matrix().experiments
+    rows = list(matrix) if experiments == ["all"] else [load_experiment(name) for name in experiments]
+    todo = [(row, number) for row in rows for number in (seed or chosen.seeds)]
+    missing = [(row, number) for row, number in todo if find_run(row, chosen, number) is None]
+    dataset = None
+    if missing:
+        from .data import load_dataset
+
+        dataset = load_dataset(chosen)
+    with _progress() as progress:
+        whole = progress.add_task("runs", total=len(todo), completed=len(todo) - len(missing), what="")
+        for row, number in missing:
+            from .training import Progress as Step
+            from .training import run as train
+
+            bar = progress.add_task(f"{row.name} s{number}", total=None, what="")
+
+            def tell(step: Step, bar=bar) -> None:
+                what = f"loss {step.batch_loss:.3f}  val {step.val_accuracy:.1%}"
+                progress.update(bar, total=step.iterations, completed=step.iteration, what=what)
+
+            train(row, chosen, number, dataset=dataset, progress=tell)
+            progress.remove_task(bar)
+            progress.advance(whole)
+    table = Table("experiment", "seed", "val, author's protocol", "val, strict", "run")
+    for row, number in todo:
+        found = find_run(row, chosen, number)
+        assert found is not None
+        scores = {
+            s["protocol"]: s for s in found.metrics["scores"] if s["split"] == "val" and s["ways"] == 20
+        }
+        cells = [
+            f"{s['accuracy']:.1%} [{s['low']:.1%}, {s['high']:.1%}]"
+            for s in (scores["author"], scores["strict"])
+        ]
+        table.add_row(row.name, str(number), *cells, found.run_id)
+    out.print(table)
+    if chosen.dataset == "synthetic":
+        out.print("Built-in drawn characters, not Omniglot: these figures say nothing about the paper.")
+
+
+@app.command(epilog="Example: `siamese batch --profile laptop --notebook 05`")
+def batch(
+    profile: ProfileOption = "demo",
+    notebook: NotebooksOption = [],  # noqa: B006
+    seed: SeedsOption = [],  # noqa: B006
+    experiment: ExperimentsOption = [],  # noqa: B006
+    timeout: TimeoutOption = None,
+) -> None:
+    """Execute the notebooks with papermill, training what is missing; a failing one does not stop the others."""
+    if not _batch(profile, notebook, seed, experiment, timeout):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `siamese report --profile laptop`")
+def report(profile: ProfileOption = "demo") -> None:
+    """Stitch the executed notebooks into one HTML file that needs no network."""
+    from .params import load_profile
+    from .report import build_report
+
+    _say_where(build_report(load_profile(profile)))
+
+
+@app.command(epilog="Example: `siamese reproduce --profile paper`")
+def reproduce(
+    profile: ProfileOption = "demo",
+    seed: SeedsOption = [],  # noqa: B006
+    timeout: TimeoutOption = None,
+) -> None:
+    """Everything: the notebooks, then the report."""
+    from .params import load_profile
+    from .report import build_report
+
+    good = _batch(profile, [], seed, [], timeout)
+    _say_where(build_report(load_profile(profile)))
+    if not good:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `siamese status --profile paper`")
+def status(profile: ProfileOption = "demo") -> None:
+    """Which runs and notebooks of a profile are finished, under way, or not run."""
+    from .batch import notebook_names, read_outcomes
+    from .params import load_matrix, load_profile
+    from .paths import reports_dir
+    from .results import find_run, run_folder
+
+    chosen = load_profile(profile)
+    table = Table("experiment", *(f"seed {number}" for number in chosen.seeds))
+    for row in load_matrix().experiments:
+        cells = []
+        for number in chosen.seeds:
+            folder, _ = run_folder(row, chosen, number)
+            under_way = folder.with_name(folder.name + ".partial").is_dir()
+            cells.append(
+                "finished" if find_run(row, chosen, number) else "under way" if under_way else "not run"
+            )
+        table.add_row(row.name, *cells)
+    out.print(table)
+    outcomes = {outcome["notebook"]: outcome for outcome in read_outcomes(reports_dir() / chosen.name)}
+    table = Table("notebook", "status", "seconds")
+    for name in notebook_names():
+        outcome = outcomes.get(name, {"status": "not run", "seconds": ""})
+        table.add_row(name, outcome["status"], str(outcome["seconds"]))
+    out.print(table)
+    index = reports_dir() / chosen.name / "index.html"
+    out.print(f"report: {index if index.is_file() else 'not built'}", soft_wrap=True)
+
+
+@app.command(epilog="Example: `siamese fidelity --iterations 400 --author-logs author_logs.csv`")
+def fidelity(
+    iterations: Annotated[int, typer.Option(help="Of the full protocol's 5,000.", min=1)] = 400,
+    author_logs: Annotated[
+        Path | None, typer.Option(help="The author's logs as a CSV file, to draw our curve over his.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", "-s")] = 0,
+) -> None:
+    """Train the baseline at the author's full protocol for its first iterations, and compare check by check."""
+    from .fidelity import compare
+
+    for path in compare(iterations, author_logs, seed, tell=out.print):
+        out.print(str(path), soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: a user's error is one sentence on stderr and exit code 2, never a traceback."""
+    try:
+        app()
+    except SiameseError as error:
+        errors.print(f"[bold red]error:[/] {_escaped(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("interrupted: what was trained is kept; the same command goes on from there.")
+        sys.exit(130)
+
+
+def _batch(profile: str, notebooks, seeds, experiments, timeout) -> bool:
+    """Execute the batch under a progress display; True if every notebook went well."""
+    from .batch import choose_notebooks, execute_batch
+    from .params import load_profile
+
+    chosen = load_profile(profile)
+    if chosen.dataset == "omniglot":
+        from . import omniglot
+
+        omniglot.load()  # a missing dataset is one clear error here, not one in every notebook
+    with _progress() as progress:
+        bar = progress.add_task("notebooks", total=len(choose_notebooks(notebooks)), what="")
+        with _watching(chosen, progress, bar) as watch:
+
+            def after(outcome) -> None:
+                sign = "[green]done  [/]" if outcome.status == "ok" else "[bold red]failed[/]"
+                progress.console.print(f"{sign} {outcome.notebook:26} {outcome.seconds:7.1f} s")
+                if outcome.error:
+                    progress.console.print(f"       {_escaped(outcome.error)}", soft_wrap=True)
+                progress.advance(bar)
+
+            outcomes = execute_batch(
+                profile,
+                notebooks=notebooks,
+                seeds=seeds,
+                experiments=experiments,
+                timeout=timeout,
+                before=watch.start,
+                after=after,
+            )
+    failed = [outcome.notebook for outcome in outcomes if outcome.status != "ok"]
+    if failed:
+        errors.print(f"[bold red]{len(failed)} of {len(outcomes)} notebooks failed:[/] {', '.join(failed)}")
+    return not failed
+
+
+class _watching:
+    """Shows the current notebook, and how far its training has come by what it leaves on disk."""
+
+    def __init__(self, profile, progress: Progress, bar):
+        self.profile, self.progress, self.bar = profile, progress, bar
+        self.notebook, self.stop = "", threading.Event()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+
+    def start(self, notebook: str) -> None:
+        self.notebook = notebook
+
+    def __enter__(self) -> _watching:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop.set()
+        self.thread.join()
+
+    def _look(self) -> None:
+        from .results import results_dir
+
+        folder = results_dir(self.profile)
+        while not self.stop.wait(1.0):
+            training = [path.name.rpartition("-")[0] for path in folder.glob("*.partial")]
+            what = self.notebook + (f" · training {', '.join(sorted(training))}" if training else "")
+            self.progress.update(self.bar, what=what)
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}"),
+        console=out,
+    )
+
+
+def _say_where(index: Path) -> None:
+    size = index.stat().st_size / 1e6
+    out.print(f"[bold]The report:[/] {index.resolve()} ({size:.1f} MB, open it in a browser)", soft_wrap=True)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    main()

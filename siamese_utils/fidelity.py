@@ -1,0 +1,148 @@
+"""Is this the author's training? The first iterations of the full-protocol baseline, check by check over his log.
+
+The 5,000 iterations need a GPU, but the curve's beginning tells a wrong recipe from the right one in minutes: the loss
+is dominated by the L2 penalty, which falls at a pace set by learning rate, decay and penalty together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from .errors import DataError
+from .evaluation import wilson
+from .params import load_experiment, load_profile
+from .paths import reports_dir
+from .provenance import provenance
+from .results import run_folder, write_json
+from .training import Progress, first_iterations
+
+LOG_COLUMNS = ("model", "iteration", "batch_loss", "train_accuracy_pct", "val_accuracy_pct")
+
+
+def compare(
+    iterations: int, author_logs: Path | None, seed: int = 0, *, tell: Callable[[str], None] = lambda _: None
+) -> list[Path]:
+    """Train the `paper` profile's baseline up to an iteration; CSV, JSON and a figure go to
+    reports/paper/fidelity.
+
+    author_logs  a CSV with the columns of LOG_COLUMNS, or None: then only our curve is drawn. The run's checkpoint
+    stays, and a full run goes on from there. Raises DataError where the logs cannot be read.
+    """
+    experiment, profile = load_experiment("baseline"), load_profile("paper")
+    author = None if author_logs is None else read_author_log(author_logs, experiment.author.run)  # type: ignore[union-attr]
+
+    def progress(step: Progress) -> None:
+        tell(
+            f"iteration {step.iteration:5}  loss {step.batch_loss:.3f}  val accuracy {step.val_accuracy:.1%}"
+        )
+
+    history = first_iterations(experiment, profile, seed, iterations, progress=progress)
+    ours = pd.DataFrame(history).astype(float).astype({"iteration": int})
+    folder = reports_dir() / profile.name / "fidelity"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"baseline-s{seed}.{ending}" for ending in ("csv", "json", "png")]
+    ours.to_csv(paths[0], index=False)
+    write_json(
+        paths[1],
+        {
+            "run_id": run_folder(experiment, profile, seed)[0].name,
+            "experiment": experiment.name,
+            "profile": profile.name,
+            "seed": seed,
+            "dataset": profile.dataset,
+            "check_episodes": profile.check_episodes,
+            "checks": side_by_side(ours, author).to_dict("records"),
+            "author_log": "the author's public log of run model_v3" if author is not None else None,
+            "provenance": provenance(),
+        },
+    )
+    _draw(ours, author, seed).savefig(paths[2], dpi=130)
+    return paths
+
+
+def read_author_log(path: Path, run: str) -> pd.DataFrame:
+    """One run of the author's logs: iteration, batch_loss, and accuracies in %."""
+    try:
+        log = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"the author's logs cannot be read from {path} ({error}): give the path of a CSV file."
+        ) from error
+    if missing := [column for column in LOG_COLUMNS if column not in log.columns]:
+        raise DataError(
+            f"{path} has no column {', '.join(missing)}: it is not the author's logs as one table."
+        )
+    return log[log["model"] == run].drop(columns="model").reset_index(drop=True)
+
+
+def side_by_side(ours: pd.DataFrame, author: pd.DataFrame | None) -> pd.DataFrame:
+    """One line a check: our loss and accuracies in %, and the author's at the same iteration where there are any."""
+    table = pd.DataFrame(
+        {
+            "iteration": ours["iteration"],
+            "batch_loss": ours["batch_loss"].round(4),
+            "train_accuracy_pct": (100 * ours["train_accuracy"]).round(1),
+            "val_accuracy_pct": (100 * ours["val_accuracy"]).round(1),
+        }
+    )
+    if author is None:
+        return table
+    return table.merge(author, on="iteration", how="left", suffixes=("", "_author"))
+
+
+def _draw(ours: pd.DataFrame, author: pd.DataFrame | None, seed: int):
+    """Loss and val accuracy over iterations, ours and the author's, with 95 % intervals of 250 episodes."""
+    import matplotlib
+
+    matplotlib.use("Agg", force=False)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    loss.plot(ours["iteration"], ours["batch_loss"], "o-", color="#0b5394", label="this companion")
+    percent = 100 * ours[["val_accuracy", "val_low", "val_high"]]
+    bars = [percent["val_accuracy"] - percent["val_low"], percent["val_high"] - percent["val_accuracy"]]
+    accuracy.errorbar(
+        ours["iteration"] - 4,
+        percent["val_accuracy"],
+        bars,
+        fmt="o-",
+        color="#0b5394",
+        capsize=3,
+        label="this companion",
+    )
+    if author is not None:
+        author = author[author["iteration"] <= ours["iteration"].max()]
+        episodes = load_profile("paper").check_episodes
+        scores = [wilson(round(value / 100 * episodes), episodes) for value in author["val_accuracy_pct"]]
+        reach = [
+            [100 * (score.accuracy - score.low) for score in scores],
+            [100 * (score.high - score.accuracy) for score in scores],
+        ]
+        loss.plot(
+            author["iteration"],
+            author["batch_loss"],
+            "s--",
+            color="#b45f06",
+            label="the author's log (model_v3)",
+        )
+        accuracy.errorbar(
+            author["iteration"] + 4, author["val_accuracy_pct"], reach,
+            fmt="s--", color="#b45f06", capsize=3, label="the author's log (model_v3)",
+        )  # fmt: skip
+    loss.set(xlabel="iteration", ylabel="batch loss, L2 penalty included", ylim=(0, None))
+    accuracy.axhline(5, color="0.5", lw=1, ls=":")
+    accuracy.annotate(
+        "chance", (ours["iteration"].max(), 5), ha="right", va="bottom", color="0.4", fontsize=9
+    )
+    accuracy.set(xlabel="iteration", ylabel="val accuracy, 1-shot 20-way (%)", ylim=(0, 60))
+    for axes in (loss, accuracy):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, loc="upper right" if axes is loss else "lower right")
+    figure.suptitle(
+        f"Baseline at the full protocol: Omniglot 105×105, 128 pairs an iteration, seed {seed}", fontsize=11
+    )
+    return figure
