@@ -1,8 +1,8 @@
 """The figures, each a pure function from data to a matplotlib Figure.
 
-Accuracies are drawn in %, 1-shot 20-way unless an axis says otherwise, under the author's protocol unless a label
-says "strict". What a colour tells, a line style or a marker tells too. Nothing here trains, loads or shows anything:
-`notebook.show_figure` puts a figure with its description and its origin onto the page.
+Accuracies are drawn in %, 1-shot 20-way unless an axis says otherwise, under the author's protocol unless a
+label says "strict". What a colour tells, a line style or a marker tells too. Nothing here trains, loads or
+shows anything: `notebook.show_figure` puts a figure with its description and its origin onto the page.
 """
 
 from __future__ import annotations
@@ -10,30 +10,33 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 
-from .tables import architecture
+from .tables import architecture, pooled
 
 if TYPE_CHECKING:
     from .data import Split
     from .episodes import Episodes
     from .pairs import Pairs
-    from .params import Experiment, Profile
+    from .params import Experiment, LearningRate, Profile
     from .results import Run
 
 WIDTH = 8.0  # inches
 DPI = 130
 CHANCE = 100 / 20  # % of 20-way episodes that guessing answers correctly
 INK, BLUE, ORANGE, GREY = "#21242a", "#1f5a85", "#c0651a", "#8a8f98"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -77,43 +80,44 @@ def to_png(figure: Figure, dpi: int = DPI) -> bytes:
     return packed.getvalue()
 
 
-# ---- the network and the data ---------------------------------------------------------------------------------------
+# ---- the network and the data --------------------------------------------------------------------
 
 
 @_styled
 def block_diagram(experiment: Experiment, profile: Profile, left: np.ndarray, right: np.ndarray) -> Figure:
     """The paper's Figure 1: two images, one backbone used twice, the l1 distance, a similarity.
 
-    left, right  (height, width) uint8, the two images that enter; shapes are those at the profile's image size.
+    left, right  (height, width) uint8, the two images that enter; the shapes are the profile's.
     """
     blocks = _blocks(experiment, profile)
-    figure, ax = _canvas(3.6)
+    figure, ax = _canvas(3.3)
     ax.set_xlim(0, 100)
-    ax.set_ylim(0, 45)
+    ax.set_ylim(2, 43)
     step = 62 / len(blocks)
     for middle, image, name in ((34.5, left, "X1"), (10.5, right, "X2")):
         inset = ax.inset_axes((0.5, middle - 5, 8.3, 10), transform=ax.transData)
         _ink(inset, image)
         size = profile.image_size
-        ax.text(4.6, middle - 6.3, f"{name}: {size}×{size}×1", ha="center", va="top", fontsize=7.5)
+        ax.text(4.7, middle - 6.3, f"{size}×{size}×1", ha="center", va="top", fontsize=7.5)
+        ax.text(4.7, middle + 6, name, ha="center", va="bottom", fontsize=8, fontweight="bold")
         _arrow(ax, (9.0, middle), (11.3, middle))
         for number, (words, shape) in enumerate(blocks):
             x = 11.5 + number * step
-            _box(ax, x, middle - 5.5, step - 2, 11, words, size=7)
-            ax.text(x + step / 2 - 1, middle - 6.3, shape, ha="center", va="top", fontsize=7.5)
+            _box(ax, x, middle - 6, step - 2, 12, words, size=7 if len(blocks) < 6 else 6)
+            ax.text(x + step / 2 - 1, middle - 6.8, shape, ha="center", va="top", fontsize=7.5)
             if number + 1 < len(blocks):
                 _arrow(ax, (x + step - 1.9, middle), (x + step - 0.2, middle))
         end = 11.5 + len(blocks) * step - 1.9
-        _arrow(ax, (end, middle), (79.5, 22.5 + np.sign(middle - 22.5) * 3.2))
+        _arrow(ax, (end, middle), (79.5, 22.7 + np.sign(middle - 22.5) * 3.4))
     ax.annotate(
         "", (42, 18.2), (42, 25.2), arrowprops={"arrowstyle": "<->", "color": INK, "linestyle": (0, (3, 2))}
     )
     ax.text(43, 21.7, "the same weights: one backbone, used twice", va="center", fontsize=8, style="italic")
     _box(ax, 75.5, 19.5, 10, 6.5, "l1 distance\n|f(X1) − f(X2)|", size=7)
-    ax.text(80.5, 18.8, f"{experiment.recipe.embedding}", ha="center", va="top", fontsize=7.5)
+    ax.text(82, 18.8, f"{experiment.recipe.embedding}", va="top", fontsize=7.5)
     _arrow(ax, (85.6, 22.7), (87.4, 22.7))
     _box(ax, 87.6, 19.5, 11.5, 6.5, "Dense 1, sigmoid\nsimilarity", size=7)
-    ax.text(93.3, 18.8, "1 = same, 0 = different", ha="center", va="top", fontsize=7.5)
+    ax.text(93.3, 18.8, "1: same class\n0: another class", ha="center", va="top", fontsize=7.5)
     return figure
 
 
@@ -127,7 +131,7 @@ def contact_sheet(split: Split, alphabets: int = 6, characters: int = 14, drawer
     for ax, name in zip(axes, chosen, strict=True):
         members = [i for i, alphabet in enumerate(split.alphabets) if alphabet == name]
         _ink(ax, _row(split.images[members[:characters], drawer], characters))
-        _row_label(ax, f"{name.replace('_', ' ')}\n{len(members)} characters")
+        _row_label(ax, f"{_short(name.replace('_', ' '), 24)}\n{len(members)} characters")
     return figure
 
 
@@ -147,12 +151,11 @@ def drawers_sheet(split: Split, classes: Sequence[int]) -> Figure:
 def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = None) -> Figure:
     """A few training pairs side by side, negative ones above, positive ones below, with class and drawer.
 
-    similarities  (pairs,) between 0 and 1, what a network answers for each; left out where there is no network.
+    similarities  (pairs,) between 0 and 1, what a network answers for each pair, if there is one.
     """
     rows = [np.flatnonzero(pairs.labels == label) for label in (0, 1)]
     columns = max(map(len, rows))
-    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.08, w_pad=0.06)  # type: ignore[union-attr]
+    figure = Figure(figsize=(WIDTH, 3.5), layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.06))
     axes = np.asarray(figure.subplots(2, columns, squeeze=False))
     for row, numbers, label in zip(axes, rows, ("negative, label 0", "positive, label 1"), strict=True):
         for ax in row[len(numbers) :]:
@@ -160,9 +163,9 @@ def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = N
         for ax, number in zip(row, numbers, strict=False):
             left, right = pairs.left[number], pairs.right[number]
             _ink(ax, _row(split.images[[left[0], right[0]], [left[1], right[1]]], 2))
-            words = [f"{_class_name(split, c)}, drawer {d + 1}" for c, d in (left, right)]
-            if (left == right).all():
-                words = [words[0], "the very same image"]
+            words = list(dict.fromkeys(_class_name(split, number) for number in (left[0], right[0])))
+            same_image = bool((left == right).all())
+            words.append("the very same image" if same_image else f"drawers {left[1] + 1} and {right[1] + 1}")
             ax.set_title(label if ax is row[0] else "", fontsize=9)
             if similarities is not None:
                 words.append(f"similarity {similarities[number]:.2f}")
@@ -176,7 +179,7 @@ def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
     columns = min(5, episodes.ways)
     rows = -(-episodes.ways // columns)
     figure = Figure(figsize=(WIDTH, 0.3 + 1.02 * rows), layout="constrained")
-    query_part, support_part = figure.subfigures(1, 2, width_ratios=(1.6, columns))
+    query_part, support_part = np.asarray(figure.subfigures(1, 2, width_ratios=(1.6, columns)))
     query = episodes.query[number]
     ax = query_part.subplots()
     _ink(ax, split.images[query[0], query[1]])
@@ -196,15 +199,15 @@ def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
     return figure
 
 
-# ---- training -------------------------------------------------------------------------------------------------------
+# ---- training ------------------------------------------------------------------------------------
 
 
 @_styled
 def learning_curves(runs: Iterable[Run]) -> Figure:
     """Accuracy at every check, a panel an experiment; the baseline stands in grey in the others' panels.
 
-    One seed: the band is the Wilson 95 % interval of a check's episodes. Several: the line is the mean over the
-    seeds, the band reaches from the lowest to the highest. At the right margin: the paper's Table 1.
+    One seed: the band is the Wilson 95 % interval of a check's episodes. Several: the line is the mean over
+    the seeds, the band reaches from the lowest to the highest. At the right margin: the paper's Table 1.
     """
     by_name = by_experiment(runs)
     figure, panels = _panels(len(by_name))
@@ -212,17 +215,25 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
     for ax, (name, group) in zip(panels, by_name.items(), strict=True):
         if baseline and name != "baseline":
             reference = _curves(baseline)
-            ax.plot(reference.index, 100 * reference["val_accuracy"], color=GREY, linewidth=1.2, linestyle=":")
+            ax.plot(
+                reference.index, 100 * reference["val_accuracy"], color=GREY, linewidth=1.2, linestyle=":"
+            )
         curve = _curves(group)
         ax.fill_between(
             curve.index, 100 * curve["val_low"], 100 * curve["val_high"], color=BLUE, alpha=0.2, linewidth=0
         )
-        marks = {"markevery": max(1, len(curve) // 8), "markersize": 4}
         ax.plot(curve.index, 100 * curve["train_accuracy"], color=ORANGE, linestyle="--", linewidth=1.3)
-        ax.plot(curve.index, 100 * curve["val_accuracy"], color=BLUE, marker="o", **marks)
+        ax.plot(
+            curve.index,
+            100 * curve["val_accuracy"],
+            color=BLUE,
+            marker="o",
+            markersize=4,
+            markevery=max(1, len(curve) // 8),
+        )
         ax.axhline(CHANCE, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
         experiment = group[0].experiment
-        ax.set(ylim=(0, 100), xlabel="iteration", title=_title(experiment.label))
+        ax.set(ylim=(0, 100), xlabel="iteration", title=experiment.label)
         if experiment.paper:
             _margin_mark(ax, experiment.paper.val, f"paper\n{experiment.paper.val:g}")
         if experiment.paper is None and experiment.author and experiment.author.val:
@@ -238,7 +249,11 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
                 "lowest to highest seed" if several else "95 % interval (Wilson)",
             ),
             ({"color": ORANGE, "linestyle": "--"}, "train"),
-            *([({"color": GREY, "linestyle": ":"}, "baseline, val")] if baseline and len(by_name) > 1 else []),
+            *(
+                [({"color": GREY, "linestyle": ":"}, "baseline, val")]
+                if baseline and len(by_name) > 1
+                else []
+            ),
             ({"color": INK, "linestyle": (0, (1, 2)), "linewidth": 0.8}, "chance, 5 %"),
             ({"color": INK, "marker": "<", "linestyle": ""}, "Table 1, val"),
         ],
@@ -248,13 +263,15 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
 
 @_styled
 def loss_curves(runs: Iterable[Run]) -> Figure:
-    """Training loss on a logarithmic axis, a panel an experiment: what the L2 penalty and the learning rate do to it.
+    """Training loss on a logarithmic axis, a panel an experiment.
 
-    The first loss is that of the very first batch, before any update; the author's, where one was logged, beside it.
+    The first loss is that of the very first batch, before any update. The author's stands beside it where one
+    was logged and the images have the paper's size, on which the penalty depends.
     """
     by_name = by_experiment(runs)
     figure, panels = _panels(len(by_name))
-    for ax, (name, group) in zip(panels, by_name.items(), strict=True):
+    authors = 0
+    for ax, group in zip(panels, by_name.values(), strict=True):
         curve = _curves(group)
         ax.plot(curve.index, curve["mean_loss"], color=BLUE, marker="o", markersize=3.5, markevery=0.12)
         ax.plot(curve.index, curve["batch_loss"], color=ORANGE, linestyle="--", linewidth=1.1)
@@ -262,13 +279,17 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
         ax.plot([0], [first], color=INK, marker="D", markersize=5, linestyle="", clip_on=False)
         experiment = group[0].experiment
         words = f"first loss {first:.3f}"
-        if experiment.author and experiment.author.first_loss:
-            ax.plot([0], [experiment.author.first_loss], color=INK, marker="D", markersize=6, fillstyle="none")
+        at_paper_size = group[0].config["profile"]["image_size"] == 105  # the penalty depends on the size
+        if at_paper_size and experiment.author and experiment.author.first_loss:
+            ax.plot(
+                [0], [experiment.author.first_loss], color=INK, marker="D", markersize=6, fillstyle="none"
+            )
+            authors += 1
             words += f", author's {experiment.author.first_loss:.3f}"
         ax.text(0.97, 0.95, words, transform=ax.transAxes, ha="right", va="top", fontsize=8)
-        ax.set(yscale="log", xlabel="iteration", title=_title(experiment.label))
+        ax.set(yscale="log", xlabel="iteration", title=experiment.label)
         low, high = ax.get_ylim()
-        ax.set_ylim(low * 0.9, high * (high / low) ** 0.15)
+        ax.set_ylim(low * 0.9, high * (high / low) ** 0.22)
         _plain_log_ticks(ax)
     _label_rows(panels, "loss, penalties included")
     _legend(
@@ -277,7 +298,11 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
             ({"color": BLUE, "marker": "o"}, "mean since the last check"),
             ({"color": ORANGE, "linestyle": "--"}, "the check's own batch"),
             ({"color": INK, "marker": "D", "linestyle": ""}, "first loss here"),
-            ({"color": INK, "marker": "D", "linestyle": "", "fillstyle": "none"}, "author's first loss"),
+            *(
+                [({"color": INK, "marker": "D", "linestyle": "", "fillstyle": "none"}, "author's first loss")]
+                if authors
+                else []
+            ),
         ],
     )
     return figure
@@ -286,18 +311,19 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
 @_styled
 def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figure:
     """Adam's learning rate over the iterations; experiments with the same schedule share a line."""
-    by_rate: dict[object, list[str]] = {}
+    by_rate: dict[LearningRate, list[str]] = {}
     for experiment in experiments:
         by_rate.setdefault(experiment.recipe.learning_rate, []).append(experiment.label.partition(" (")[0])
     figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
     ax = figure.subplots()
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     iterations = np.arange(profile.iterations + 1)
     styles = [(INK, "-", "o"), (BLUE, "--", "s"), (ORANGE, "-.", "^"), (GREY, ":", "D")]
     for number, (rate, labels) in enumerate(by_rate.items()):
         colour, line, marker = styles[number % len(styles)]
-        values = np.full(len(iterations), rate.initial)  # type: ignore[attr-defined]
-        if rate.decay_steps:  # type: ignore[attr-defined]
-            values *= rate.decay_rate ** (iterations / profile.scaled(rate.decay_steps))  # type: ignore[attr-defined]
+        values = np.full(len(iterations), rate.initial)
+        if rate.decay_steps and rate.decay_rate:
+            values *= rate.decay_rate ** (iterations / profile.scaled(rate.decay_steps))
         ax.plot(iterations, values, color=colour, linestyle=line, marker=marker, markevery=0.25, markersize=5)
         ax.annotate(
             " / ".join(dict.fromkeys(labels)),
@@ -312,7 +338,7 @@ def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figur
     return figure
 
 
-# ---- results --------------------------------------------------------------------------------------------------------
+# ---- results -------------------------------------------------------------------------------------
 
 
 @_styled
@@ -353,13 +379,13 @@ def k_way(scores: pd.DataFrame, paper: dict[int, float] | None = None) -> Figure
         )  # fmt: skip
     ax.set(xlabel="k, classes in the support set", ylabel="accuracy in %, 1-shot k-way, val", ylim=(0, 104))
     ax.set_xticks(np.unique([1, *range(2, int(ways[-1]) + 1, 2)]))
-    ax.legend(loc="lower left", ncols=2)
+    _legend(figure, handles=ax.get_legend_handles_labels())
     return figure
 
 
 @_styled
 def table1_dots(frame: pd.DataFrame) -> Figure:
-    """Table 1 as a dot plot of val accuracy, rows in the paper's order: paper ○, ours ● with its 95 % interval.
+    """Table 1 as a dot plot of val accuracy, in the paper's order: paper ○, ours ● with its 95 % interval.
 
     frame  from `tables.table1`; rows without a run show the paper's figure alone.
     """
@@ -377,16 +403,19 @@ def table1_dots(frame: pd.DataFrame) -> Figure:
     )  # fmt: skip
     whiskers = [ours - frame["low"].astype(float), frame["high"].astype(float) - ours]
     ax.errorbar(
-        ours, y, xerr=np.maximum(0, whiskers), color=BLUE, marker="o", markersize=5, linestyle="", capsize=2.5,
-        label="here, author's protocol",
+        ours, y, xerr=np.maximum(0, whiskers), color=BLUE, marker="o", markersize=5, linestyle="",
+        capsize=2.5, label="here, author's protocol",
     )  # fmt: skip
     ax.plot(
         frame["strict_val"].astype(float), y, color=ORANGE, marker="D", markersize=3.5, linestyle="",
         label="here, strict protocol",
     )  # fmt: skip
-    ax.set_yticks(y, [_row_name(row) for _, row in frame.iterrows()])
+    ax.set_yticks(y, list(frame["label"]))
     ax.set(
-        xlim=(0, 100), ylim=(len(frame) - 0.4, -0.6), xlabel="val accuracy in %, 1-shot 20-way", ylabel="row of Table 1"
+        xlim=(0, 100),
+        ylim=(len(frame) - 0.4, -0.6),
+        xlabel="val accuracy in %, 1-shot 20-way",
+        ylabel="row of Table 1",
     )
     for place in np.flatnonzero(frame["group"].ne(frame["group"].shift()))[1:]:
         ax.axhline(place - 0.5, color=GREY, linewidth=0.7)
@@ -394,7 +423,7 @@ def table1_dots(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-# ---- shared by several ----------------------------------------------------------------------------------------------
+# ---- shared by several ---------------------------------------------------------------------------
 
 
 def by_experiment(runs: Iterable[Run]) -> dict[str, list[Run]]:
@@ -405,19 +434,8 @@ def by_experiment(runs: Iterable[Run]) -> dict[str, list[Run]]:
     return groups
 
 
-def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Scores of `results.tidy` pooled over seeds: `by`, accuracy, low, high, with the Wilson 95 % interval."""
-    from .evaluation import wilson
-
-    sums = scores.groupby(by, sort=False)[["correct", "episodes"]].sum().reset_index()
-    found = [wilson(int(c), int(n)) for c, n in zip(sums["correct"], sums["episodes"], strict=True)]
-    return sums.assign(
-        accuracy=[s.accuracy for s in found], low=[s.low for s in found], high=[s.high for s in found]
-    )
-
-
 def _curves(group: list[Run]) -> pd.DataFrame:
-    """History by iteration: means over the seeds; low and high are Wilson's for one seed, else the extremes."""
+    """History by iteration, mean over the seeds; low and high: Wilson's for one seed, else the extremes."""
     histories = pd.concat([run.history for run in group])
     mean = histories.groupby("iteration").mean()
     if len(group) > 1:
@@ -437,7 +455,10 @@ def _blocks(experiment: Experiment, profile: Profile) -> list[tuple[str, str]]:
             blocks.append(([], ""))
         words, _ = blocks.pop()
         blocks.append(([*words, name], str(layer.output)))
-    return [("\n".join(w.replace(", sigmoid", "\nsigmoid") for w in words), shape) for words, shape in blocks]
+    return [
+        ("\n".join(w.replace(", sigmoid", "\nsigmoid").replace(", ReLU", "\nReLU") for w in words), shape)
+        for words, shape in blocks
+    ]
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:
@@ -450,7 +471,12 @@ def _canvas(height: float) -> tuple[Figure, Axes]:
 def _box(ax: Axes, x: float, y: float, width: float, height: float, words: str, size: float) -> None:
     ax.add_patch(
         FancyBboxPatch(
-            (x, y), width, height, boxstyle="round,pad=0,rounding_size=0.8", facecolor="#eef3f7", edgecolor=INK
+            (x, y),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.8",
+            facecolor="#eef3f7",
+            edgecolor=INK,
         )
     )
     ax.text(x + width / 2, y + height / 2, words, ha="center", va="center", fontsize=size, linespacing=1.35)
@@ -487,7 +513,13 @@ def _row_label(ax: Axes, words: str) -> None:
 
 def _class_name(split: Split, number: int, lines: bool = False) -> str:
     alphabet, _, character = split.characters[number].rpartition("/")
-    return f"{alphabet.replace('_', ' ')},{chr(10) if lines else ' '}{character.replace('character', 'character ')}"
+    name = _short(alphabet.replace("_", " "))
+    return f"{name}{chr(10) if lines else ', '}no. {character.removeprefix('character')}"
+
+
+def _short(name: str, longest: int = 19) -> str:
+    """An alphabet's name, cut where it would not fit under a picture."""
+    return name if len(name) <= longest else f"{name[: longest - 1].rstrip(' (')}…"
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
@@ -496,6 +528,8 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     rows = max(1, -(-count // columns))
     figure = Figure(figsize=(WIDTH, 3.9 if count <= 1 else 0.7 + 2.3 * rows), layout="constrained")
     axes = list(np.asarray(figure.subplots(rows, columns, squeeze=False)).ravel())
+    for ax in axes:
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for ax in axes[count:]:
         ax.remove()
     return figure, axes[:count]
@@ -506,10 +540,6 @@ def _label_rows(panels: list[Axes], words: str) -> None:
         ax.set_ylabel(words)
 
 
-def _title(label: str) -> str:
-    return label
-
-
 def _margin_mark(ax: Axes, value: float, words: str) -> None:
     """A triangle at the right margin that points at a figure of the paper's."""
     place = ax.get_yaxis_transform()
@@ -518,19 +548,19 @@ def _margin_mark(ax: Axes, value: float, words: str) -> None:
 
 
 def _plain_log_ticks(ax: Axes) -> None:
-    """1, 2, 5, 10 … instead of powers of ten: losses rarely span more than two decades."""
-    ax.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    """1, 2, 5, 10 … instead of powers of ten where an axis spans less than two decades."""
+    low, high = ax.get_ylim()
+    subs = (
+        (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 6 else (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
+    )
+    ax.yaxis.set_major_locator(LogLocator(subs=subs))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _legend(figure: Figure, entries: list[tuple[dict, str]] | None = None, handles=None) -> None:
     """One legend above all panels, from line styles or from handles that exist."""
     if handles is None:
-        lines = [mpl.lines.Line2D([], [], **style) for style, _ in entries or []]
+        lines = [Line2D([], [], **style) for style, _ in entries or []]
         handles = lines, [words for _, words in entries or []]
     figure.legend(*handles, loc="outside upper center", ncols=min(4, len(handles[1])))
-
-
-def _row_name(row: pd.Series) -> str:
-    return row["label"]

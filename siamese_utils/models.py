@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import keras
 import numpy as np
-from keras import layers, ops
 
+from .backend import keras
 from .errors import ParamsError
 from .params import Experiment, LearningRate, Profile, Recipe
+
+layers, ops = keras.layers, keras.ops
 
 
 @keras.saving.register_keras_serializable(package="siamese_utils")

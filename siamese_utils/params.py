@@ -135,18 +135,15 @@ class Profile(Strict):
     seeds: tuple[int, ...] = Field(min_length=1)
     episodes: int = Field(gt=0)
     ways: tuple[int, ...] = Field(min_length=1)
+    batch_size: int | None = Field(None, gt=0, multiple_of=2)  # in place of the recipe's
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     steps_per_execution: int = Field(1, gt=0)
 
     @property
     def is_paper_protocol(self) -> bool:
         """Whether runs of this profile may stand beside the paper's figures as the same experiment."""
-        return (self.dataset, self.image_size, self.padding, self.iterations) == (
-            "omniglot",
-            105,
-            "valid",
-            PAPER_ITERATIONS,
-        )
+        ours = (self.dataset, self.image_size, self.padding, self.iterations, self.batch_size)
+        return ours == ("omniglot", 105, "valid", PAPER_ITERATIONS, None)
 
     def scaled(self, steps: int) -> int:
         """A number of the paper's iterations, shortened in proportion to this profile's length (at least 1)."""
@@ -219,7 +216,7 @@ def run_key(experiment: Experiment, profile: Profile, seed: int, dataset_fingerp
         "version": RECIPE_VERSION,
         "experiment": experiment.name,
         "recipe": experiment.recipe.model_dump(mode="json"),
-        "profile": profile.model_dump(mode="json", exclude=ignored),
+        "profile": profile.model_dump(mode="json", exclude=ignored, exclude_none=True),
         "seed": seed,
         "dataset": dataset_fingerprint,
     }

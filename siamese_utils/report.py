@@ -236,8 +236,7 @@ def _convert(path: Path) -> Section:
     for picture in soup.find_all("img"):
         if not picture.get("alt"):
             picture["alt"] = f"A figure of the section “{title}”, without a description"
-    for table in soup.find_all("table"):
-        table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
+    _let_tables_scroll(soup)
     problem = _first_error(notebook)
     return Section(
         path.stem, title, soup, tuple(headings), tuple(fragments), problem is not None, error=problem or ""
@@ -291,6 +290,12 @@ def _keep_self_contained(soup: BeautifulSoup, notebooks: Path) -> None:
         del tag["style"]
     for table in soup.find_all("table", attrs={"border": True}):
         del table["border"]
+
+
+def _let_tables_scroll(soup: BeautifulSoup) -> None:
+    """Let a wide table scroll in a box of its own, by keyboard too, so that the page never does."""
+    for table in soup.find_all("table"):
+        table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
 
 
 def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, str]], list[tuple[str, str]]]:
@@ -376,7 +381,9 @@ def _target(href: str, name: str, ids: dict[str, dict[str, str]], folder: Path) 
 def _table1(profile: Profile) -> Markup:
     from .tables import table1_html
 
-    return Markup(table1_html(profile))
+    soup = BeautifulSoup(table1_html(profile), "html.parser")
+    _let_tables_scroll(soup)
+    return Markup(str(soup))
 
 
 def _is_synthetic(profile: Profile, runs: list[results.Run]) -> bool:

@@ -81,9 +81,7 @@ class Run:
                 f"run {self.run_id} has no weights here (they are not committed): delete its folder "
                 f"{self.folder} and run the experiment again."
             )
-        import keras
-
-        from . import models  # noqa: F401 - registers the layers that the file names
+        from .models import keras  # with the layers that the file names
 
         return keras.saving.load_model(path, safe_mode=True)
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from filelock import FileLock
 
 from . import models
+from .backend import keras
 from .data import Dataset, Split, load_dataset
 from .episodes import draw_episodes
 from .evaluation import answer, embed, one_shot_accuracy, score_of
@@ -123,8 +123,10 @@ def train(
     Losses: batch_loss, mean_loss, learning_rate. Updates before `first_update` were made earlier.
     """
 
+    batch_size = profile.batch_size or experiment.recipe.batch_size
+
     def fit(first: int, last: int) -> float:
-        batches = PairBatches(split.images, seed, experiment.recipe.batch_size, first, last)
+        batches = PairBatches(split.images, seed, batch_size, first, last)
         return model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
 
     for check in checks:

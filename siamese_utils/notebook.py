@@ -1,0 +1,219 @@
+"""The short calls that notebook cells make: open a section, run what is missing, show figures and tables.
+
+A figure is shown with a description for those who do not see it, and with its origin underneath: profile,
+dataset, seeds, runs and commit. Progress is one line that changes in place: an executed notebook stays small.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from IPython.display import HTML, DisplayHandle, Image, display
+
+from . import figures
+from .data import Dataset, load_dataset
+from .errors import ParamsError, ResultsError
+from .params import (
+    PAPER_ITERATIONS,
+    Experiment,
+    Profile,
+    load_experiment,
+    load_matrix,
+    section_experiments,
+)
+from .provenance import code_version
+from .results import Run, find_run
+from .tables import dataset_words, with_seeds
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+SHOWN_WIDTH = 780  # pixels that a figure takes on the page; its PNG has more, for sharp screens
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one notebook works on: the profile with the chosen seeds, and the chosen experiments."""
+
+    profile: Profile
+    experiments: tuple[Experiment, ...]
+
+    @property
+    def seed(self) -> int:
+        """The first seed: also that of whatever a figure samples."""
+        return self.profile.seeds[0]
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The profile's dataset, loaded when first asked for."""
+        return load_dataset(self.profile)
+
+
+def open_section(
+    name: str, profile: str | Path | Profile, seeds: Sequence[int] = (), experiments: Sequence[str] = ()
+) -> Section:
+    """Check a notebook's parameters, say what it works on, and warn where that is not the paper's protocol.
+
+    name         a section of the experiment matrix ("embedding", …), or "all"
+    profile      a profile's name, or the path of its file
+    seeds        [] for the profile's own
+    experiments  [] for the section's own, the baseline first
+    Raises ParamsError for a name that does not exist, with those that do.
+    """
+    chosen = with_seeds(profile, seeds)
+    if isinstance(experiments, str):
+        raise ParamsError(
+            f"experiments must be a list of names, not {experiments!r}: write [{experiments!r}]."
+        )
+    own = load_matrix().experiments if name == "all" else section_experiments(name)
+    section = Section(chosen, tuple(load_experiment(e) for e in experiments) or tuple(own))
+    show_html(_about(chosen))
+    return section
+
+
+def run_missing(section: Section) -> list[Run]:
+    """The section's runs, experiment by experiment and seed by seed; those not on disk are trained now."""
+    wanted = [(experiment, seed) for experiment in section.experiments for seed in section.profile.seeds]
+    missing = [pair for pair in wanted if find_run(pair[0], section.profile, pair[1]) is None]
+    if missing:
+        _train(section, missing)
+    else:
+        show_html(f'<p class="caption">{_count(len(wanted), "run")} loaded from disk, nothing to train.</p>')
+    found = [find_run(experiment, section.profile, seed) for experiment, seed in wanted]
+    return [run for run in found if run]
+
+
+def trained_model(section: Section, name: str = "baseline") -> tuple[keras.Model, str]:
+    """An experiment's model under the section's first seed, and words that say what it is.
+
+    Results that were committed come without weights: then it is the untrained network, and the words say so.
+    """
+    experiment = load_experiment(name)
+    run = find_run(experiment, section.profile, section.seed)
+    if run:
+        try:
+            iterations = f"{run.metrics['iterations']:,} iterations"
+            return run.model(), f"{experiment.label}, trained for {iterations}"
+        except ResultsError:
+            pass
+    from .models import build_model
+
+    model = build_model(experiment, section.profile, section.seed)
+    return model, f"{experiment.label}, untrained (the trained weights are not on this disk)"
+
+
+def show_figure(
+    section: Section, figure: Figure, *, alt: str, caption: str = "", runs: Iterable[Run] = ()
+) -> None:
+    """Show a figure with its description, and under it the caption and where the figure comes from.
+
+    alt   what the figure shows, for those who cannot see it
+    runs  the runs that it is made from; none where it shows data alone
+    """
+    if not alt.strip():
+        raise ParamsError("a figure needs a description: give alt= what it shows.")
+    display(Image(data=figures.to_png(figure), format="png", alt=alt, width=SHOWN_WIDTH))
+    words = f"{escape(caption)} <br>" if caption else ""
+    show_html(f'<p class="caption figure-origin">{words}<small>{escape(origin(section, runs))}</small></p>')
+
+
+def show_table(section: Section, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = ()) -> None:
+    """Show a data frame as an HTML table whose caption ends with where it comes from."""
+    table = frame.to_html(index=False, border=0, na_rep="–", classes="plain", justify="left")
+    head = f"<caption>{escape(caption)} <br><small>{escape(origin(section, runs))}</small></caption>"
+    table = table.replace("<th>", '<th scope="col">').replace("<thead>", f"{head}<thead>", 1)
+    show_html(table)
+
+
+def show_html(content: str) -> None:
+    """Show ready-made HTML, from `tables` for instance."""
+    display(HTML(content))
+
+
+def origin(section: Section, runs: Iterable[Run] = ()) -> str:
+    """Where a figure or table comes from, in one line: profile, dataset, seeds, runs, commit."""
+    runs = list(runs)
+    seeds = sorted({run.seed for run in runs}) or [section.seed]
+    versions = [run.metrics.get("provenance", {}) for run in runs] or [code_version()]
+    commits = dict.fromkeys(_commit(version) for version in versions)
+    return " · ".join(
+        [
+            f"Profile {section.profile.name}",
+            dataset_words(section.profile),
+            f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}",
+            _count(len(runs), "run") if runs else "no training run",
+            f"commit {', '.join(commits)}",
+        ]
+    )
+
+
+def _about(profile: Profile) -> str:
+    """The profile in a line, and a banner where its figures are not the paper's."""
+    seeds = f"{'seed' if len(profile.seeds) == 1 else 'seeds'} {', '.join(map(str, profile.seeds))}"
+    line = (
+        f"<p>Profile <strong>{escape(profile.name)}</strong>: {dataset_words(profile)}, "
+        f"{profile.iterations:,} iterations, {profile.episodes:,} episodes a final accuracy, {seeds}.</p>"
+    )
+    if profile.is_paper_protocol:
+        return line
+    if profile.dataset == "synthetic":
+        words = (
+            "<strong>Made from built-in drawn characters, not Omniglot:</strong> these figures say nothing "
+            "about the paper. They show how everything works."
+        )
+    else:
+        words = (
+            f"<strong>Not the paper’s protocol:</strong> {profile.image_size}×{profile.image_size} pixels "
+            f"(105×105 in the paper), {profile.iterations:,} iterations ({PAPER_ITERATIONS:,} in the paper). "
+            "Compare rows with one another, not with the paper’s figures."
+        )
+    return f'{line}<div class="banner alert alert-warning" role="note"><p>{words}</p></div>'
+
+
+def _train(section: Section, missing: Sequence[tuple[Experiment, int]]) -> None:
+    """Train the missing runs one after the other; one line of progress, replaced at every check."""
+    from .training import Progress, run
+
+    begun = time.perf_counter()
+    line = DisplayHandle()
+    line.display(HTML(f'<p class="caption">Training {_count(len(missing), "run")} …</p>'))
+    for number, (experiment, seed) in enumerate(missing, start=1):
+
+        def tell(
+            progress: Progress, number: int = number, experiment: Experiment = experiment, seed: int = seed
+        ) -> None:
+            line.update(
+                HTML(
+                    f'<p class="caption">Training run {number} of {len(missing)}: '
+                    f"{escape(experiment.label)}, seed {seed}, "
+                    f"iteration {progress.iteration:,} of {progress.iterations:,}, "
+                    f"batch loss {progress.batch_loss:.3f}, "
+                    f"val accuracy {100 * progress.val_accuracy:.1f} %</p>"
+                )
+            )
+
+        run(experiment, section.profile, seed, dataset=section.dataset, progress=tell)
+    wanted = len(section.experiments) * len(section.profile.seeds)
+    line.update(
+        HTML(
+            f'<p class="caption">{_count(wanted, "run")}: {wanted - len(missing)} loaded from disk, '
+            f"{len(missing)} trained in {time.perf_counter() - begun:.0f} s.</p>"
+        )
+    )
+
+
+def _commit(version: dict) -> str:
+    commit = (version.get("commit") or "unknown")[:10]
+    return f"{commit} with uncommitted changes" if version.get("modified") else commit
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
