@@ -27,7 +27,6 @@ def native_stderr_silenced() -> Iterator[None]:
 
 with native_stderr_silenced():
     import keras
+    from keras import layers, ops
 
-    keras.config.backend()
-
-__all__ = ["keras", "native_stderr_silenced"]
+__all__ = ["keras", "layers", "native_stderr_silenced", "ops"]

@@ -15,11 +15,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .backend import keras
+from .backend import keras, layers, ops
 from .errors import ParamsError
 from .params import Experiment, LearningRate, Profile, Recipe
-
-layers, ops = keras.layers, keras.ops
 
 
 @keras.saving.register_keras_serializable(package="siamese_utils")

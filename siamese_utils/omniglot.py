@@ -25,16 +25,12 @@ from pathlib import Path
 import numpy as np
 import pooch
 import requests
+from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from . import data, paths
 from .errors import DataError
-
-try:
-    import fcntl
-except ImportError:  # Windows: two first loads at once would both do the work
-    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -386,14 +382,14 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Create the cache folder and let one process at a time fill it: notebooks may run side by side."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".omniglot.lock").open("w")
+        lock = FileLock(folder / ".omniglot.lock")
+        lock.acquire()
     except OSError as error:
         raise _cannot_store(folder, error) from error
-    with lock:
-        if fcntl:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _cannot_store(folder: Path, error: OSError) -> DataError:

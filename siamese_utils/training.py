@@ -225,7 +225,9 @@ def first_iterations(
     experiment, profile = load_experiment(experiment), load_profile(profile)
     folder, key = run_folder(experiment, profile, seed)
     if folder.is_dir():
-        history = [dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in Run(folder).history.to_numpy().tolist()]
+        history = [
+            dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in Run(folder).history.to_numpy().tolist()
+        ]
     else:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):

@@ -31,7 +31,8 @@ def find_chromium() -> str:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = os.environ.get("SIAMESE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if not found:
-        pytest.skip(f"no browser: install one of {', '.join(names)}, or set SIAMESE_CHROMIUM to its path")
+        missing = pytest.fail if os.environ.get("SIAMESE_REQUIRE_BROWSER") else pytest.skip
+        missing(f"no browser: install one of {', '.join(names)}, or set SIAMESE_CHROMIUM to its path")
     return found
 
 

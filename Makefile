@@ -1,0 +1,67 @@
+# Everything starts here. Needs Python 3.10 to 3.13 and make, nothing else.
+# `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+# the author's logs, drawn under our curve where they are at hand
+AUTHOR_LOGS ?= $(wildcard ../shared/paper/author_logs.csv)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce laptop paper lab test test-slow lint fidelity lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+reproduce: $(VENV)/.ready ## the demo: every experiment and the report, minutes on two cores, no download of data
+	$(BIN)/siamese reproduce --profile demo
+
+laptop: $(VENV)/.ready ## real Omniglot scaled down, about an hour on two cores
+	$(BIN)/siamese reproduce --profile laptop
+
+paper: $(VENV)/.ready ## the paper's full protocol with three seeds; needs a GPU
+	$(BIN)/siamese reproduce --profile paper
+
+lab: $(VENV)/.ready ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+test: $(VENV)/.ready-dev ## all tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.ready-dev ## slow checks on real Omniglot
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.ready-dev ## formatting, lint and types, notebooks too
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fidelity: $(VENV)/.ready ## the full-protocol baseline's first 400 iterations over the author's log, about 20 minutes
+	$(BIN)/siamese fidelity --iterations 400 $(if $(AUTHOR_LOGS),--author-logs $(AUTHOR_LOGS))
+
+setup: $(VENV)/.ready ## only create the environment
+
+lock: $(VENV)/.ready-dev ## renew requirements*.lock from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra build $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra build --extra dev -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+
+LOCK_OPTIONS = --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
+
+clean: ## remove the environment and what demo runs left
+	rm -rf $(VENV) reports/demo .pytest_cache .ruff_cache .mypy_cache
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
+	  { echo "$(PYTHON) is not Python 3.10 to 3.13: name one with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.python requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
