@@ -1,0 +1,79 @@
+"""The command line: help with examples, errors in one sentence with exit code 2, and nothing left half-done."""
+
+import subprocess
+import sys
+
+import pytest
+
+from conftest import TINY
+from siamese_utils import cli
+
+COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "fidelity"]
+
+
+def call(capsys, monkeypatch, *arguments):
+    """The command in this process → exit code, stdout, stderr."""
+    monkeypatch.setattr(sys, "argv", ["siamese", *arguments])
+    monkeypatch.setattr(cli.out, "_file", None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    captured = capsys.readouterr()
+    return ended.value.code or 0, captured.out, captured.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command, capsys, monkeypatch):
+    code, out, _ = call(capsys, monkeypatch, command, "--help")
+    assert code == 0
+    assert f"Example: siamese {command}" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "dense"], "no experiment 'dense'"),
+        (["run", "baseline", "-p", "big"], "no profile 'big': choose one of demo, laptop, paper"),
+        (["run", "baseline", "-p", "/nowhere/mine.yaml"], "no profile"),
+        (["batch", "-n", "77"], "no notebook '77'"),
+        (["report", "-p", "demo"], "siamese batch"),
+        (["data", "--source", "/nowhere"], "/nowhere"),
+        (["fidelity", "--author-logs", "/nowhere.csv"], "cannot be read"),
+    ],
+)
+def test_a_users_error_is_one_sentence_and_exit_code_2(arguments, says, capsys, monkeypatch, reports):
+    code, out, err = call(capsys, monkeypatch, *arguments)
+    assert code == 2
+    assert says in " ".join(err.split())
+    assert "Traceback" not in out + err
+    assert err.strip().startswith("error:")
+    assert not reports.exists() or not list(reports.rglob("*.*"))
+
+
+def test_an_interruption_says_that_nothing_is_lost(capsys, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    code, _, err = call(capsys, monkeypatch)
+    assert code == 130
+    assert "goes on from there" in err
+
+
+def test_run_trains_then_loads_and_status_knows(capsys, monkeypatch, reports, fresh_keras):
+    code, out, _ = call(capsys, monkeypatch, "run", "baseline", "-p", str(TINY))
+    assert code == 0
+    assert "not Omniglot" in " ".join(out.split())
+    (run,) = (path for path in (reports / "tiny" / "results").iterdir() if path.is_dir())
+    before = (run / "metrics.json").stat().st_mtime_ns
+    assert call(capsys, monkeypatch, "run", "baseline", "-p", str(TINY))[0] == 0
+    assert (run / "metrics.json").stat().st_mtime_ns == before
+    code, out, _ = call(capsys, monkeypatch, "status", "-p", str(TINY))
+    lines = [line for line in out.splitlines() if " baseline " in line]
+    assert "finished" in lines[0]
+    assert "not run" in out
+
+
+def test_the_command_is_installed():
+    done = subprocess.run([sys.executable, "-m", "siamese_utils.cli", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert all(command in done.stdout for command in COMMANDS)

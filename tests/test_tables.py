@@ -1,0 +1,246 @@
+"""Table 1 has every row of the paper, says "not run" where there is none, and its verdicts follow their rule."""
+
+import json
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from siamese_utils import results, tables
+from siamese_utils.errors import ParamsError
+from siamese_utils.evaluation import wilson
+from siamese_utils.params import load_experiment, load_matrix, load_profile
+
+PAPER_VAL = {  # Table 1, in its order
+    "": 73.2,
+    "Dense - 128": 64,
+    "Dense - 64": 52.4,
+    "Dense - 512": 75.6,
+    "Conv2D (256) + Dense - 512": 74,
+    "Conv2D (256) + Dense - 1024": 65.6,
+    "without Dropout": 66,
+    "without L2 Regularization": 8.4,
+    "without both methods": 30,
+    "0.0001": 76.8,
+    "0.001": 47.2,
+    "0.01": 20.4,
+    "Zero Initialization": 50,
+    "without Batch Normalization": 31.2,
+    "Dense (2048, 1024 and 512)": 34.4,
+}
+
+
+def make_run(name, profile, seed, correct):
+    """A made-up run on disk: `correct` (episodes,) bool answers the 20-way episodes of both splits and protocols."""
+    folder, key = results.run_folder(load_experiment(name), profile, seed)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(key))
+    lines = [
+        f"{i},{7 - i / 2},{7 - i / 2},{0.05 / (i + 1)},0.4,0.3,0.5,{0.1 + 0.1 * i},0.05,{0.2 + 0.1 * i},{i}"
+        for i in (0, 2, 4)
+    ]
+    columns = "iteration,batch_loss,mean_loss,learning_rate,train_accuracy,train_low,train_high"
+    header = f"{columns},val_accuracy,val_low,val_high,seconds"
+    (folder / "history.csv").write_text("\n".join([header, *lines]) + "\n")
+    np.savez(
+        folder / "answers.npz",
+        **{f"{p}/{s}": np.packbits(correct) for p in ("author", "strict") for s in ("train", "val")},
+    )
+    score = wilson(int(correct.sum()), len(correct)).as_dict()
+    metrics = {
+        "run_id": folder.name,
+        "seed": seed,
+        "episodes": len(correct),
+        "iterations": 4,
+        "first_batch_loss": 7.0,
+        "dataset": {"name": "synthetic", "synthetic": True},
+        "provenance": {"commit": "0123456789abcdef", "modified": False},
+        "scores": [
+            {"protocol": protocol, "split": split, "ways": ways, **score}
+            for protocol in ("author", "strict")
+            for split, some in (("train", (20,)), ("val", profile.ways))
+            for ways in some
+        ],
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return results.Run(folder)
+
+
+def answers(right, episodes=1000):
+    """The first `right` of the episodes answered correctly."""
+    return np.arange(episodes) < right
+
+
+def test_every_row_of_the_papers_table_stands_there_in_order(reports, tiny):
+    frame = tables.table1(tiny)
+    matrix = {e.name: e for e in load_matrix().experiments}
+    rows = [matrix[name].row for name in frame["experiment"]]
+    in_paper = [row for row, group in zip(rows, frame["group"], strict=True) if group != tables.NOT_IN_TABLE]
+    assert list(dict.fromkeys(in_paper)) == list(PAPER_VAL)
+    for row, val in zip(in_paper, frame["paper_val"], strict=False):
+        assert val == PAPER_VAL[row]
+    assert list(frame["experiment"])[-1] == "baseline-10k", "what is not in the paper's table comes last"
+
+
+def test_a_row_without_a_run_says_so(reports, tiny):
+    make_run("baseline", tiny, 0, answers(700))
+    frame = tables.table1(tiny).set_index("experiment")
+    assert frame.loc["baseline", "verdict"] == "reference"
+    assert frame.loc["baseline", "ours_val"] == pytest.approx(70)
+    assert frame.loc["baseline", "low"] < 70 < frame.loc["baseline", "high"]
+    assert set(frame.drop(index="baseline")["verdict"]) == {"not run"}
+    assert frame.loc["mlp", "seeds"] == 0
+    assert frame.loc["mlp", "run_ids"] == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "words"),
+    [
+        ("dense-128", 500, "same direction"),  # the paper: −9.2 points
+        ("dense-128", 800, "opposite direction"),
+        ("dense-128", 700, "no clear difference here"),
+        ("dense-512", 705, "no clear difference in the paper"),  # the paper: +2.4 points, under six
+        ("dense-512", 700, "no clear difference in either"),
+        ("baseline-10k", 800, "not in Table 1"),
+    ],
+)
+def test_verdicts_follow_the_rule(reports, tiny, name, right, words):
+    make_run("baseline", tiny, 0, answers(700))
+    make_run(name, tiny, 0, answers(right))
+    found = tables.verdict(load_experiment(name), tiny)
+    assert found["verdict"] == words
+    assert found["difference"] == pytest.approx((right - 700) / 10)
+
+
+def test_pairing_sees_small_differences_on_the_same_episodes(reports, tiny):
+    baseline = make_run("baseline", tiny, 0, answers(700))
+    better = make_run("dense-512", tiny, 0, answers(720))
+    points, low, high, clear = tables.difference([better], [baseline])
+    assert points == pytest.approx(2)
+    assert clear
+    assert 0 < low < 2 < high < 4, "20 episodes of 1,000 differ, all one way"
+
+
+def test_seeds_that_disagree_in_sign_make_no_clear_difference(reports, tiny):
+    profile = tables.with_seeds(tiny, [0, 1])
+    for seed, right in ((0, 300), (1, 710)):
+        make_run("baseline", profile, seed, answers(700))
+        make_run("dense-128", profile, seed, answers(right))
+    found = tables.verdict(load_experiment("dense-128"), profile)
+    assert found["difference"] == pytest.approx((-40 + 1) / 2)
+    assert found["verdict"] == "no clear difference here"
+
+
+def test_several_seeds_pool_their_episodes_and_show_their_spread(reports, tiny):
+    for seed, right in ((0, 600), (1, 700), (2, 800)):
+        make_run("baseline", tiny, seed, answers(right))
+    line = tables.table1(tiny, seeds=[0, 1, 2]).iloc[0]
+    assert line["ours_val"] == pytest.approx(70)
+    assert (line["seed_low"], line["seed_high"], line["seeds"]) == (pytest.approx(60), pytest.approx(80), 3)
+    expected = wilson(2100, 3000)
+    assert (line["low"], line["high"]) == (
+        pytest.approx(100 * expected.low),
+        pytest.approx(100 * expected.high),
+    )
+
+
+def test_without_the_baselines_run_there_is_no_comparison(reports, tiny):
+    make_run("mlp", tiny, 0, answers(500))
+    assert tables.verdict(load_experiment("mlp"), tiny)["verdict"] == "baseline not run"
+
+
+@pytest.mark.parametrize("seeds", [["0"], [-1], [True], "0", [0.5]])
+def test_seeds_that_are_no_seeds_are_refused(tiny, seeds):
+    with pytest.raises(ParamsError, match="whole numbers"):
+        tables.with_seeds(tiny, seeds)
+
+
+def test_the_html_names_rows_columns_and_runs(reports, tiny):
+    runs = [make_run("baseline", tiny, 0, answers(700)), make_run("dense-128", tiny, 0, answers(500))]
+    soup = BeautifulSoup(tables.table1_html(tiny), "html.parser")
+    table = soup.find("table")
+    assert table.caption
+    assert not soup.find_all(["script", "style"])
+    assert len(table.select('th[scope="rowgroup"]')) == 8, (
+        "the paper's seven groups, and what is not in its table"
+    )
+    rows = table.select('th[scope="row"]')
+    assert len(rows) == len(load_matrix().experiments)
+    dense = next(row for row in rows if row.get_text() == "Dense - 128 (as described)").parent
+    cells = [cell.get_text() for cell in dense.find_all("td")]
+    assert cells[:2] == ["81.6", "64.0"]
+    assert cells[-1] == "same direction (−20.0 points; paper −9.2)"
+    widths = {
+        sum(int(cell.get("colspan", 1)) for cell in row.find_all(["td", "th"]))
+        for row in table.select("tbody tr")
+    }
+    assert widths == {10}, "every row fills the table's columns"
+    assert all(run.run_id in soup.get_text() for run in runs)
+    assert tables.VERDICT_RULE in soup.get_text()
+    assert "drawn characters" in soup.get_text()
+
+
+def test_section_verdicts_read_as_sentences(reports, tiny):
+    make_run("baseline", tiny, 0, answers(700))
+    make_run("mlp", tiny, 0, answers(500))
+    text = BeautifulSoup(
+        tables.verdicts_html(tiny, [load_experiment(n) for n in ("baseline", "mlp", "dense-64")]),
+        "html.parser",
+    ).get_text(" ")
+    assert "same direction. In the paper −38.8 points against the baseline; here −20.0 (" in " ".join(
+        text.split()
+    )
+    assert "Dense - 64 (as described): not run." in text
+
+
+# ---- the network, from the recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "penalty"),
+    [  # the penalties that explain the author's first losses
+        ("baseline", 6.316),
+        ("dense-128", 3.848),
+        ("dense-128-as-run", 3.016),
+        ("dense-64-as-run", 1.743),
+        ("dense-512", 11.077),
+        ("conv-256-dense-512", 9.853),
+        ("conv-256-dense-1024", 13.266),
+        ("mlp", 58.457),
+        ("without-l2", 0),
+        ("zero-initialization", 0),
+    ],
+)
+def test_the_penalty_of_a_fresh_network(name, penalty):
+    assert tables.penalty(load_experiment(name), load_profile("paper")) == pytest.approx(penalty, abs=6e-4)
+
+
+@pytest.mark.parametrize("name", ["baseline", "dense-64", "mlp", "without-batch-norm"])
+def test_the_architecture_has_the_models_parameters(name, tiny, fresh_keras):
+    from siamese_utils.models import build_model
+
+    model = build_model(load_experiment(name), tiny)
+    assert tables.architecture(load_experiment(name), tiny)["parameters"].sum() == model.count_params()
+
+
+def test_counts_and_protocols_of_a_dataset(characters):
+    counts = tables.dataset_counts(characters).set_index("split")
+    assert counts.loc["train", "characters"] == characters.train.classes
+    assert counts.loc["val", "paper: characters"] == 659
+    shares = tables.protocols(characters.val, episodes=20_000).set_index("protocol")
+    own = shares["the query is its own support"].str.rstrip(" %").astype(float)
+    assert own["author"] == pytest.approx(5, abs=0.6), "one drawer in twenty"
+    assert own["strict"] == 0
+
+
+def test_checks_count_the_steps_down(reports, tiny):
+    run = make_run("baseline", tiny, 0, answers(700))
+    line = tables.checks([run]).iloc[0]
+    assert line["checks below the one before"] == "0 of 2"
+    assert line["val, last check"] == "50.0"
+
+
+def test_k_way_says_whether_accuracy_falls(reports, tiny):
+    scores = results.tidy([make_run("baseline", tiny, 0, answers(700))])
+    assert "does not simply fall with k" in tables.k_way_verdict(scores), "the made-up scores are all alike"
+    assert list(tables.k_way_table(scores)["k"]) == [1, 5, 20]
