@@ -5,9 +5,9 @@ import shutil
 
 import nbformat
 import pytest
+from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_notebook
 
-from conftest import ROOT
 from siamese_utils import batch
 from siamese_utils.errors import ParamsError
 
@@ -41,7 +41,11 @@ def test_a_failing_notebook_is_kept_with_its_error_and_the_others_go_on(home, re
     assert outcomes[1].error == "ZeroDivisionError: division by zero"
     assert seen == ["00_first", "01_bad", "02_last"]
     folder = reports / "demo"
-    assert [entry["status"] for entry in json.loads((folder / "batch.json").read_text())] == ["ok", "failed", "ok"]
+    assert [entry["status"] for entry in json.loads((folder / "batch.json").read_text())] == [
+        "ok",
+        "failed",
+        "ok",
+    ]
     first = nbformat.read(folder / "notebooks" / "00_first.ipynb", as_version=4)
     assert "demo [3, 4]" in str([cell.get("outputs") for cell in first.cells])
     kept = (folder / "notebooks" / "01_bad.ipynb").read_text()

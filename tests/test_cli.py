@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 import pytest
-
 from conftest import TINY
+
 from siamese_utils import cli
 
 COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "fidelity"]
@@ -74,6 +74,8 @@ def test_run_trains_then_loads_and_status_knows(capsys, monkeypatch, reports, fr
 
 
 def test_the_command_is_installed():
-    done = subprocess.run([sys.executable, "-m", "siamese_utils.cli", "--help"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "siamese_utils.cli", "--help"], capture_output=True, text=True
+    )
     assert done.returncode == 0
     assert all(command in done.stdout for command in COMMANDS)

@@ -8,8 +8,8 @@ from PIL import Image
 from test_tables import answers, make_run
 
 from siamese_utils import figures, notebook, results, tables
-from siamese_utils.errors import ParamsError
 from siamese_utils.episodes import draw_episodes
+from siamese_utils.errors import ParamsError
 from siamese_utils.pairs import draw_pairs
 from siamese_utils.params import load_experiment, load_matrix, load_profile, section_experiments
 
@@ -34,7 +34,7 @@ def check(figure):
 def test_learning_and_loss_curves_are_labelled(runs, count):
     for draw in (figures.learning_curves, figures.loss_curves):
         axes = check(draw(runs[:count]))
-        assert all(ax.get_xlabel() and ax.get_title() for ax in axes)
+        assert all(ax.get_xlabel() and ax.get_title("left") for ax in axes)
         assert axes[0].get_ylabel()
 
 

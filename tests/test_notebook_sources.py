@@ -1,7 +1,6 @@
 """The notebooks as committed: no outputs, parameters that are read, one title, figures with descriptions."""
 
 import ast
-import json
 import re
 
 import nbformat
@@ -85,8 +84,3 @@ def test_links_lead_to_files_that_exist(notebook):
     for target in re.findall(r"\]\(([^)]+)\)", text(notebook)):
         if "://" not in target:
             assert (project_root() / "notebooks" / target.partition("#")[0]).is_file(), target
-
-
-def test_the_papers_words_are_quoted_as_they_stand(notebook):
-    """Quotations of more than four words are checked against the sentences that the notebooks may quote."""
-    assert "\u00a0" not in json.dumps(notebook, ensure_ascii=False)

@@ -2,8 +2,8 @@
 
 import pytest
 import yaml
-
 from conftest import TINY
+
 from siamese_utils.errors import ParamsError
 from siamese_utils.params import (
     load_experiment,
@@ -89,7 +89,7 @@ def test_the_three_profiles_load():
 def test_a_wrong_profile_is_refused_by_file_and_key(change, named, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({**yaml.safe_load(TINY.read_text()), **change}))
-    with pytest.raises(ParamsError, match="mine.yaml is not valid") as caught:
+    with pytest.raises(ParamsError, match=r"mine\.yaml is not valid") as caught:
         load_profile(path)
     assert named in str(caught.value)
 
@@ -108,7 +108,10 @@ def test_a_wrong_matrix_is_refused(tmp_path):
         (lambda rows: rows.append(dict(rows[0])), "used twice: baseline"),
         (lambda rows: rows[1].update(section="nowhere"), "unknown section: nowhere"),
         (lambda rows: rows[1].update(changes={"momentum": 1}), "momentum"),
-        (lambda rows: rows[1].update(changes={"learning_rate": {"initial": 1, "decay_rate": 0.1}}), "together"),
+        (
+            lambda rows: rows[1].update(changes={"learning_rate": {"initial": 1, "decay_rate": 0.1}}),
+            "together",
+        ),
     ):
         spoiled = yaml.safe_load(yaml.safe_dump(raw))
         spoil(spoiled["experiments"])

@@ -1,0 +1,83 @@
+"""Our first iterations beside the author's: reading his log, joining, drawing; and, slowly, the run itself."""
+
+import json
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from siamese_utils import fidelity, training
+from siamese_utils.errors import DataError
+
+AUTHOR = ROOT.parent / "shared" / "paper" / "author_logs.csv"
+
+
+@pytest.fixture
+def log(tmp_path):
+    """A made-up log in the form of the author's."""
+    path = tmp_path / "log.csv"
+    path.write_text(
+        "model,iteration,batch_loss,train_accuracy_pct,val_accuracy_pct\n"
+        "model_v3,0,7.0,5.6,4.0\nmodel_v3,100,5.0,34.8,32.0\nmodel_v4,0,3.7,6.4,9.6\n"
+    )
+    return path
+
+
+def made_up_history(*_, **__):
+    accuracy = {f"{split}_{what}": 0.2 for split in ("train", "val") for what in ("accuracy", "low", "high")}
+    return [
+        {"iteration": iteration, "batch_loss": 7.1 - iteration / 100, "mean_loss": 7, "learning_rate": 0.05}
+        | accuracy
+        | {"seconds": 1}
+        for iteration in (0, 100)
+    ]
+
+
+def test_the_comparison_leaves_numbers_and_a_figure_with_their_origin(log, reports, monkeypatch):
+    monkeypatch.setattr(fidelity, "first_iterations", made_up_history)
+    table, described, figure = fidelity.compare(100, log)
+    assert list(pd.read_csv(table)["iteration"]) == [0, 100]
+    content = json.loads(described.read_text())
+    assert [check["batch_loss_author"] for check in content["checks"]] == [7.0, 5.0]
+    assert content["seed"] == 0
+    assert {"commit", "backend", "device"} <= set(content["provenance"])
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_the_authors_log_ours_stands_alone(reports, monkeypatch):
+    monkeypatch.setattr(fidelity, "first_iterations", made_up_history)
+    _, described, _ = fidelity.compare(100, None)
+    content = json.loads(described.read_text())
+    assert content["author_log"] is None
+    assert "batch_loss_author" not in content["checks"][0]
+
+
+def test_a_file_that_is_not_the_log_is_a_clear_error(tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="has no column model"):
+        fidelity.read_author_log(path, "model_v3")
+    with pytest.raises(DataError, match="cannot be read"):
+        fidelity.read_author_log(tmp_path / "none.csv", "model_v3")
+
+
+def test_the_first_iterations_are_left_to_go_on_from(reports, tiny, fresh_keras):
+    """Two checks now, the rest later: the whole run has what the first iterations had."""
+    first = training.first_iterations("baseline", tiny, 0, 2)
+    assert [row["iteration"] for row in first] == [0, 2]
+    run = training.run("baseline", tiny)
+    assert run.history["batch_loss"].tolist()[:2] == [row["batch_loss"] for row in first]
+    loaded = training.first_iterations("baseline", tiny, 0, 2)
+    assert [row["iteration"] for row in loaded] == [0, 2]
+
+
+@pytest.mark.slow
+def test_the_full_protocol_starts_like_the_authors_run(reports):
+    """100 iterations on real Omniglot, some five minutes on two cores."""
+    if not AUTHOR.is_file():
+        pytest.skip(f"the author's logs are not at {AUTHOR}")
+    _, described, _ = fidelity.compare(100, AUTHOR)
+    first, second = json.loads(described.read_text())["checks"]
+    assert first["batch_loss"] == pytest.approx(first["batch_loss_author"], abs=0.15)
+    assert second["batch_loss"] == pytest.approx(second["batch_loss_author"], rel=0.2)
+    assert second["val_accuracy_pct"] > 20
