@@ -532,6 +532,8 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for ax in axes[count:]:
         ax.remove()
+    if not count:
+        figure.text(0.5, 0.5, "no run yet", ha="center", va="center", fontsize=11, color=GREY)
     return figure, axes[:count]
 
 

@@ -7,6 +7,7 @@ dataset, seeds, runs and commit. Progress is one line that changes in place: an 
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from IPython.display import HTML, DisplayHandle, Image, display
+from IPython.display import HTML, DisplayHandle, display
 
 from . import figures
 from .data import Dataset, load_dataset
@@ -120,7 +121,14 @@ def show_figure(
     """
     if not alt.strip():
         raise ParamsError("a figure needs a description: give alt= what it shows.")
-    display(Image(data=figures.to_png(figure), format="png", alt=alt, width=SHOWN_WIDTH))
+    png = b64encode(figures.to_png(figure)).decode()
+    # nbconvert's default template drops the description of an image/png output, so there is HTML beside it
+    image = f'<img src="data:image/png;base64,{png}" alt="{escape(alt)}" width="{SHOWN_WIDTH}">'
+    display(
+        {"text/html": image, "image/png": png, "text/plain": alt},
+        raw=True,
+        metadata={"image/png": {"alt": alt, "width": SHOWN_WIDTH}},
+    )
     words = f"{escape(caption)} <br>" if caption else ""
     show_html(f'<p class="caption figure-origin">{words}<small>{escape(origin(section, runs))}</small></p>')
 

@@ -23,6 +23,8 @@ from .results import Run, find_run, tidy
 UNCLEAR = (
     6.0  # points: two accuracies over 250 episodes that are closer may be the same (AUDIT: ±5.4 at 75 %)
 )
+LEFT = 'style="text-align: left"'  # JupyterLab sets every cell of a table flush right
+JOIN = "\u2060"  # an interval is not broken over two lines
 NOT_IN_TABLE = "Not in Table 1"
 VERDICT_RULE = (
     "A verdict compares a row's difference to the baseline (val, 1-shot 20-way, author's protocol) in the "
@@ -156,6 +158,7 @@ def rows(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
     seeds, run_ids                                     how many seeds have run, and the runs' ids
     paper_difference                                   to the baseline, val, in points
     difference, difference_low, difference_high        ours, and its 95 % interval; see `difference`
+    paired_seeds                                       how many seeds have run for both
     verdict                                            see `verdict`
     """
     return pd.DataFrame([_line(profile, experiment) for experiment in experiments])
@@ -231,7 +234,9 @@ def verdict(experiment: Experiment, profile: Profile) -> dict[str, object]:
 
     What "clear" means is said in VERDICT_RULE, which stands under every table of verdicts.
     """
-    nothing = {"difference": np.nan, "difference_low": np.nan, "difference_high": np.nan}
+    nothing = {name: np.nan for name in ("difference", "difference_low", "difference_high")} | {
+        "paired_seeds": 0
+    }
     baseline = load_experiment("baseline")
     pairs = [(find_run(experiment, profile, s), find_run(baseline, profile, s)) for s in profile.seeds]
     both = [(run, reference) for run, reference in pairs if run and reference]
@@ -242,7 +247,7 @@ def verdict(experiment: Experiment, profile: Profile) -> dict[str, object]:
     if not both:
         return {**nothing, "verdict": "baseline not run"}
     points, low, high, clear = difference([run for run, _ in both], [reference for _, reference in both])
-    found = {"difference": points, "difference_low": low, "difference_high": high}
+    found = {"difference": points, "difference_low": low, "difference_high": high, "paired_seeds": len(both)}
     if experiment.paper is None or baseline.paper is None:
         return {**found, "verdict": "not in Table 1"}
     return {**found, "verdict": _in_words(experiment.paper.val - baseline.paper.val, points, clear)}
@@ -320,7 +325,7 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
                 "val, best check": _number(val.max()),
                 f"val, last {len(end)} checks": f"{end.min():.1f} to {end.max():.1f}",
                 "checks below the one before": f"{int((val.diff() < 0).sum())} of {len(val) - 1}",
-                f"gap, last {len(end)} checks": f"{train.tail(last).mean() - end.mean():+.1f}",
+                f"gap, last {len(end)} checks": _signed(train.tail(last).mean() - end.mean()),
             }
         )
     return pd.DataFrame(lines)
@@ -352,14 +357,14 @@ def verdicts_html(profile: Profile, experiments: Iterable[Experiment]) -> str:
             continue
         words = f"<strong>{escape(line['label'])}: {line['verdict']}.</strong>"
         if not np.isnan(line["paper_difference"]):
-            words += f" In the paper {line['paper_difference']:+.1f} points against the baseline"
+            words += f" In the paper {_signed(line['paper_difference'])} points against the baseline"
             words += "." if np.isnan(line["difference"]) else "; here "
         else:
             words += "" if np.isnan(line["difference"]) else " Against the baseline here "
         if not np.isnan(line["difference"]):
-            seeds = "1 seed" if line["seeds"] == 1 else f"{line['seeds']} seeds"
-            words += f"{line['difference']:+.1f} "
-            words += f"({line['difference_low']:+.1f} to {line['difference_high']:+.1f}), "
+            seeds = "1 seed" if line["paired_seeds"] == 1 else f"{line['paired_seeds']} seeds"
+            words += f"{_signed(line['difference'])} "
+            words += f"({_signed(line['difference_low'])} to {_signed(line['difference_high'])}), "
             words += f"{profile.episodes:,} shared episodes, {seeds}."
         items.append(f"<li>{words}</li>")
     if not items:
@@ -373,7 +378,7 @@ def table1_html(profile: str | Path | Profile, seeds: Sequence[int] | None = Non
     frame = table1(profile)
     body = []
     for group, lines in frame.groupby("group", sort=False):
-        heading = f'<tr class="group"><th scope="rowgroup" colspan="10">{escape(str(group))}</th></tr>'
+        heading = f'<tr class="group"><th scope="rowgroup" colspan="10" {LEFT}>{escape(str(group))}</th></tr>'
         body.append(
             f"<tbody>{heading}{''.join(_html_line(profile, line) for _, line in lines.iterrows())}</tbody>"
         )
@@ -405,26 +410,26 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
     ]
     if not line["seeds"]:
         cells.append('<td colspan="5">not run</td>')
-        return f'<tr class="not-run"><th scope="row">{name}</th>{"".join(cells)}</tr>'
+        return f'<tr class="not-run"><th scope="row" {LEFT}>{name}</th>{"".join(cells)}</tr>'
     words = escape(line["verdict"])
     if not np.isnan(line["difference"]):
-        words += f' <span class="difference">({line["difference"]:+.1f} points'
+        words += f' <span class="difference">({_signed(line["difference"])} points'
         words += (
             ")</span>"
             if np.isnan(line["paper_difference"])
-            else f"; paper {line['paper_difference']:+.1f})</span>"
+            else f"; paper {_signed(line['paper_difference'])})</span>"
         )
     seeds = (
         f"{line['seeds']} of {len(profile.seeds)}" if line["seeds"] < len(profile.seeds) else line["seeds"]
     )
     cells += [
         f'<td class="ours">{_number(line["ours_train"])}</td>',
-        f'<td class="ours">{_ours(line)}</td>',
+        f'<td class="ours">{_ours(line).replace(", ", "<br>").replace("–", f"{JOIN}–{JOIN}")}</td>',
         f'<td class="ours">{_number(line["strict_val"])}</td>',
         f'<td class="ours">{seeds}</td>',
-        f'<td class="verdict">{words}</td>',
+        f'<td class="verdict" {LEFT}>{words}</td>',
     ]
-    return f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>'
+    return f'<tr><th scope="row" {LEFT}>{name}</th>{"".join(cells)}</tr>'
 
 
 def _notes(profile: Profile) -> str:
@@ -465,6 +470,11 @@ def dataset_words(profile: Profile) -> str:
 
 def _number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None or np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _signed(value: float) -> str:
+    """ "+1.2" or "−3.4", with a real minus sign."""
+    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def _mean(values: Iterable[float]) -> float | None:

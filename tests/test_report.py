@@ -18,8 +18,9 @@ from PIL import Image
 
 from siamese_utils import results
 from siamese_utils.errors import ResultsError
+from siamese_utils.fragments import formula_svg
 from siamese_utils.params import load_experiment, load_profile, params_dir
-from siamese_utils.report import build_report, duration, formula_svg
+from siamese_utils.report import build_report, duration
 
 ALT = 'Validation accuracy over 20 ways, "strict" & author’s protocol, für Anfänger'
 TABLE = """<table class="table1"><thead><tr><th>Group</th><th>Row</th><th>Val</th></tr></thead><tbody>
