@@ -7,202 +7,31 @@ shows anything: `notebook.show_figure` puts a figure with its description and it
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from PIL import Image
 
-from .tables import architecture, pooled
+from .style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, styled
+from .tables import pooled
 
 if TYPE_CHECKING:
-    from .data import Split
-    from .episodes import Episodes
-    from .pairs import Pairs
     from .params import Experiment, LearningRate, Profile
     from .results import Run
-
-WIDTH = 8.0  # inches
-DPI = 130
-CHANCE = 100 / 20  # % of 20-way episodes that guessing answers correctly
-INK, BLUE, ORANGE, GREY = "#21242a", "#1f5a85", "#c0651a", "#8a8f98"
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e2dd",
-    "grid.linewidth": 0.7,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "lines.linewidth": 1.8,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-}
-
-P = ParamSpec("P")
-
-
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw under the project's style, whatever the caller's own settings are."""
-
-    @wraps(draw)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return styled
-
-
-def to_png(figure: Figure, dpi: int = DPI) -> bytes:
-    """The figure as a PNG of at most 256 colours, which keeps a report of dozens of figures small."""
-    with mpl.rc_context(STYLE):
-        raw, packed = io.BytesIO(), io.BytesIO()
-        figure.savefig(raw, format="png", dpi=dpi, facecolor="white")
-    Image.open(raw).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(packed, "png", optimize=True)
-    return packed.getvalue()
 
 
 # ---- the network and the data --------------------------------------------------------------------
 
 
-@_styled
-def block_diagram(experiment: Experiment, profile: Profile, left: np.ndarray, right: np.ndarray) -> Figure:
-    """The paper's Figure 1: two images, one backbone used twice, the l1 distance, a similarity.
-
-    left, right  (height, width) uint8, the two images that enter; the shapes are the profile's.
-    """
-    blocks = _blocks(experiment, profile)
-    figure, ax = _canvas(3.3)
-    ax.set_xlim(0, 100)
-    ax.set_ylim(2, 43)
-    step = 62 / len(blocks)
-    for middle, image, name in ((34.5, left, "X1"), (10.5, right, "X2")):
-        inset = ax.inset_axes((0.5, middle - 5, 8.3, 10), transform=ax.transData)
-        _ink(inset, image)
-        size = profile.image_size
-        ax.text(4.7, middle - 6.3, f"{size}×{size}×1", ha="center", va="top", fontsize=7.5)
-        ax.text(4.7, middle + 6, name, ha="center", va="bottom", fontsize=8, fontweight="bold")
-        _arrow(ax, (9.0, middle), (11.3, middle))
-        for number, (words, shape) in enumerate(blocks):
-            x = 11.5 + number * step
-            _box(ax, x, middle - 6, step - 2, 12, words, size=7 if len(blocks) < 6 else 6)
-            ax.text(x + step / 2 - 1, middle - 6.8, shape, ha="center", va="top", fontsize=7.5)
-            if number + 1 < len(blocks):
-                _arrow(ax, (x + step - 1.9, middle), (x + step - 0.2, middle))
-        end = 11.5 + len(blocks) * step - 1.9
-        _arrow(ax, (end, middle), (79.5, 22.7 + np.sign(middle - 22.5) * 3.4))
-    ax.annotate(
-        "", (42, 18.2), (42, 25.2), arrowprops={"arrowstyle": "<->", "color": INK, "linestyle": (0, (3, 2))}
-    )
-    ax.text(43, 21.7, "the same weights: one backbone, used twice", va="center", fontsize=8, style="italic")
-    _box(ax, 75.5, 19.5, 10, 6.5, "l1 distance\n|f(X1) − f(X2)|", size=7)
-    ax.text(82, 18.8, f"{experiment.recipe.embedding}", va="top", fontsize=7.5)
-    _arrow(ax, (85.6, 22.7), (87.4, 22.7))
-    _box(ax, 87.6, 19.5, 11.5, 6.5, "Dense 1, sigmoid\nsimilarity", size=7)
-    ax.text(93.3, 18.8, "1: same class\n0: another class", ha="center", va="top", fontsize=7.5)
-    return figure
-
-
-@_styled
-def contact_sheet(split: Split, alphabets: int = 6, characters: int = 14, drawer: int = 0) -> Figure:
-    """The first characters of some alphabets, spread over the split, all by one drawer; a row an alphabet."""
-    names = list(dict.fromkeys(split.alphabets))
-    chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, alphabets).astype(int))]
-    figure = Figure(figsize=(WIDTH, 0.5 + 0.47 * len(chosen)), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(len(chosen), 1))
-    for ax, name in zip(axes, chosen, strict=True):
-        members = [i for i, alphabet in enumerate(split.alphabets) if alphabet == name]
-        _ink(ax, _row(split.images[members[:characters], drawer], characters))
-        _row_label(ax, f"{_short(name.replace('_', ' '), 24)}\n{len(members)} characters")
-    return figure
-
-
-@_styled
-def drawers_sheet(split: Split, classes: Sequence[int]) -> Figure:
-    """Some characters by every drawer: a row a character, a column a drawer."""
-    figure = Figure(figsize=(WIDTH, 0.4 + 0.4 * len(classes)), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(len(classes), 1))
-    for ax, number in zip(axes, classes, strict=True):
-        _ink(ax, _row(split.images[number], split.drawers))
-        _row_label(ax, _class_name(split, number))
-    axes[-1].set_xlabel(f"the same character by {split.drawers} drawers, one a column")
-    return figure
-
-
-@_styled
-def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = None) -> Figure:
-    """A few training pairs side by side, negative ones above, positive ones below, with class and drawer.
-
-    similarities  (pairs,) between 0 and 1, what a network answers for each pair, if there is one.
-    """
-    rows = [np.flatnonzero(pairs.labels == label) for label in (0, 1)]
-    columns = max(map(len, rows))
-    figure = Figure(figsize=(WIDTH, 3.5), layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.06))
-    axes = np.asarray(figure.subplots(2, columns, squeeze=False))
-    for row, numbers, label in zip(axes, rows, ("negative, label 0", "positive, label 1"), strict=True):
-        for ax in row[len(numbers) :]:
-            ax.set_axis_off()
-        for ax, number in zip(row, numbers, strict=False):
-            left, right = pairs.left[number], pairs.right[number]
-            _ink(ax, _row(split.images[[left[0], right[0]], [left[1], right[1]]], 2))
-            words = list(dict.fromkeys(_class_name(split, number) for number in (left[0], right[0])))
-            same_image = bool((left == right).all())
-            words.append("the very same image" if same_image else f"drawers {left[1] + 1} and {right[1] + 1}")
-            ax.set_title(label if ax is row[0] else "", fontsize=9)
-            if similarities is not None:
-                words.append(f"similarity {similarities[number]:.2f}")
-            ax.set_xlabel("\n".join(words), fontsize=7.5)
-    return figure
-
-
-@_styled
-def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
-    """One N-way 1-shot episode: the query beside its support set; the right answer has a thick frame."""
-    columns = min(5, episodes.ways)
-    rows = -(-episodes.ways // columns)
-    figure = Figure(figsize=(WIDTH, 0.3 + 1.02 * rows), layout="constrained")
-    query_part, support_part = np.asarray(figure.subfigures(1, 2, width_ratios=(1.6, columns)))
-    query = episodes.query[number]
-    ax = query_part.subplots()
-    _ink(ax, split.images[query[0], query[1]])
-    ax.set_title("query", loc="center")
-    ax.set_xlabel(f"{_class_name(split, query[0], lines=True)}\ndrawer {query[1] + 1}", fontsize=7.5)
-    cells = np.asarray(support_part.subplots(rows, columns, squeeze=False)).ravel()
-    for ax in cells[episodes.ways :]:
-        ax.set_axis_off()
-    for way, ax in enumerate(cells[: episodes.ways]):
-        support = episodes.support[number, way, 0]
-        same_class, answer = support[0] == query[0], way == episodes.target[number]
-        _ink(ax, split.images[support[0], support[1]], frame=4 if answer else 0.8)
-        words = "answer" if answer else "same class again" if same_class else ""
-        words += ", the query itself" if (support == query).all() else ""
-        ax.set_xlabel(f"{words or 'other class'}, drawer {support[1] + 1}", fontsize=7)
-    support_part.suptitle(f"support set: {episodes.ways} ways, 1 shot", fontsize=9.5, fontweight="bold")
-    return figure
-
-
 # ---- training ------------------------------------------------------------------------------------
 
 
-@_styled
+@styled
 def learning_curves(runs: Iterable[Run]) -> Figure:
     """Accuracy at every check, a panel an experiment; the baseline stands in grey in the others' panels.
 
@@ -261,7 +90,7 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def loss_curves(runs: Iterable[Run]) -> Figure:
     """Training loss on a logarithmic axis, a panel an experiment.
 
@@ -308,7 +137,7 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figure:
     """Adam's learning rate over the iterations; experiments with the same schedule share a line."""
     by_rate: dict[LearningRate, list[str]] = {}
@@ -341,7 +170,7 @@ def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figur
 # ---- results -------------------------------------------------------------------------------------
 
 
-@_styled
+@styled
 def k_way(scores: pd.DataFrame, paper: dict[int, float] | None = None) -> Figure:
     """The paper's Figure 2: accuracy on val for different k, both protocols, with 95 % intervals.
 
@@ -383,7 +212,7 @@ def k_way(scores: pd.DataFrame, paper: dict[int, float] | None = None) -> Figure
     return figure
 
 
-@_styled
+@styled
 def table1_dots(frame: pd.DataFrame) -> Figure:
     """Table 1 as a dot plot of val accuracy, in the paper's order: paper ○, ours ● with its 95 % interval.
 
@@ -442,84 +271,6 @@ def _curves(group: list[Run]) -> pd.DataFrame:
         val = histories.groupby("iteration")["val_accuracy"]
         mean["val_low"], mean["val_high"] = val.min(), val.max()
     return mean
-
-
-def _blocks(experiment: Experiment, profile: Profile) -> list[tuple[str, str]]:
-    """The backbone as a few boxes: (words, output shape), layers of one block together."""
-    blocks: list[tuple[list[str], str]] = []
-    for layer in architecture(experiment, profile).itertuples():
-        name = str(layer.layer)
-        if name in ("l1 distance", "similarity", "image"):
-            continue
-        if name.startswith(("Conv", "Dense", "Flatten")) or not blocks:
-            blocks.append(([], ""))
-        words, _ = blocks.pop()
-        blocks.append(([*words, name], str(layer.output)))
-    return [
-        ("\n".join(w.replace(", sigmoid", "\nsigmoid").replace(", ReLU", "\nReLU") for w in words), shape)
-        for words, shape in blocks
-    ]
-
-
-def _canvas(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height))
-    ax = figure.add_axes((0, 0, 1, 1))
-    ax.set_axis_off()
-    return figure, ax
-
-
-def _box(ax: Axes, x: float, y: float, width: float, height: float, words: str, size: float) -> None:
-    ax.add_patch(
-        FancyBboxPatch(
-            (x, y),
-            width,
-            height,
-            boxstyle="round,pad=0,rounding_size=0.8",
-            facecolor="#eef3f7",
-            edgecolor=INK,
-        )
-    )
-    ax.text(x + width / 2, y + height / 2, words, ha="center", va="center", fontsize=size, linespacing=1.35)
-
-
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0})
-
-
-def _ink(ax: Axes, image: np.ndarray, frame: float = 0.8) -> None:
-    """A drawing without axes, in a frame; image (height, width) uint8, 0 ink … 255 paper."""
-    ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set(visible=True, linewidth=frame, edgecolor=INK if frame > 1 else GREY)
-
-
-def _row(images: np.ndarray, places: int) -> np.ndarray:
-    """Images (n, height, width) side by side with thin lines between, filled up with paper to `places`."""
-    height, width = images.shape[1:]
-    gap = max(1, width // 28)
-    row = np.full((height, places * (width + gap) - gap), 255, np.uint8)
-    for place, image in enumerate(images[:places]):
-        row[:, place * (width + gap) : place * (width + gap) + width] = image
-        if place:
-            row[:, place * (width + gap) - gap : place * (width + gap)] = 190
-    return row
-
-
-def _row_label(ax: Axes, words: str) -> None:
-    ax.set_ylabel(words, rotation=0, ha="right", va="center", fontsize=8)
-
-
-def _class_name(split: Split, number: int, lines: bool = False) -> str:
-    alphabet, _, character = split.characters[number].rpartition("/")
-    name = _short(alphabet.replace("_", " "))
-    return f"{name}{chr(10) if lines else ', '}no. {character.removeprefix('character')}"
-
-
-def _short(name: str, longest: int = 19) -> str:
-    """An alphabet's name, cut where it would not fit under a picture."""
-    return name if len(name) <= longest else f"{name[: longest - 1].rstrip(' (')}…"
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:

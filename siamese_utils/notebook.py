@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
 
-from . import figures
 from .data import Dataset, load_dataset
 from .errors import ParamsError, ResultsError
 from .params import (
@@ -31,6 +30,7 @@ from .params import (
 )
 from .provenance import code_version
 from .results import Run, find_run
+from .style import to_png
 from .tables import dataset_words, with_seeds
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def show_figure(
     """
     if not alt.strip():
         raise ParamsError("a figure needs a description: give alt= what it shows.")
-    png = b64encode(figures.to_png(figure)).decode()
+    png = b64encode(to_png(figure)).decode()
     # nbconvert's default template drops the description of an image/png output, so there is HTML beside it
     image = f'<img src="data:image/png;base64,{png}" alt="{escape(alt)}" width="{SHOWN_WIDTH}">'
     display(

@@ -19,113 +19,15 @@ from .errors import ParamsError
 from .evaluation import wilson
 from .params import Experiment, Profile, load_experiment, load_matrix, load_profile
 from .results import Run, find_run, tidy
+from .verdicts import VERDICT_RULE, verdict
+from .words import dataset_words, number, signed
 
-UNCLEAR = (
-    6.0  # points: two accuracies over 250 episodes that are closer may be the same (AUDIT: ±5.4 at 75 %)
-)
 LEFT = 'style="text-align: left"'  # JupyterLab sets every cell of a table flush right
 JOIN = "\u2060"  # an interval is not broken over two lines
 NOT_IN_TABLE = "Not in Table 1"
-VERDICT_RULE = (
-    "A verdict compares a row's difference to the baseline (val, 1-shot 20-way, author's protocol) in the "
-    f"paper with ours. The paper's difference counts as unclear when it is under {UNCLEAR:g} points, about "
-    "the 95 % interval of its 250 episodes. Ours is clear when the 95 % interval of the paired difference, "
-    "over the same episodes for both networks, leaves out zero and, with several seeds, every seed's "
-    "difference has the same sign. Nothing is said about the accuracies themselves."
-)
 
 
 # ---- the network, from the recipe ----------------------------------------------------------------
-
-
-def architecture(experiment: Experiment, profile: Profile) -> pd.DataFrame:
-    """The layers of an experiment's network at a profile's image size, computed from the recipe alone.
-
-    Columns: layer, output (shape without the batch), parameters (moving averages included, as Keras counts),
-    and squares: the expected sum of squared kernel weights under Glorot uniform, 2n / (fan_in + fan_out) for
-    n weights (X. Glorot and Y. Bengio, AISTATS 2010), 0 where the kernels start at zero.
-    """
-    recipe, side, channels = experiment.recipe, profile.image_size, 1
-    rows: list[tuple[str, str, int, float]] = [("image", f"{side}×{side}×1", 0, 0.0)]
-
-    def kernel(words: str, shape: str, fan_in: int, fan_out: int, weights: int, biases: int) -> None:
-        squares = 0.0 if recipe.initializer == "zeros" else 2 * weights / (fan_in + fan_out)
-        rows.append((words, shape, weights + biases, squares))
-
-    def block_end(shape: str, units: int) -> None:
-        if recipe.batch_norm:
-            rows.append(("BatchNorm", shape, 4 * units, 0.0))
-        rows.append(("ReLU", shape, 0, 0.0))
-
-    if recipe.backbone == "conv":
-        area = recipe.kernel_size**2
-        for number, filters in enumerate(recipe.filters):
-            side = side if profile.padding == "same" else side - recipe.kernel_size + 1
-            words = f"Conv {recipe.kernel_size}×{recipe.kernel_size}, {filters}"
-            words += ", ReLU" if number == 0 and recipe.relu_before_norm else ""
-            shape = f"{side}×{side}×{filters}"
-            kernel(words, shape, area * channels, area * filters, area * channels * filters, filters)
-            block_end(shape, filters)
-            side, channels = side // 2, filters
-            rows.append(("MaxPool 2×2", f"{side}×{side}×{channels}", 0, 0.0))
-            if recipe.dropout:
-                rows.append((f"Dropout {recipe.dropout:g}", f"{side}×{side}×{channels}", 0, 0.0))
-    features = side * side * channels
-    rows.append(("Flatten", f"{features:,}", 0, 0.0))
-    for units in recipe.hidden if recipe.backbone == "mlp" else ():
-        kernel(f"Dense {units}", f"{units:,}", features, units, features * units, units)
-        block_end(f"{units:,}", units)
-        if recipe.dropout:
-            rows.append((f"Dropout {recipe.dropout:g}", f"{units:,}", 0, 0.0))
-        features = units
-    size = recipe.embedding
-    kernel(f"Dense {size}, sigmoid", f"{size:,}", features, size, features * size, size)
-    rows.append(("l1 distance", f"{size:,}", 0, 0.0))
-    kernel("Dense 1, sigmoid", "1", size, 1, size, 1)
-    rows[-1] = ("similarity", *rows[-1][1:])
-    return pd.DataFrame(rows, columns=["layer", "output", "parameters", "squares"])
-
-
-def layers_table(experiment: Experiment, profile: Profile) -> pd.DataFrame:
-    """`architecture` for readers: layer, output shape, parameters, with the sum in the last line."""
-    layers = architecture(experiment, profile)
-    shown = pd.DataFrame(
-        {
-            "layer": layers["layer"],
-            "output shape": layers["output"],
-            "parameters": [f"{n:,}" if n else "" for n in layers["parameters"]],
-        }
-    )
-    shown.loc[len(shown)] = ["all layers", "", f"{layers['parameters'].sum():,}"]
-    return shown
-
-
-def penalty(experiment: Experiment, profile: Profile) -> float:
-    """The expected L2 penalty before the first update: l2 · expected sum of squared kernel weights."""
-    return experiment.recipe.l2 * float(architecture(experiment, profile)["squares"].sum())
-
-
-def first_loss(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
-    """What the first loss should be, at the paper's size and at this profile's, beside what was logged.
-
-    The first loss is the penalty and a cross-entropy of about 0.7: log 2 = 0.693 is that of a network which
-    answers 0.5 to every pair.
-    """
-    paper, size = load_profile("paper"), profile.image_size
-    lines = []
-    for experiment in experiments:
-        runs = [run for seed in profile.seeds if (run := find_run(experiment, profile, seed))]
-        logged = experiment.author.first_loss if experiment.author else None
-        lines.append(
-            {
-                "experiment": experiment.label,
-                "penalty at 105×105": f"{penalty(experiment, paper):.3f}",
-                "author's first loss": _number(logged, 3),
-                f"penalty at {size}×{size}": f"{penalty(experiment, profile):.3f}",
-                "first loss here": _number(_mean(run.metrics["first_batch_loss"] for run in runs), 3),
-            }
-        )
-    return pd.DataFrame(lines)
 
 
 # ---- accuracies beside the paper's ---------------------------------------------------------------
@@ -201,66 +103,6 @@ def _line(profile: Profile, experiment: Experiment) -> dict[str, object]:
     }
 
 
-def difference(runs: Sequence[Run], baselines: Sequence[Run]) -> tuple[float, float, float, bool]:
-    """Accuracy of some runs minus the baseline's, paired by seed and episode: points, low, high, clear?
-
-    An episode's difference is 1, 0 or −1, or its mean over several seeds; the interval is the mean's
-    normal 95 % interval over the episodes, McNemar's comparison in another form. It is clear when the
-    interval leaves out 0 and every seed's difference has the same sign.
-    """
-    by_seed = np.stack(
-        [
-            run.answers()["author/val"].astype(float) - baseline.answers()["author/val"]
-            for run, baseline in zip(runs, baselines, strict=True)
-        ]
-    )  # (seeds, episodes)
-    by_episode = by_seed.mean(axis=0)
-    mean = float(by_episode.mean())
-    half = 1.96 * float(by_episode.std(ddof=1)) / np.sqrt(len(by_episode))
-    one_sign = len(set(np.sign(by_seed.mean(axis=1)))) == 1
-    return 100 * mean, 100 * (mean - half), 100 * (mean + half), bool(abs(mean) > half and one_sign)
-
-
-def verdict(experiment: Experiment, profile: Profile) -> dict[str, object]:
-    """How a row's difference to the baseline compares with the paper's: difference, its interval, and words.
-
-    "reference"                     the baseline itself
-    "not run"                       the row, or the baseline under the same seeds, has no run
-    "not in Table 1"                the paper has no figure for it
-    "same direction"                the difference is clear in both, with the same sign
-    "opposite direction"            clear in both, with opposite signs
-    "no clear difference here"      clear in the paper only
-    "no clear difference in the paper", "no clear difference in either"     likewise
-
-    What "clear" means is said in VERDICT_RULE, which stands under every table of verdicts.
-    """
-    nothing = {name: np.nan for name in ("difference", "difference_low", "difference_high")} | {
-        "paired_seeds": 0
-    }
-    baseline = load_experiment("baseline")
-    pairs = [(find_run(experiment, profile, s), find_run(baseline, profile, s)) for s in profile.seeds]
-    both = [(run, reference) for run, reference in pairs if run and reference]
-    if not any(run for run, _ in pairs):
-        return {**nothing, "verdict": "not run"}
-    if experiment.name == "baseline":
-        return {**nothing, "verdict": "reference"}
-    if not both:
-        return {**nothing, "verdict": "baseline not run"}
-    points, low, high, clear = difference([run for run, _ in both], [reference for _, reference in both])
-    found = {"difference": points, "difference_low": low, "difference_high": high, "paired_seeds": len(both)}
-    if experiment.paper is None or baseline.paper is None:
-        return {**found, "verdict": "not in Table 1"}
-    return {**found, "verdict": _in_words(experiment.paper.val - baseline.paper.val, points, clear)}
-
-
-def _in_words(paper: float, ours: float, ours_clear: bool) -> str:
-    paper_clear = abs(paper) >= UNCLEAR
-    if paper_clear and ours_clear:
-        return "same direction" if paper * ours > 0 else "opposite direction"
-    where = {(True, False): "here", (False, True): "in the paper", (False, False): "in either"}
-    return f"no clear difference {where[paper_clear, ours_clear]}"
-
-
 # ---- data and training ---------------------------------------------------------------------------
 
 
@@ -321,11 +163,11 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
             {
                 "experiment": run.experiment.label,
                 "seed": run.seed,
-                "val, last check": _number(val.iloc[-1]),
-                "val, best check": _number(val.max()),
+                "val, last check": number(val.iloc[-1]),
+                "val, best check": number(val.max()),
                 f"val, last {len(end)} checks": f"{end.min():.1f} to {end.max():.1f}",
                 "checks below the one before": f"{int((val.diff() < 0).sum())} of {len(val) - 1}",
-                f"gap, last {len(end)} checks": _signed(train.tail(last).mean() - end.mean()),
+                f"gap, last {len(end)} checks": signed(train.tail(last).mean() - end.mean()),
             }
         )
     return pd.DataFrame(lines)
@@ -339,11 +181,11 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "experiment": frame["label"],
-            "paper train": [_number(x) for x in frame["paper_train"]],
-            "paper val": [_number(x) for x in frame["paper_val"]],
-            "train here": [_number(x) for x in frame["ours_train"]],
+            "paper train": [number(x) for x in frame["paper_train"]],
+            "paper val": [number(x) for x in frame["paper_val"]],
+            "train here": [number(x) for x in frame["ours_train"]],
             "val here": [_ours(line) for _, line in frame.iterrows()],
-            "strict val here": [_number(x) for x in frame["strict_val"]],
+            "strict val here": [number(x) for x in frame["strict_val"]],
             "seeds": frame["seeds"],
         }
     )
@@ -357,14 +199,14 @@ def verdicts_html(profile: Profile, experiments: Iterable[Experiment]) -> str:
             continue
         words = f"<strong>{escape(line['label'])}: {line['verdict']}.</strong>"
         if not np.isnan(line["paper_difference"]):
-            words += f" In the paper {_signed(line['paper_difference'])} points against the baseline"
+            words += f" In the paper {signed(line['paper_difference'])} points against the baseline"
             words += "." if np.isnan(line["difference"]) else "; here "
         else:
             words += "" if np.isnan(line["difference"]) else " Against the baseline here "
         if not np.isnan(line["difference"]):
             seeds = "1 seed" if line["paired_seeds"] == 1 else f"{line['paired_seeds']} seeds"
-            words += f"{_signed(line['difference'])} "
-            words += f"({_signed(line['difference_low'])} to {_signed(line['difference_high'])}), "
+            words += f"{signed(line['difference'])} "
+            words += f"({signed(line['difference_low'])} to {signed(line['difference_high'])}), "
             words += f"{profile.episodes:,} shared episodes, {seeds}."
         items.append(f"<li>{words}</li>")
     if not items:
@@ -405,7 +247,7 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
         name += f' <span class="variant">({line["variant"]})</span>'
     figures = [line[c] for c in ("paper_train", "paper_val", "author_train", "author_val")]
     cells = [
-        f'<td class="{kind}">{_number(figure)}</td>'
+        f'<td class="{kind}">{number(figure)}</td>'
         for kind, figure in zip(("paper", "paper", "log", "log"), figures, strict=True)
     ]
     if not line["seeds"]:
@@ -413,19 +255,19 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
         return f'<tr class="not-run"><th scope="row" {LEFT}>{name}</th>{"".join(cells)}</tr>'
     words = escape(line["verdict"])
     if not np.isnan(line["difference"]):
-        words += f' <span class="difference">({_signed(line["difference"])} points'
+        words += f' <span class="difference">({signed(line["difference"])} points'
         words += (
             ")</span>"
             if np.isnan(line["paper_difference"])
-            else f"; paper {_signed(line['paper_difference'])})</span>"
+            else f"; paper {signed(line['paper_difference'])})</span>"
         )
     seeds = (
         f"{line['seeds']} of {len(profile.seeds)}" if line["seeds"] < len(profile.seeds) else line["seeds"]
     )
     cells += [
-        f'<td class="ours">{_number(line["ours_train"])}</td>',
+        f'<td class="ours">{number(line["ours_train"])}</td>',
         f'<td class="ours">{_ours(line).replace(", ", "<br>").replace("–", f"{JOIN}–{JOIN}")}</td>',
-        f'<td class="ours">{_number(line["strict_val"])}</td>',
+        f'<td class="ours">{number(line["strict_val"])}</td>',
         f'<td class="ours">{seeds}</td>',
         f'<td class="verdict" {LEFT}>{words}</td>',
     ]
@@ -459,27 +301,6 @@ def _ours(line: pd.Series) -> str:
         return "not run"
     words = f"{line['ours_val']:.1f} ({line['low']:.1f}–{line['high']:.1f})"
     return words if line["seeds"] == 1 else f"{words}, seeds {line['seed_low']:.1f}–{line['seed_high']:.1f}"
-
-
-def dataset_words(profile: Profile) -> str:
-    """ "Omniglot, 105×105 pixels"."""
-    size = f"{profile.image_size}×{profile.image_size} pixels"
-    name = "Omniglot" if profile.dataset == "omniglot" else "built-in drawn characters (not Omniglot)"
-    return f"{name}, {size}"
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None or np.isnan(value) else f"{value:.{digits}f}"
-
-
-def _signed(value: float) -> str:
-    """ "+1.2" or "−3.4", with a real minus sign."""
-    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return float(np.mean(found)) if found else None
 
 
 def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:

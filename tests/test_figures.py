@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from test_tables import answers, make_run
 
-from siamese_utils import figures, notebook, results, tables
+from siamese_utils import figures, notebook, pictures, results, style, tables
 from siamese_utils.episodes import draw_episodes
 from siamese_utils.errors import ParamsError
 from siamese_utils.pairs import draw_pairs
@@ -23,9 +23,9 @@ def runs(reports, tiny):
 
 def check(figure):
     """The figure draws without a warning, is no larger than a page can bear, and its axes are labelled."""
-    png = figures.to_png(figure)
+    png = style.to_png(figure)
     with Image.open(io.BytesIO(png)) as image:
-        assert image.width == figures.WIDTH * figures.DPI
+        assert image.width == style.WIDTH * style.DPI
     assert len(png) < 120_000
     return figure.axes
 
@@ -84,24 +84,24 @@ def test_table_1_as_dots_has_a_line_for_each_row_even_without_runs(reports, tiny
 @pytest.mark.parametrize("name", [e.name for e in load_matrix().experiments if e.variant != "as run"])
 def test_the_block_diagram_fits_every_network(name):
     blank = np.full((105, 105), 255, np.uint8)
-    check(figures.block_diagram(load_experiment(name), load_profile("paper"), blank, blank))
+    check(pictures.block_diagram(load_experiment(name), load_profile("paper"), blank, blank))
 
 
 def test_pictures_of_the_data(characters):
     split = characters.val
-    check(figures.contact_sheet(split))
-    check(figures.drawers_sheet(split, [0, 1]))
+    check(pictures.contact_sheet(split))
+    check(pictures.drawers_sheet(split, [0, 1]))
     pairs = draw_pairs(np.random.default_rng(0), split.classes, split.drawers, 8)
-    check(figures.pairs_figure(split, pairs, np.linspace(0, 1, 8)))
+    check(pictures.pairs_figure(split, pairs, np.linspace(0, 1, 8)))
     for protocol in ("author", "strict"):
         sizes = {"classes": split.classes, "drawers": split.drawers, "episodes": 1, "seed": 0}
-        check(figures.episode_figure(split, draw_episodes(protocol, ways=20, **sizes)))
+        check(pictures.episode_figure(split, draw_episodes(protocol, ways=20, **sizes)))
 
 
 def test_the_answer_of_an_episode_is_framed(characters):
     split = characters.val
     drawn = draw_episodes("strict", classes=split.classes, drawers=split.drawers, ways=5, episodes=1, seed=3)
-    frames = [ax.spines["top"].get_linewidth() for ax in figures.episode_figure(split, drawn).axes[1:]]
+    frames = [ax.spines["top"].get_linewidth() for ax in pictures.episode_figure(split, drawn).axes[1:]]
     assert int(np.argmax(frames)) == drawn.target[0]
 
 

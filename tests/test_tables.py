@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from siamese_utils import results, tables
+from siamese_utils import architecture, results, tables, verdicts
 from siamese_utils.errors import ParamsError
 from siamese_utils.evaluation import wilson
 from siamese_utils.params import load_experiment, load_matrix, load_profile
@@ -107,7 +107,7 @@ def test_a_row_without_a_run_says_so(reports, tiny):
 def test_verdicts_follow_the_rule(reports, tiny, name, right, words):
     make_run("baseline", tiny, 0, answers(700))
     make_run(name, tiny, 0, answers(right))
-    found = tables.verdict(load_experiment(name), tiny)
+    found = verdicts.verdict(load_experiment(name), tiny)
     assert found["verdict"] == words
     assert found["difference"] == pytest.approx((right - 700) / 10)
 
@@ -115,7 +115,7 @@ def test_verdicts_follow_the_rule(reports, tiny, name, right, words):
 def test_pairing_sees_small_differences_on_the_same_episodes(reports, tiny):
     baseline = make_run("baseline", tiny, 0, answers(700))
     better = make_run("dense-512", tiny, 0, answers(720))
-    points, low, high, clear = tables.difference([better], [baseline])
+    points, low, high, clear = verdicts.difference([better], [baseline])
     assert points == pytest.approx(2)
     assert clear
     assert 0 < low < 2 < high < 4, "20 episodes of 1,000 differ, all one way"
@@ -126,7 +126,7 @@ def test_seeds_that_disagree_in_sign_make_no_clear_difference(reports, tiny):
     for seed, right in ((0, 300), (1, 710)):
         make_run("baseline", profile, seed, answers(700))
         make_run("dense-128", profile, seed, answers(right))
-    found = tables.verdict(load_experiment("dense-128"), profile)
+    found = verdicts.verdict(load_experiment("dense-128"), profile)
     assert found["difference"] == pytest.approx((-40 + 1) / 2)
     assert found["verdict"] == "no clear difference here"
 
@@ -146,7 +146,7 @@ def test_several_seeds_pool_their_episodes_and_show_their_spread(reports, tiny):
 
 def test_without_the_baselines_run_there_is_no_comparison(reports, tiny):
     make_run("mlp", tiny, 0, answers(500))
-    assert tables.verdict(load_experiment("mlp"), tiny)["verdict"] == "baseline not run"
+    assert verdicts.verdict(load_experiment("mlp"), tiny)["verdict"] == "baseline not run"
 
 
 @pytest.mark.parametrize("seeds", [["0"], [-1], [True], "0", [0.5]])
@@ -176,7 +176,7 @@ def test_the_html_names_rows_columns_and_runs(reports, tiny):
     }
     assert widths == {10}, "every row fills the table's columns"
     assert all(run.run_id in soup.get_text() for run in runs)
-    assert tables.VERDICT_RULE in soup.get_text()
+    assert verdicts.VERDICT_RULE in soup.get_text()
     assert "drawn characters" in soup.get_text()
 
 
@@ -212,7 +212,9 @@ def test_section_verdicts_read_as_sentences(reports, tiny):
     ],
 )
 def test_the_penalty_of_a_fresh_network(name, penalty):
-    assert tables.penalty(load_experiment(name), load_profile("paper")) == pytest.approx(penalty, abs=6e-4)
+    assert architecture.penalty(load_experiment(name), load_profile("paper")) == pytest.approx(
+        penalty, abs=6e-4
+    )
 
 
 @pytest.mark.parametrize("name", ["baseline", "dense-64", "mlp", "without-batch-norm"])
@@ -220,7 +222,7 @@ def test_the_architecture_has_the_models_parameters(name, tiny, fresh_keras):
     from siamese_utils.models import build_model
 
     model = build_model(load_experiment(name), tiny)
-    assert tables.architecture(load_experiment(name), tiny)["parameters"].sum() == model.count_params()
+    assert architecture.architecture(load_experiment(name), tiny)["parameters"].sum() == model.count_params()
 
 
 def test_counts_and_protocols_of_a_dataset(characters):
