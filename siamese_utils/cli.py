@@ -83,7 +83,7 @@ def run(
     missing = [(row, number) for row, number in todo if find_run(row, chosen, number) is None]
     dataset = None
     if missing:
-        from .data import load_dataset
+        from .datasets import load_dataset
 
         dataset = load_dataset(chosen)
     with _progress() as progress:

@@ -1,4 +1,4 @@
-"""Datasets of drawn characters: what they hold, and how a profile's dataset is loaded.
+"""What a dataset of drawn characters is.
 
 Shapes follow one convention everywhere: images (classes, drawers, height, width), uint8, 0 is ink and 255 is paper.
 """
@@ -6,14 +6,9 @@ Shapes follow one convention everywhere: images (classes, drawers, height, width
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
-
-if TYPE_CHECKING:
-    from .params import Profile
 
 
 @dataclass(frozen=True)
@@ -69,40 +64,3 @@ def fingerprint(*splits: Split) -> str:
         digest.update(repr(split.images.shape).encode())
         digest.update(np.ascontiguousarray(split.images).tobytes())
     return digest.hexdigest()
-
-
-def resize(images: np.ndarray, size: int) -> np.ndarray:
-    """Area-average square images down (or up) to size × size pixels.
-
-    images (classes, drawers, height, width) uint8 → (classes, drawers, size, size) uint8, grey where ink is partial.
-    """
-    if images.shape[-1] == size:
-        return images
-    classes, drawers, height, width = images.shape
-    out = np.empty((classes * drawers, size, size), np.uint8)
-    for target, image in zip(out, images.reshape(-1, height, width), strict=True):
-        target[:] = Image.fromarray(image).resize((size, size), Image.Resampling.BOX)
-    return out.reshape(classes, drawers, size, size)
-
-
-def load_dataset(profile: Profile) -> Dataset:
-    """The profile's dataset at the profile's image size.
-
-    Omniglot is downloaded on first use, or read from SIAMESE_DATA_DIR; see `omniglot.load`. The built-in characters
-    are drawn on the spot; see `synthetic.draw_dataset`. Raises DataError with what to do when that fails.
-    """
-    if profile.dataset == "omniglot":
-        from . import omniglot
-
-        dataset = omniglot.load()
-    else:
-        from . import synthetic
-
-        dataset = synthetic.draw_dataset()
-    if profile.image_size == dataset.train.images.shape[-1]:
-        return dataset
-    return replace(
-        dataset,
-        train=replace(dataset.train, images=resize(dataset.train.images, profile.image_size)),
-        val=replace(dataset.val, images=resize(dataset.val.images, profile.image_size)),
-    )

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
 
-from .data import Dataset, load_dataset
+from .data import Dataset
+from .datasets import load_dataset
 from .errors import ParamsError, ResultsError
 from .params import (
     PAPER_ITERATIONS,

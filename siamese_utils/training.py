@@ -21,7 +21,8 @@ from filelock import FileLock
 
 from . import models
 from .backend import keras
-from .data import Dataset, Split, load_dataset
+from .data import Dataset, Split
+from .datasets import load_dataset
 from .episodes import draw_episodes
 from .evaluation import answer, embed, one_shot_accuracy, score_of
 from .pairs import batch_of_step, take

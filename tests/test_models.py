@@ -132,7 +132,7 @@ def test_batch_norm_sees_each_branch_on_its_own_and_moves_twice_a_step(character
 
 def test_with_every_kernel_at_zero_nothing_is_learned(tiny, characters, fresh_keras):
     """Equal embeddings: the head's bias is the only number whose gradient is not zero."""
-    from siamese_utils.data import resize
+    from siamese_utils.datasets import resize
 
     model = build_model(load_experiment("zero-initialization"), tiny)
     (left, right), labels = first_batch(characters)

@@ -136,7 +136,7 @@ import siamese_utils
 import keras
 from siamese_utils import models, training
 from siamese_utils.params import LearningRate, load_experiment, load_profile
-from siamese_utils.data import load_dataset
+from siamese_utils.datasets import load_dataset
 
 folder = sys.argv[1]
 profile = load_profile(sys.argv[2])
