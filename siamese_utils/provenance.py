@@ -34,15 +34,16 @@ def provenance() -> dict[str, Any]:
 
 @lru_cache
 def code_version() -> dict[str, Any]:
-    """The commit of the checkout, and whether files that are under version control differ from it.
+    """The commit of the checkout, and whether the package or its parameters differ from it.
+
+    Asked once a process, before it trains: what is edited meanwhile is not what runs.
 
     SIAMESE_COMMIT stands in where the code runs without its git history (a cluster node, say).
     """
     if commit := os.environ.get("SIAMESE_COMMIT"):
         return {"commit": commit, "modified": None}
     commit = _git("rev-parse", "HEAD")
-    # what runs leave in reports/ is output: it does not make the code another one
-    status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports")
+    status = _git("status", "--porcelain", "--", "siamese_utils", "params")
     return {"commit": commit, "modified": bool(status) if commit else None}
 
 

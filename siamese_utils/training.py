@@ -27,7 +27,7 @@ from .episodes import draw_episodes
 from .evaluation import answer, embed, one_shot_accuracy, score_of
 from .pairs import batch_of_step, take
 from .params import Experiment, Profile, load_experiment, load_profile
-from .provenance import provenance
+from .provenance import code_version, provenance
 from .results import SCHEMA_VERSION, Run, finish, run_folder, write_json
 
 CHECK_SEED, FINAL_SEED = (
@@ -250,6 +250,7 @@ def _train_checks(
     until: int | None = None,
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Train the checks that are not made yet, in the run's partial folder → the model, and a line for every check."""
+    code_version()  # as it is now, before anyone edits a file under a long run
     prepare_backend(seed)
     partial = _partial(folder)
     partial.mkdir(exist_ok=True)
