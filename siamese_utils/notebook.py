@@ -22,7 +22,6 @@ from .data import Dataset
 from .datasets import load_dataset
 from .errors import ParamsError, ResultsError
 from .params import (
-    PAPER_ITERATIONS,
     Experiment,
     Profile,
     load_experiment,
@@ -180,8 +179,7 @@ def _about(profile: Profile) -> str:
         )
     else:
         words = (
-            f"<strong>Not the paper’s protocol:</strong> {profile.image_size}×{profile.image_size} pixels "
-            f"(105×105 in the paper), {profile.iterations:,} iterations ({PAPER_ITERATIONS:,} in the paper). "
+            f"<strong>Not the paper’s protocol:</strong> {', '.join(profile.departures)}. "
             "Compare rows with one another, not with the paper’s figures."
         )
     return f'{line}<div class="banner alert alert-warning" role="note"><p>{words}</p></div>'

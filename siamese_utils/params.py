@@ -142,8 +142,20 @@ class Profile(Strict):
     @property
     def is_paper_protocol(self) -> bool:
         """Whether runs of this profile may stand beside the paper's figures as the same experiment."""
-        ours = (self.dataset, self.image_size, self.padding, self.iterations, self.batch_size)
-        return ours == ("omniglot", 105, "valid", PAPER_ITERATIONS, None)
+        return not self.departures
+
+    @property
+    def departures(self) -> list[str]:
+        """How the profile departs from the paper's protocol, in words; empty where it does not."""
+        departs = {
+            "drawn characters instead of Omniglot": self.dataset != "omniglot",
+            f"{self.image_size}×{self.image_size} pixels instead of 105×105": self.image_size != 105,
+            "padded convolutions instead of unpadded ones": self.padding != "valid",
+            f"{self.iterations:,} iterations instead of {PAPER_ITERATIONS:,}": self.iterations
+            != PAPER_ITERATIONS,
+            f"{self.batch_size} pairs a batch instead of 128": self.batch_size is not None,
+        }
+        return [words for words, differs in departs.items() if differs]
 
     def scaled(self, steps: int) -> int:
         """A number of the paper's iterations, shortened in proportion to this profile's length (at least 1)."""

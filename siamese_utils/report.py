@@ -23,7 +23,7 @@ from markupsafe import Markup
 from . import results
 from .errors import ResultsError
 from .fragments import TEMPLATES, Section, convert, let_tables_scroll
-from .params import PAPER_ITERATIONS, Profile, load_matrix
+from .params import Profile, load_matrix
 from .paths import project_root, reports_dir
 
 SIZE_BUDGET = 15 * 2**20  # bytes; browsers and mail refuse or stutter at reports of 40 MB
@@ -45,7 +45,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         "built": datetime.now(timezone.utc),
         "dataset": "Built-in drawn characters" if _is_synthetic(profile, runs) else "Omniglot",
         "synthetic": _is_synthetic(profile, runs),
-        "differences": _differences_from_paper(profile),
+        "differences": profile.departures,
         "failed": [section for section in sections if section.failed],
         "table1": _table1(profile),
         "provenance": provenance_rows(profile, runs),
@@ -193,26 +193,11 @@ def _is_synthetic(profile: Profile, runs: list[results.Run]) -> bool:
     return profile.dataset == "synthetic" or any(r.metrics.get("dataset", {}).get("synthetic") for r in runs)
 
 
-def _differences_from_paper(profile: Profile) -> list[str]:
-    """How the profile departs from the paper's protocol, in words; empty where it does not."""
-    if profile.is_paper_protocol:
-        return []
-    size = profile.image_size
-    differences = {
-        # that the characters are drawn by the program is said by a banner of its own
-        f"{size}×{size} pixels instead of 105×105": size != 105,
-        "padded convolutions instead of unpadded ones": profile.padding != "valid",
-        f"{profile.iterations:,} iterations instead of {PAPER_ITERATIONS:,}": profile.iterations
-        != PAPER_ITERATIONS,
-    }
-    return [words for words, differs in differences.items() if differs]
-
-
 def _profile_line(profile: Profile) -> str:
     return (
         f"{profile.name}: {profile.image_size}×{profile.image_size} pixels, {profile.padding} padding, "
-        f"{profile.iterations:,} iterations, checked every {profile.check_every} on "
-        f"{profile.check_episodes:,} episodes, final accuracies on {profile.episodes:,} episodes, "
+        f"{profile.batch_size or 128} pairs a batch, {profile.iterations:,} iterations, "
+        f"checked every {profile.check_every} on {profile.check_episodes:,} episodes, final accuracies on {profile.episodes:,} episodes, "
         f"{profile.precision}"
     )
 
