@@ -194,12 +194,16 @@ def _is_synthetic(profile: Profile, runs: list[results.Run]) -> bool:
 
 
 def _profile_line(profile: Profile) -> str:
-    return (
-        f"{profile.name}: {profile.image_size}×{profile.image_size} pixels, {profile.padding} padding, "
-        f"{profile.batch_size or 128} pairs a batch, {profile.iterations:,} iterations, "
-        f"checked every {profile.check_every} on {profile.check_episodes:,} episodes, final accuracies on {profile.episodes:,} episodes, "
-        f"{profile.precision}"
-    )
+    parts = [
+        f"{profile.image_size}×{profile.image_size} pixels",
+        f"{profile.padding} padding",
+        f"{profile.batch_size or 128} pairs a batch",
+        f"{profile.iterations:,} iterations",
+        f"checked every {profile.check_every} on {profile.check_episodes:,} episodes",
+        f"final accuracies on {profile.episodes:,} episodes",
+        profile.precision,
+    ]
+    return f"{profile.name}: {', '.join(parts)}"
 
 
 def _commit(origin: dict[str, Any]) -> str | None:
