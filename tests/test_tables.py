@@ -99,7 +99,7 @@ def test_a_row_without_a_run_says_so(reports, tiny):
         ("dense-128", 500, "same direction"),  # the paper: −9.2 points
         ("dense-128", 800, "opposite direction"),
         ("dense-128", 700, "no clear difference here"),
-        ("dense-512", 705, "no clear difference in the paper"),  # the paper: +2.4 points, under six
+        ("dense-512", 705, "no clear difference in the paper"),  # the paper: +2.4 points
         ("dense-512", 700, "no clear difference in either"),
         ("baseline-10k", 800, "not in Table 1"),
     ],
@@ -110,6 +110,20 @@ def test_verdicts_follow_the_rule(reports, tiny, name, right, words):
     found = verdicts.verdict(load_experiment(name), tiny)
     assert found["verdict"] == words
     assert found["difference"] == pytest.approx((right - 700) / 10)
+
+
+def test_the_papers_own_differences_have_an_interval_of_250_episodes_each():
+    """1.96 · √(2 · 0.732 · 0.268 / 250) = 7.77 points: −9.2 is clear, −7.6 and −7.2 are not."""
+    assert verdicts.paper_half_width(73.2, 73.2) == pytest.approx(7.765, abs=0.001)
+    clear = {
+        e.name: abs(e.paper.val - 73.2) > verdicts.paper_half_width(e.paper.val, 73.2)
+        for e in load_matrix().experiments
+        if e.paper
+    }
+    assert not any(
+        clear[name] for name in ("dense-512", "conv-256-dense-1024", "without-dropout", "lr-0.0001")
+    )
+    assert all(clear[name] for name in ("dense-128", "dense-64", "without-l2", "mlp", "without-batch-norm"))
 
 
 def test_pairing_sees_small_differences_on_the_same_episodes(reports, tiny):
