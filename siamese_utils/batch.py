@@ -21,6 +21,7 @@ import nbformat
 from .errors import ParamsError
 from .params import Profile, load_experiment, load_matrix, load_profile
 from .paths import project_root, reports_dir
+from .quiet import native_stderr_silenced
 from .results import write_json
 
 LAUNCHES = 3  # kernels started side by side can collide on a port; the next launch picks another one
@@ -172,16 +173,17 @@ def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: in
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     os.environ.setdefault("SIAMESE_HOME", str(project_root()))
     try:
-        papermill.execute_notebook(
-            path,
-            output,
-            parameters=parameters,
-            cwd=notebooks_dir(),
-            progress_bar=False,
-            request_save_on_cell_execute=True,
-            start_timeout=LAUNCH_TIMEOUT,
-            execution_timeout=timeout,
-        )
+        with native_stderr_silenced():  # every kernel warns about its transport; errors come back as outputs
+            papermill.execute_notebook(
+                path,
+                output,
+                parameters=parameters,
+                cwd=notebooks_dir(),
+                progress_bar=False,
+                request_save_on_cell_execute=True,
+                start_timeout=LAUNCH_TIMEOUT,
+                execution_timeout=timeout,
+            )
     except papermill.PapermillExecutionError as failure:
         return f"{failure.ename}: {failure.evalue}".strip().splitlines()[0]
     except (
