@@ -14,6 +14,7 @@ import os
 import secrets
 import struct
 import time
+import warnings
 import zipfile
 import zlib
 from collections import defaultdict
@@ -23,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pooch
 import requests
 from filelock import FileLock
 from PIL import Image
@@ -140,6 +140,10 @@ def download(folder: Path) -> Path:
 
 def _download_zip(url: str, md5: str, folder: Path) -> None:
     """Fetch one zip by pooch, which checks the MD5 before it gives the file its name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # importing it warns in a notebook that has no widgets
+        import pooch
+
     name = url.rpartition("/")[2]
     part = folder / f"{name}.part"
     instead = f"or set SIAMESE_DATA_DIR to a folder that holds {ZIPS}"
