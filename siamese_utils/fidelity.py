@@ -6,8 +6,10 @@ is dominated by the L2 penalty, which falls at a pace set by learning rate, deca
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -39,16 +41,21 @@ def compare(
             f"iteration {step.iteration:5}  loss {step.batch_loss:.3f}  val accuracy {step.val_accuracy:.1%}"
         )
 
-    history = first_iterations(experiment, profile, seed, iterations, progress=progress)
-    ours = pd.DataFrame(history).astype(float).astype({"iteration": int})
+    run_id = run_folder(experiment, profile, seed)[0].name
     folder = reports_dir() / profile.name / "fidelity"
-    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"baseline-s{seed}.{ending}" for ending in ("csv", "json", "png")]
-    ours.to_csv(paths[0], index=False)
+    if (origin := _origin(paths[1], run_id, iterations)) is None:
+        history = first_iterations(experiment, profile, seed, iterations, progress=progress)
+        ours = pd.DataFrame(history).astype(float).astype({"iteration": int})
+        folder.mkdir(parents=True, exist_ok=True)
+        ours.to_csv(paths[0], index=False)
+        origin = provenance()
+    else:  # trained earlier, maybe elsewhere: compare and draw what it left
+        ours = pd.read_csv(paths[0])
     write_json(
         paths[1],
         {
-            "run_id": run_folder(experiment, profile, seed)[0].name,
+            "run_id": run_id,
             "experiment": experiment.name,
             "profile": profile.name,
             "seed": seed,
@@ -56,11 +63,21 @@ def compare(
             "check_episodes": profile.check_episodes,
             "checks": side_by_side(ours, author).to_dict("records"),
             "author_log": "the author's public log of run model_v3" if author is not None else None,
-            "provenance": provenance(),
+            "provenance": origin,
         },
     )
-    _draw(ours, author, seed).savefig(paths[2], dpi=130)
+    _draw(ours, author, seed, origin).savefig(paths[2], dpi=130)
     return paths
+
+
+def _origin(path: Path, run_id: str, iterations: int) -> dict[str, Any] | None:
+    """The provenance of an earlier comparison of the same run and length, or None."""
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    same = earlier["run_id"] == run_id and earlier["checks"][-1]["iteration"] == iterations
+    return earlier["provenance"] if same else None
 
 
 def read_author_log(path: Path, run: str) -> pd.DataFrame:
@@ -93,7 +110,7 @@ def side_by_side(ours: pd.DataFrame, author: pd.DataFrame | None) -> pd.DataFram
     return table.merge(author, on="iteration", how="left", suffixes=("", "_author"))
 
 
-def _draw(ours: pd.DataFrame, author: pd.DataFrame | None, seed: int):
+def _draw(ours: pd.DataFrame, author: pd.DataFrame | None, seed: int, origin: dict[str, Any]):
     """Loss and val accuracy over iterations, ours and the author's, with 95 % intervals of 250 episodes."""
     import matplotlib
 
@@ -141,7 +158,13 @@ def _draw(ours: pd.DataFrame, author: pd.DataFrame | None, seed: int):
     accuracy.set(xlabel="iteration", ylabel="val accuracy, 1-shot 20-way (%)", ylim=(0, 60))
     for axes in (loss, accuracy):
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, loc="upper right" if axes is loss else "lower right")
+        axes.legend(frameon=False, loc="upper right" if axes is loss else "upper left")
+    figure.supxlabel(
+        f"profile paper, {origin['backend']} on {origin['device']}, commit {(origin['commit'] or 'unknown')[:10]}; "
+        "bars: 95 % intervals of 250 episodes",
+        fontsize=8,
+        color="0.4",
+    )
     figure.suptitle(
         f"Baseline at the full protocol: Omniglot 105×105, 128 pairs an iteration, seed {seed}", fontsize=11
     )
