@@ -17,7 +17,7 @@ help: ## this list
 reproduce: $(VENV)/.ready ## the demo: every experiment and the report, minutes on two cores, no download of data
 	$(BIN)/siamese reproduce --profile demo
 
-laptop: $(VENV)/.ready ## real Omniglot scaled down, about an hour on two cores
+laptop: $(VENV)/.ready ## real Omniglot scaled down, one to two hours on two cores
 	$(BIN)/siamese reproduce --profile laptop
 
 paper: $(VENV)/.ready ## the paper's full protocol with three seeds; needs a GPU
