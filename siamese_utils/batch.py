@@ -98,6 +98,7 @@ def execute_notebook(
         if error is None or ("Address already in use" not in error and "Kernel didn't respond" not in error):
             break
         time.sleep(launch)
+    _forget_folders(output)
     return Outcome(path.stem, "failed" if error else "ok", round(time.perf_counter() - begun, 1), error)
 
 
@@ -150,6 +151,15 @@ def read_outcomes(folder: Path) -> list[dict[str, Any]]:
         return json.loads((folder / "batch.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
+
+
+def _forget_folders(output: Path) -> None:
+    """Leave only file names in what papermill notes: where a checkout lay is nobody's concern."""
+    if output.is_file():
+        notebook = nbformat.read(output, as_version=4)
+        notes = notebook.metadata.get("papermill", {})
+        notes.update({key: Path(notes[key]).name for key in ("input_path", "output_path") if notes.get(key)})
+        nbformat.write(notebook, output)
 
 
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:

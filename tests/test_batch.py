@@ -48,6 +48,7 @@ def test_a_failing_notebook_is_kept_with_its_error_and_the_others_go_on(home, re
     ]
     first = nbformat.read(folder / "notebooks" / "00_first.ipynb", as_version=4)
     assert "demo [3, 4]" in str([cell.get("outputs") for cell in first.cells])
+    assert str(home) not in (folder / "notebooks" / "00_first.ipynb").read_text()
     kept = (folder / "notebooks" / "01_bad.ipynb").read_text()
     assert "ZeroDivisionError" in kept
     assert "papermill-error-cell" in kept
