@@ -6,22 +6,23 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # the author's logs, drawn under our curve where they are at hand
 AUTHOR_LOGS ?= $(wildcard ../shared/paper/author_logs.csv)
+LOGS := $(if $(AUTHOR_LOGS),--author-logs $(AUTHOR_LOGS))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce laptop paper lab test test-slow lint fidelity lock clean
+.PHONY: help setup reproduce laptop paper lab test test-slow lint scoreboard fidelity lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 reproduce: $(VENV)/.ready ## the demo: every experiment and the report, minutes on two cores, no download of data
-	$(BIN)/siamese reproduce --profile demo
+	$(BIN)/siamese reproduce --profile demo $(LOGS)
 
-laptop: $(VENV)/.ready ## real Omniglot scaled down, one to two hours on two cores
-	$(BIN)/siamese reproduce --profile laptop
+laptop: $(VENV)/.ready ## real Omniglot scaled down; its runs are in the repository, made anew they take three hours
+	$(BIN)/siamese reproduce --profile laptop $(LOGS)
 
 paper: $(VENV)/.ready ## the paper's full protocol with three seeds; needs a GPU
-	$(BIN)/siamese reproduce --profile paper
+	$(BIN)/siamese reproduce --profile paper $(LOGS)
 
 lab: $(VENV)/.ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
@@ -37,8 +38,11 @@ lint: $(VENV)/.ready-dev ## formatting, lint and types, notebooks too
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+scoreboard: $(VENV)/.ready ## renew the README's scoreboard from the runs on disk
+	$(BIN)/siamese scoreboard
+
 fidelity: $(VENV)/.ready ## the full-protocol baseline's first 400 iterations over the author's log, about 20 minutes
-	$(BIN)/siamese fidelity --iterations 400 $(if $(AUTHOR_LOGS),--author-logs $(AUTHOR_LOGS))
+	$(BIN)/siamese fidelity --iterations 400 $(LOGS)
 
 setup: $(VENV)/.ready ## only create the environment
 

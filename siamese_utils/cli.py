@@ -1,4 +1,4 @@
-"""The command line: `siamese data`, `run`, `batch`, `report`, `reproduce`, `status`, `fidelity`.
+"""The command line: `siamese data`, `run`, `batch`, `report`, `reproduce`, `status`, `scoreboard`, `fidelity`.
 
 Exit codes: 0 all went well, 1 a notebook failed, 2 wrong input or missing data (one sentence says what to do),
 130 interrupted (what was trained is kept; the same command goes on from there).
@@ -40,6 +40,10 @@ NotebooksOption = Annotated[
 ]
 ExperimentsOption = Annotated[
     list[str], typer.Option("--experiment", "-e", help="Show only these; repeat for several; default: all.")
+]
+LogsOption = Annotated[
+    Path | None,
+    typer.Option("--author-logs", help="The author's logs as a CSV file, for the audit's curves."),
 ]
 TimeoutOption = Annotated[
     int | None, typer.Option(help="Seconds that a cell may take; default: no limit.", min=1)
@@ -124,10 +128,11 @@ def batch(
     notebook: NotebooksOption = [],  # noqa: B006
     seed: SeedsOption = [],  # noqa: B006
     experiment: ExperimentsOption = [],  # noqa: B006
+    author_logs: LogsOption = None,
     timeout: TimeoutOption = None,
 ) -> None:
     """Execute the notebooks with papermill, training what is missing; a failing one does not stop the others."""
-    if not _batch(profile, notebook, seed, experiment, timeout):
+    if not _batch(profile, notebook, seed, experiment, author_logs, timeout):
         raise typer.Exit(1)
 
 
@@ -144,16 +149,46 @@ def report(profile: ProfileOption = "demo") -> None:
 def reproduce(
     profile: ProfileOption = "demo",
     seed: SeedsOption = [],  # noqa: B006
+    author_logs: LogsOption = None,
     timeout: TimeoutOption = None,
 ) -> None:
     """Everything: the notebooks, then the report."""
     from .params import load_profile
     from .report import build_report
 
-    good = _batch(profile, [], seed, [], timeout)
+    good = _batch(profile, [], seed, [], author_logs, timeout)
     _say_where(build_report(load_profile(profile)))
     if not good:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `siamese scoreboard --check`")
+def scoreboard(
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", help="The scaled-down profile beside the full protocol.")
+    ] = "laptop",
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if it is not current.")
+    ] = False,
+) -> None:
+    """Renew the README's scoreboard from the runs on disk: Table 1, the claims with their verdicts, what we learned."""
+    from .params import load_profile
+    from .paths import project_root
+    from .readme import scoreboard_markdown, with_scoreboard
+    from .scoreboard import Scoreboard
+
+    path = project_root() / "README.md"
+    old = path.read_text(encoding="utf-8")
+    block = scoreboard_markdown(Scoreboard(load_profile("paper")), Scoreboard(load_profile(profile)))
+    new = with_scoreboard(old, block)
+    if new == old:
+        out.print("the README's scoreboard is current")
+    elif check:
+        errors.print("the README's scoreboard is not current: run `siamese scoreboard`.")
+        raise typer.Exit(1)
+    else:
+        path.write_text(new, encoding="utf-8")
+        out.print(f"{path}: scoreboard renewed", soft_wrap=True)
 
 
 @app.command(epilog="Example: `siamese status --profile paper`")
@@ -188,17 +223,24 @@ def status(profile: ProfileOption = "demo") -> None:
 
 @app.command(epilog="Example: `siamese fidelity --iterations 400 --author-logs author_logs.csv`")
 def fidelity(
-    iterations: Annotated[int, typer.Option(help="Of the full protocol's 5,000.", min=1)] = 400,
-    author_logs: Annotated[
-        Path | None, typer.Option(help="The author's logs as a CSV file, to draw our curve over his.")
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="Names, or “all”; default: the baseline.")
     ] = None,
+    iterations: Annotated[int, typer.Option(help="Of the full protocol's 5,000.", min=0)] = 400,
+    author_logs: LogsOption = None,
     seed: Annotated[int, typer.Option("--seed", "-s")] = 0,
 ) -> None:
-    """Train the baseline at the author's full protocol for its first iterations, and compare check by check."""
+    """Train at the author's full protocol for the first iterations, and compare check by check with his log."""
     from .fidelity import compare
+    from .params import load_experiment, load_matrix
 
-    for path in compare(iterations, author_logs, seed, tell=out.print):
-        out.print(str(path), soft_wrap=True)
+    names = (
+        [e.name for e in load_matrix().experiments] if experiments == ["all"] else experiments or ["baseline"]
+    )
+    for name in [load_experiment(name).name for name in names]:
+        out.print(f"[bold]{name}[/]")
+        for path in compare(iterations, author_logs, seed, name, tell=out.print):
+            out.print(str(path), soft_wrap=True)
 
 
 def main() -> None:
@@ -213,7 +255,7 @@ def main() -> None:
         sys.exit(130)
 
 
-def _batch(profile: str, notebooks, seeds, experiments, timeout) -> bool:
+def _batch(profile: str, notebooks, seeds, experiments, author_logs, timeout) -> bool:
     """Execute the batch under a progress display; True if every notebook went well."""
     from .batch import choose_notebooks, execute_batch
     from .params import load_profile
@@ -239,6 +281,7 @@ def _batch(profile: str, notebooks, seeds, experiments, timeout) -> bool:
                 notebooks=notebooks,
                 seeds=seeds,
                 experiments=experiments,
+                author_logs=author_logs or "",
                 timeout=timeout,
                 before=watch.start,
                 after=after,

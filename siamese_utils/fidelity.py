@@ -1,4 +1,4 @@
-"""Is this the author's training? The first iterations of the full-protocol baseline, check by check over his log.
+"""Is this the author's training? The first iterations at the full protocol, check by check over his log.
 
 The 5,000 iterations need a GPU, but the curve's beginning tells a wrong recipe from the right one in minutes: the loss
 is dominated by the L2 penalty, which falls at a pace set by learning rate, decay and penalty together.
@@ -15,26 +15,34 @@ import pandas as pd
 
 from .errors import DataError
 from .evaluation import wilson
-from .params import load_experiment, load_profile
+from .params import Experiment, load_experiment, load_matrix, load_profile
 from .paths import reports_dir
 from .provenance import provenance
 from .results import run_folder, write_json
 from .training import Progress, first_iterations
+from .words import device_words, listed, number
 
 LOG_COLUMNS = ("model", "iteration", "batch_loss", "train_accuracy_pct", "val_accuracy_pct")
 
 
 def compare(
-    iterations: int, author_logs: Path | None, seed: int = 0, *, tell: Callable[[str], None] = lambda _: None
+    iterations: int,
+    author_logs: Path | None,
+    seed: int = 0,
+    experiment: str | Experiment = "baseline",
+    *,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
-    """Train the `paper` profile's baseline up to an iteration; CSV, JSON and a figure go to
-    reports/paper/fidelity.
+    """Train an experiment under the `paper` profile up to an iteration; CSV, JSON and a figure go to
+    reports/paper/fidelity. There is no figure of a single check.
 
     author_logs  a CSV with the columns of LOG_COLUMNS, or None: then only our curve is drawn. The run's checkpoint
     stays, and a full run goes on from there. Raises DataError where the logs cannot be read.
     """
-    experiment, profile = load_experiment("baseline"), load_profile("paper")
-    author = None if author_logs is None else read_author_log(author_logs, experiment.author.run)  # type: ignore[union-attr]
+    experiment, profile = load_experiment(experiment), load_profile("paper")
+    author = None
+    if author_logs is not None and experiment.author:
+        author = read_author_log(author_logs, experiment.author.run)
 
     def progress(step: Progress) -> None:
         tell(
@@ -42,9 +50,12 @@ def compare(
         )
 
     run_id = run_folder(experiment, profile, seed)[0].name
-    folder = reports_dir() / profile.name / "fidelity"
-    paths = [folder / f"baseline-s{seed}.{ending}" for ending in ("csv", "json", "png")]
-    if (origin := _origin(paths[1], run_id, iterations)) is None:
+    folder = fidelity_dir()
+    paths = [folder / f"{experiment.name}-s{seed}.{ending}" for ending in ("csv", "json", "png")]
+    origin = _origin(paths[1], run_id, iterations)
+    if origin and author is None:  # what is there may have been compared with the log
+        return [path for path in paths if path.is_file()]
+    if origin is None:
         history = first_iterations(experiment, profile, seed, iterations, progress=progress)
         ours = pd.DataFrame(history).astype(float).astype({"iteration": int})
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,13 +72,80 @@ def compare(
             "seed": seed,
             "dataset": profile.dataset,
             "check_episodes": profile.check_episodes,
-            "checks": side_by_side(ours, author).to_dict("records"),
-            "author_log": "the author's public log of run model_v3" if author is not None else None,
+            "checks": side_by_side(ours, author).astype(object).where(pd.notna, None).to_dict("records"),
+            "author_log": f"the author's public log of run {experiment.author.run}"
+            if author is not None and experiment.author
+            else None,
             "provenance": origin,
         },
     )
-    _draw(ours, author, seed, origin).savefig(paths[2], dpi=130)
-    return paths
+    if len(ours) > 1:
+        _draw(ours, author, seed, origin, experiment.label).savefig(paths[2], dpi=130)
+    return [path for path in paths if path.is_file()]
+
+
+def fidelity_dir() -> Path:
+    return reports_dir() / "paper" / "fidelity"
+
+
+def kept() -> dict[str, dict[str, Any]]:
+    """What earlier comparisons left: experiment → the JSON file's content, in the matrix's order, one seed each."""
+    found = {}
+    for experiment in load_matrix().experiments:
+        for path in sorted(fidelity_dir().glob(f"{experiment.name}-s[0-9]*.json"))[:1]:
+            found[experiment.name] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def curves(
+    comparisons: dict[str, dict[str, Any]], author_logs: str | Path = ""
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """Our checks and the author's by the experiment's label; his from the log file, else as far as they were kept."""
+    ours, logs = {}, {}
+    for name, comparison in comparisons.items():
+        experiment, checks = load_experiment(name), pd.DataFrame(comparison["checks"])
+        ours[experiment.label] = checks
+        if author_logs and experiment.author:
+            log = read_author_log(Path(author_logs), experiment.author.run)
+        elif "batch_loss_author" in checks:
+            log = checks[["iteration", "batch_loss_author"]].dropna()
+            log = log.rename(columns={"batch_loss_author": "batch_loss"})
+        else:
+            continue
+        if len(log):
+            logs[experiment.label] = log
+    return ours, logs
+
+
+def kept_words(comparisons: dict[str, dict[str, Any]]) -> str:
+    """Where earlier comparisons come from, in a sentence: "Full protocol, Omniglot 105×105, seed 0, JAX on …"."""
+    if not comparisons:
+        return "Nothing has been run at the full protocol yet."
+    kept = comparisons.values()
+    seeds = ", ".join(sorted({str(c["seed"]) for c in kept}))
+    machines = listed(dict.fromkeys(device_words(c["provenance"]) for c in kept))
+    commits = listed(dict.fromkeys((c["provenance"].get("commit") or "unknown")[:10] for c in kept))
+    return f"Full protocol, Omniglot, 105×105 pixels, seed {seeds}, {machines}, commit {commits}."
+
+
+def kept_table(comparisons: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Earlier comparisons as text: a line a check, ours and the author's, with what it was trained on."""
+    lines = []
+    for name, comparison in comparisons.items():
+        for check in comparison["checks"]:
+            lines.append(
+                {
+                    "experiment": load_experiment(name).label,
+                    "iteration": check["iteration"],
+                    "batch loss": number(check["batch_loss"], 2),
+                    "author’s": number(check.get("batch_loss_author"), 2),
+                    "val in %": number(check["val_accuracy_pct"]),
+                    "author’s val": number(check.get("val_accuracy_pct_author")),
+                    "seed": comparison["seed"],
+                    "trained with": device_words(comparison["provenance"]),
+                }
+            )
+    return pd.DataFrame(lines)
 
 
 def _origin(path: Path, run_id: str, iterations: int) -> dict[str, Any] | None:
@@ -76,7 +154,7 @@ def _origin(path: Path, run_id: str, iterations: int) -> dict[str, Any] | None:
         earlier = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    same = earlier["run_id"] == run_id and earlier["checks"][-1]["iteration"] == iterations
+    same = earlier["run_id"] == run_id and earlier["checks"][-1]["iteration"] >= iterations
     return earlier["provenance"] if same else None
 
 
@@ -110,7 +188,7 @@ def side_by_side(ours: pd.DataFrame, author: pd.DataFrame | None) -> pd.DataFram
     return table.merge(author, on="iteration", how="left", suffixes=("", "_author"))
 
 
-def _draw(ours: pd.DataFrame, author: pd.DataFrame | None, seed: int, origin: dict[str, Any]):
+def _draw(ours: pd.DataFrame, author: pd.DataFrame | None, seed: int, origin: dict[str, Any], label: str):
     """Loss and val accuracy over iterations, ours and the author's, with 95 % intervals of 250 episodes."""
     import matplotlib
 
@@ -144,11 +222,11 @@ def _draw(ours: pd.DataFrame, author: pd.DataFrame | None, seed: int, origin: di
             author["batch_loss"],
             "s--",
             color="#b45f06",
-            label="the author's log (model_v3)",
+            label="the author's log",
         )
         accuracy.errorbar(
             author["iteration"] + 4, author["val_accuracy_pct"], reach,
-            fmt="s--", color="#b45f06", capsize=3, label="the author's log (model_v3)",
+            fmt="s--", color="#b45f06", capsize=3, label="the author's log",
         )  # fmt: skip
     loss.set(xlabel="iteration", ylabel="batch loss, L2 penalty included", ylim=(0, None))
     accuracy.axhline(5, color="0.5", lw=1, ls=":")
@@ -166,6 +244,6 @@ def _draw(ours: pd.DataFrame, author: pd.DataFrame | None, seed: int, origin: di
         color="0.4",
     )
     figure.suptitle(
-        f"Baseline at the full protocol: Omniglot 105×105, 128 pairs an iteration, seed {seed}", fontsize=11
+        f"{label} at the full protocol: Omniglot 105×105, 128 pairs an iteration, seed {seed}", fontsize=11
     )
     return figure

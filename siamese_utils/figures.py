@@ -216,7 +216,7 @@ def k_way(scores: pd.DataFrame, paper: dict[int, float] | None = None) -> Figure
 def table1_dots(frame: pd.DataFrame) -> Figure:
     """Table 1 as a dot plot of val accuracy, in the paper's order: paper ○, ours ● with its 95 % interval.
 
-    frame  from `tables.table1`; rows without a run show the paper's figure alone.
+    frame  from `table1.table1`; rows without a run show the paper's figure alone.
     """
     figure = Figure(figsize=(WIDTH, 1.2 + 0.27 * len(frame)), layout="constrained")
     ax = figure.subplots()

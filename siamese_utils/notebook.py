@@ -31,7 +31,8 @@ from .params import (
 from .provenance import code_version
 from .results import Run, find_run
 from .style import to_png
-from .tables import dataset_words, with_seeds
+from .table1 import trained_on, with_seeds
+from .words import dataset_words
 
 if TYPE_CHECKING:
     import keras
@@ -112,12 +113,19 @@ def trained_model(section: Section, name: str = "baseline") -> tuple[keras.Model
 
 
 def show_figure(
-    section: Section, figure: Figure, *, alt: str, caption: str = "", runs: Iterable[Run] = ()
+    section: Section,
+    figure: Figure,
+    *,
+    alt: str,
+    caption: str = "",
+    runs: Iterable[Run] = (),
+    source: str = "",
 ) -> None:
     """Show a figure with its description, and under it the caption and where the figure comes from.
 
     alt   what the figure shows, for those who cannot see it
     runs  the runs that it is made from; none where it shows data alone
+    source  where it comes from, in words, if from no run of the section's profile
     """
     if not alt.strip():
         raise ParamsError("a figure needs a description: give alt= what it shows.")
@@ -130,13 +138,19 @@ def show_figure(
         metadata={"image/png": {"alt": alt, "width": SHOWN_WIDTH}},
     )
     words = f"{escape(caption)} <br>" if caption else ""
-    show_html(f'<p class="caption figure-origin">{words}<small>{escape(origin(section, runs))}</small></p>')
+    show_html(
+        f'<p class="caption figure-origin">{words}<small>{escape(source or origin(section, runs))}</small></p>'
+    )
 
 
-def show_table(section: Section, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = ()) -> None:
-    """Show a data frame as an HTML table whose caption ends with where it comes from."""
+def show_table(
+    section: Section, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = (), source: str = ""
+) -> None:
+    """Show a data frame as an HTML table whose caption ends with where it comes from; see `show_figure`."""
     table = frame.to_html(index=False, border=0, na_rep="–", classes="plain", justify="left")
-    head = f"<caption>{escape(caption)} <br><small>{escape(origin(section, runs))}</small></caption>"
+    head = (
+        f"<caption>{escape(caption)} <br><small>{escape(source or origin(section, runs))}</small></caption>"
+    )
     table = table.replace("<th>", '<th scope="col">').replace("<thead>", f"{head}<thead>", 1)
     show_html(table)
 
@@ -158,6 +172,7 @@ def origin(section: Section, runs: Iterable[Run] = ()) -> str:
             dataset_words(section.profile),
             f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}",
             _count(len(runs), "run") if runs else "no training run",
+            *([trained_on(runs)] if runs else []),
             f"commit {', '.join(commits)}",
         ]
     )

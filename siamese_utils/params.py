@@ -178,11 +178,11 @@ def load_profile(profile: str | Path | Profile) -> Profile:
     if isinstance(profile, Profile):
         return profile
     path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else params_dir() / f"{profile}.yaml"
-    if not path.is_file() or path.stem == "experiments":
+    if not path.is_file() or path.stem in ("experiments", "claims"):
         raise ParamsError(
             f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path."
         )
-    return _checked(Profile, {"name": path.stem, **_read_yaml(path)}, path)
+    return checked(Profile, {"name": path.stem, **read_yaml(path)}, path)
 
 
 def load_matrix(path: Path | None = None) -> Matrix:
@@ -192,12 +192,12 @@ def load_matrix(path: Path | None = None) -> Matrix:
 
 @lru_cache
 def _load_matrix(path: Path) -> Matrix:
-    raw = _read_yaml(path)
+    raw = read_yaml(path)
     base = raw.pop("baseline", {})
     rows = [dict(row) for row in raw.get("experiments", [])]
     for row in rows:
         row["recipe"] = {**base, **(row.pop("changes", None) or {})}
-    return _checked(Matrix, {**raw, "experiments": rows}, path)
+    return checked(Matrix, {**raw, "experiments": rows}, path)
 
 
 def load_experiment(name: str | Experiment) -> Experiment:
@@ -239,7 +239,8 @@ def key_hash(key: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file; ParamsError where it cannot be read or holds something else."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -249,7 +250,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _checked(schema: type[Any], content: dict[str, Any], path: Path) -> Any:
+def checked(schema: type[Any], content: dict[str, Any], path: Path) -> Any:
+    """The content as the schema's object; ParamsError names the file and every key that is wrong."""
     try:
         return schema.model_validate(content)
     except ValidationError as error:

@@ -1,7 +1,8 @@
 """The report: executed notebooks, Table 1 and provenance on one HTML page that needs no network.
 
 `build_report(profile)` reads reports/<profile>/notebooks/*.ipynb as papermill left them (a failed one too),
-batch.json beside that folder if there is one, and the finished runs; it writes reports/<profile>/index.html.
+batch.json beside that folder if there is one, and the finished runs; it writes
+reports/<profile>/index.html and claims.csv.
 The page's design is in templates/: page.html.j2, report.css, report.js, and notebook/ for the cells.
 """
 
@@ -23,8 +24,11 @@ from markupsafe import Markup
 from . import results
 from .errors import ResultsError
 from .fragments import TEMPLATES, Section, convert, let_tables_scroll
+from .learned import learned
 from .params import Profile, load_matrix
 from .paths import project_root, reports_dir
+from .scoreboard import Scoreboard, claims_csv, counts_html, scoreboard_html
+from .table1 import table1_html
 
 SIZE_BUDGET = 15 * 2**20  # bytes; browsers and mail refuse or stutter at reports of 40 MB
 
@@ -39,7 +43,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     """
     folder = reports_dir() / profile.name
     sections = _link_up(_sections(folder, profile), folder)
-    runs = results.find_runs(profile)
+    runs, board = results.find_runs(profile), Scoreboard(profile)
     page = {
         "profile": profile,
         "built": datetime.now(timezone.utc),
@@ -47,7 +51,10 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         "synthetic": _is_synthetic(profile, runs),
         "differences": profile.departures,
         "failed": [section for section in sections if section.failed],
-        "table1": _table1(profile),
+        "table1": _linked(table1_html(profile), sections, folder),
+        "counts": Markup(counts_html(board)),
+        "claims": _linked(scoreboard_html(board), sections, folder),
+        "learned": learned(board),
         "provenance": provenance_rows(profile, runs),
         "sections": sections,
     }
@@ -64,6 +71,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     part = out.with_name("index.html.part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, out)
+    (folder / "claims.csv").write_text(claims_csv(board), encoding="utf-8")
     return out
 
 
@@ -151,15 +159,19 @@ def _link_up(sections: list[Section], folder: Path) -> list[Section]:
     """Point links between notebooks into the page; links to what is not there lose their target."""
     ids = {section.name: dict(reversed(section.fragments)) for section in sections}
     for section in sections:
-        for link in section.soup.find_all("a", href=True):
-            target = _target(str(link["href"]), section.name, ids, folder)
-            if target is None:
-                link.name = "span"
-                del link["href"]
-            else:
-                link["href"] = target
-            del link["target"]
+        _point_links(section.soup, section.name, ids, folder)
     return sections
+
+
+def _point_links(soup: BeautifulSoup, name: str, ids: dict[str, dict[str, str]], folder: Path) -> None:
+    for link in soup.find_all("a", href=True):
+        target = _target(str(link["href"]), name, ids, folder)
+        if target is None:
+            link.name = "span"
+            del link["href"]
+        else:
+            link["href"] = target
+        del link["target"]
 
 
 def _target(href: str, name: str, ids: dict[str, dict[str, str]], folder: Path) -> str | None:
@@ -181,10 +193,10 @@ def _target(href: str, name: str, ids: dict[str, dict[str, str]], folder: Path) 
     return None
 
 
-def _table1(profile: Profile) -> Markup:
-    from .tables import table1_html
-
-    soup = BeautifulSoup(table1_html(profile), "html.parser")
+def _linked(content: str, sections: list[Section], folder: Path) -> Markup:
+    """A table of the page's own: its links to notebooks lead into the page, and it scrolls where it is wide."""
+    soup = BeautifulSoup(content, "html.parser")
+    _point_links(soup, "", {section.name: dict(reversed(section.fragments)) for section in sections}, folder)
     let_tables_scroll(soup)
     return Markup(str(soup))
 

@@ -1,86 +1,235 @@
-"""First verdicts: does a row differ from the baseline here as it does in the paper? Computed from runs, never typed."""
+"""Verdicts on claims: computed from the runs of a profile, never typed.
+
+reproduced          the comparison is confirmed, and so is the figure that the paper gives with it, if any
+direction only      the comparison is confirmed, the figure is not, or cannot be under this profile
+not reproduced      the comparison is refuted
+undecided           neither: too few seeds or episodes for what they show; with how many would decide it
+not testable        nothing that these runs leave could decide it, and why
+not run             an experiment that the claim needs has no run
+
+Every test has two one-sided p values, one that confirms and one that refutes. Twice the smaller is the claim's p;
+Holm's method corrects the p values of all claims together (S. Holm, Scandinavian Journal of Statistics 6, 1979), and
+0.05 decides.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from .params import Experiment, Profile, load_experiment
-from .results import Run, find_run
+from .claims import Absolute, Against, Claim, Ordered
+from .comparisons import CHANCE, Fact, Test, compare, compare_level, margin
+from .evidence import Estimate, Evidence, Term, Z, resolution
+from .params import load_experiment
+from .power import LEVEL, needs
+from .words import number, signed
 
-PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
+Verdict: TypeAlias = Literal[
+    "reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"
+]
+VERDICTS: tuple[Verdict, ...] = (
+    "reproduced",
+    "direction only",
+    "not reproduced",
+    "undecided",
+    "not testable",
+    "not run",
+)
 VERDICT_RULE = (
-    "A verdict compares a row's difference to the baseline (val, 1-shot 20-way, author's protocol) in the "
-    "paper with ours. The paper's is clear when it leaves the 95 % interval of a difference between two "
-    f"accuracies over {PAPER_EPISODES} episodes each, about ±8 points at 73 %. Ours is clear when the 95 % "
-    "interval of the paired difference, over the same episodes for both networks, leaves out zero and, with "
-    "several seeds, every seed's difference has the same sign. Nothing is said about the accuracies themselves."
+    "How a verdict comes about: each claim is one comparison of final accuracies (val, 1-shot 20-way, author’s "
+    "protocol) on the same episodes for all networks. Its 95 % interval covers the choice of episodes and of seeds; a "
+    "difference counts where the interval’s test and, for every seed, McNemar’s exact test agree, after Holm’s "
+    "correction for all claims together. “Similar” and given figures hold within what the paper’s own 250 episodes "
+    "could tell apart, about ±8 points for a difference at 73 %, ±5.5 for one figure."
 )
 
 
-def paper_half_width(first: float, second: float) -> float:
-    """Half the normal 95 % interval of the difference of two of the paper's accuracies (%), in points."""
-    variances = [(p / 100) * (1 - p / 100) / PAPER_EPISODES for p in (first, second)]
-    return 100 * 1.96 * sum(variances) ** 0.5
+@dataclass(frozen=True)
+class Judgement:
+    """A claim with its verdict and what it rests on.
 
-
-def difference(runs: Sequence[Run], baselines: Sequence[Run]) -> tuple[float, float, float, bool]:
-    """Accuracy of some runs minus the baseline's, paired by seed and episode: points, low, high, clear?
-
-    An episode's difference is 1, 0 or −1, or its mean over several seeds; the interval is the mean's
-    normal 95 % interval over the episodes, McNemar's comparison in another form. It is clear when the
-    interval leaves out 0 and every seed's difference has the same sign.
+    variant    "" or, where text and run differ, "as described" or "as run"
+    words      why, in a sentence
+    estimate   the contrast that decides: of several, the one that confirms least
+    p          after Holm's correction; NaN where nothing was tested
+    needs      what would decide an undecided claim, in words
+    paper      whether the paper's own figures bear the claim out: "yes", "no", "within noise", or "" without figures
     """
-    by_seed = np.stack(
-        [
-            run.answers()["author/val"].astype(float) - baseline.answers()["author/val"]
-            for run, baseline in zip(runs, baselines, strict=True)
-        ]
-    )  # (seeds, episodes)
-    by_episode = by_seed.mean(axis=0)
-    mean = float(by_episode.mean())
-    half = 1.96 * float(by_episode.std(ddof=1)) / np.sqrt(len(by_episode))
-    one_sign = len(set(np.sign(by_seed.mean(axis=1)))) == 1
-    return 100 * mean, 100 * (mean - half), 100 * (mean + half), bool(abs(mean) > half and one_sign)
+
+    claim: Claim
+    variant: str
+    verdict: Verdict
+    words: str
+    estimate: Estimate | None = None
+    p: float = np.nan
+    needs: str = ""
+    paper: str = ""
+    run_ids: tuple[str, ...] = ()
 
 
-def verdict(experiment: Experiment, profile: Profile) -> dict[str, object]:
-    """How a row's difference to the baseline compares with the paper's: difference, its interval, and words.
+def judge(claims: Sequence[Claim], evidence: Evidence, *, variants: bool = True) -> list[Judgement]:
+    """The verdict on every claim, with Holm's correction over all of them.
 
-    "reference"                     the baseline itself
-    "not run"                       the row, or the baseline under the same seeds, has no run
-    "not in Table 1"                the paper has no figure for it
-    "same direction"                the difference is clear in both, with the same sign
-    "opposite direction"            clear in both, with opposite signs
-    "no clear difference here"      clear in the paper only
-    "no clear difference in the paper", "no clear difference in either"     likewise
-
-    What "clear" means is said in VERDICT_RULE, which stands under every table of verdicts.
+    variants   where text and run differ, judge a claim as described, and once more as run
     """
-    nothing = {name: np.nan for name in ("difference", "difference_low", "difference_high")} | {
-        "paired_seeds": 0
-    }
-    baseline = load_experiment("baseline")
-    pairs = [(find_run(experiment, profile, s), find_run(baseline, profile, s)) for s in profile.seeds]
-    both = [(run, reference) for run, reference in pairs if run and reference]
-    if not any(run for run, _ in pairs):
-        return {**nothing, "verdict": "not run"}
-    if experiment.name == "baseline":
-        return {**nothing, "verdict": "reference"}
-    if not both:
-        return {**nothing, "verdict": "baseline not run"}
-    points, low, high, clear = difference([run for run, _ in both], [reference for _, reference in both])
-    found = {"difference": points, "difference_low": low, "difference_high": high, "paired_seeds": len(both)}
-    if experiment.paper is None or baseline.paper is None:
-        return {**found, "verdict": "not in Table 1"}
-    return {**found, "verdict": _in_words(experiment.paper.val, baseline.paper.val, points, clear)}
+    asked = [pair for claim in claims for pair in (_variants(claim) if variants else [("", claim)])]
+    found = [compare(claim, evidence) for _, claim in asked]
+    levels = [compare_level(claim, evidence) for _, claim in asked]
+    tests = [test for test in (*found, *levels) if isinstance(test, Test)]
+    corrected = iter(holm([test.p for test in tests]))
+    p_found = [next(corrected) if isinstance(test, Test) else np.nan for test in found]
+    p_level = [next(corrected) if isinstance(test, Test) else np.nan for test in levels]
+    return [
+        _judgement(variant, claim, evidence, test, p, level, q, len(tests))
+        for (variant, claim), test, p, level, q in zip(asked, found, p_found, levels, p_level, strict=True)
+    ]
 
 
-def _in_words(paper: float, paper_baseline: float, ours: float, ours_clear: bool) -> str:
-    gap = paper - paper_baseline
-    paper_clear = abs(gap) > paper_half_width(paper, paper_baseline)
-    if paper_clear and ours_clear:
-        return "same direction" if gap * ours > 0 else "opposite direction"
-    where = {(True, False): "here", (False, True): "in the paper", (False, False): "in either"}
-    return f"no clear difference {where[paper_clear, ours_clear]}"
+def holm(p: Sequence[float]) -> list[float]:
+    """p values corrected for their number by Holm's step-down method."""
+    if not p:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(q) for q in multipletests(p, method="holm")[1]]
+
+
+def _variants(claim: Claim) -> list[tuple[str, Claim]]:
+    as_run = claim.as_run()
+    return [("as described", claim), ("as run", as_run)] if as_run else [("", claim)]
+
+
+# ---- from tests to a verdict ---------------------------------------------------------------------
+
+
+def _judgement(
+    variant: str,
+    claim: Claim,
+    evidence: Evidence,
+    found: Test | Fact | str | None,
+    p: float,
+    level: Test | str | None,
+    p_level: float,
+    tests: int,
+) -> Judgement:
+    made = partial(Judgement, claim, variant, paper=paper_bears_out(claim))
+    if found is None:
+        missing = evidence.missing(claim.check.experiments)
+        return made(
+            "not run", f"No run of {', '.join(missing)}." if missing else "No seed that all have run under."
+        )
+    if isinstance(found, str):
+        return made("not testable", f"{found[0].upper()}{found[1:]}.")
+    if isinstance(found, Fact):
+        verdict: Verdict = (
+            "undecided" if found.holds is None else "reproduced" if found.holds else "not reproduced"
+        )
+        return made(verdict, found.words, run_ids=found.run_ids)
+    estimate = found.estimates[0] if found.estimates else None
+    run_ids = tuple(dict.fromkeys(i for e in found.estimates for i in e.run_ids))
+    made = partial(made, estimate=estimate, p=p, run_ids=run_ids)
+    words = estimate_words(estimate) if estimate else "Scatter of the checks, compared by an F test."
+    if evidence.profile.dataset == "synthetic":
+        return made("not testable", f"Drawn characters say nothing about the paper. What came out: {words}")
+    if not p < LEVEL:
+        return made("undecided", words, needs=needs(found, tests))
+    if found.p_refute < found.p_confirm:
+        return made("not reproduced", words)
+    if claim.level is None:
+        return made("reproduced", words)
+    if isinstance(level, Test) and p_level < LEVEL and level.p_confirm < level.p_refute:
+        return made("reproduced", f"{words} {_level_words(claim, level)}")
+    why = (
+        _level_words(claim, level)
+        if isinstance(level, Test)
+        else f"The figure of {claim.level:g} % is {level}."
+    )
+    return made("direction only", f"{words} {why}")
+
+
+def estimate_words(estimate: Estimate) -> str:
+    """A contrast with its interval in words: "Dense - 512 minus Baseline: −5.1 points (−6.9 to −3.3), 3 seeds, …"."""
+    is_accuracy = len(estimate.terms) == 1 and estimate.terms[0].measure != "gap"
+    if is_accuracy:
+        value, ends = f"{estimate.value:.1f} %", f"{max(estimate.low, 0):.1f} to {estimate.high:.1f}"
+    else:
+        value, ends = f"{signed(estimate.value)} points", f"{signed(estimate.low)} to {signed(estimate.high)}"
+    seeds = "one seed" if len(estimate.seeds) == 1 else f"{len(estimate.seeds)} seeds"
+    interval = "" if np.isnan(estimate.low) else f" ({ends})"
+    return f"{contrast_words(estimate.terms)}: {value}{interval}, {seeds}, {estimate.episodes:,} episodes."
+
+
+def contrast_words(terms: Sequence[Term]) -> str:
+    """What a contrast compares, in words: "Dense - 512 minus Baseline"."""
+    measure = terms[0].measure
+    if measure.startswith("val@"):
+        return " minus ".join(f"{term.measure[4:]} ways" for term in terms)
+    names = " minus ".join(load_experiment(term.experiment).label for term in terms)
+    before = {"val": "", "train": "train accuracy, ", "gap": "train over val, ", "early": "first half, "}[
+        measure
+    ]
+    words = before + names
+    return words[0].upper() + words[1:]
+
+
+def _level_words(claim: Claim, level: Test) -> str:
+    estimate = level.estimates[0]
+    return (
+        f"Against the figure of {claim.level:g} %: {number(estimate.value)} % "
+        f"({number(estimate.low)} to {number(estimate.high)})."
+    )
+
+
+# ---- the paper's own figures ---------------------------------------------------------------------
+
+
+def paper_bears_out(claim: Claim) -> str:
+    """Whether Table 1 itself bears a claim out: "yes", "no", "within noise" of its 250 episodes and one seed, or "".
+
+    The same comparison with the paper's figures, their binomial variance, and no correction. Seeds are left out: the
+    paper has one.
+    """
+    check = claim.check
+    contrasts: list[tuple[Sequence[Term], str, float, float]] = []
+    if isinstance(check, Against) and check.measure != "early":
+        for one in check.of:
+            for other in check.than:
+                terms = (Term(1, one, check.measure), Term(-1, other, check.measure))
+                contrasts.append((terms, check.kind, 0, margin(one, other)))
+    elif isinstance(check, Ordered) and not check.ways:
+        for one, other in pairwise(check.of):
+            contrasts.append(((Term(1, one), Term(-1, other)), "above", 0, 0))
+    elif isinstance(check, Absolute):
+        kinds = {"at_most": "below", "above_chance": "above"}
+        at = check.at if check.at is not None else 0 if check.kind == "no_gap" else CHANCE
+        at += resolution(CHANCE) if check.kind == "above_chance" else 0
+        measure = "gap" if check.kind == "no_gap" else check.measure
+        reach = margin("baseline", "baseline") if check.kind == "no_gap" else resolution(at)
+        contrasts.append(((Term(1, check.of[0], measure),), kinds.get(check.kind, "similar"), at, reach))
+    named = {term.experiment for terms, *_ in contrasts for term in terms}
+    if not contrasts or not all(load_experiment(name).paper for name in named):
+        return ""
+    answers = [_paper_answer(*contrast) for contrast in contrasts]
+    return "no" if "no" in answers else "within noise" if "within noise" in answers else "yes"
+
+
+def _paper_answer(terms: Sequence[Term], kind: str, at: float, near: float) -> str:
+    value = variance = 0.0
+    for term in terms:
+        figures = load_experiment(term.experiment).paper
+        assert figures, "a claim is about rows of Table 1"
+        parts = {"train": 1, "val": -1} if term.measure == "gap" else {term.measure: 1}
+        for split, sign in parts.items():
+            percent = getattr(figures, split)
+            value += term.weight * sign * percent
+            variance += (resolution(percent) / Z) ** 2
+    reach = Z * variance**0.5
+    if kind == "similar":  # a figure can be near within the noise; clearly apart is a no
+        return "yes" if abs(value - at) <= near else "no"
+    side = value - at if kind == "above" else at - value
+    return "yes" if side > reach else "no" if side < -reach else "within noise"

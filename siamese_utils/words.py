@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from .params import Profile
+
+JOIN = "\u2060"  # an interval is not broken over two lines
 
 
 def dataset_words(profile: Profile) -> str:
@@ -20,11 +23,23 @@ def number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None or np.isnan(value) else f"{value:.{digits}f}"
 
 
-def signed(value: float) -> str:
+def signed(value: float, digits: int = 1) -> str:
     """ "+1.2" or "−3.4", with a real minus sign."""
-    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def mean(values: Iterable[float]) -> float | None:
     found = list(values)
     return float(np.mean(found)) if found else None
+
+
+def device_words(origin: dict[str, Any]) -> str:
+    """What a run's provenance says it was trained on: "TensorFlow on CPU", "JAX on NVIDIA H100"."""
+    backend = {"tensorflow": "TensorFlow", "jax": "JAX"}.get(origin.get("backend", ""), "an unknown backend")
+    return f"{backend} on {origin.get('device') or 'an unknown device'}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """ "one", "one and two", "one, two and three"."""
+    *most, last = list(words) or [""]
+    return f"{', '.join(most)} and {last}" if most else last

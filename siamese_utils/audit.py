@@ -1,0 +1,242 @@
+"""What was really trained? Tables for the audit: first losses, table and logs, 250 episodes, zero kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .architecture import architecture, penalty
+from .comparisons import first_loss_fits, logged_first_loss
+from .evaluation import wilson
+from .evidence import PAPER_EPISODES, resolution
+from .params import Experiment, Profile, load_experiment, load_matrix, load_profile
+from .results import find_runs, tidy
+from .words import number, signed
+
+if TYPE_CHECKING:
+    import keras
+
+ARITHMETIC = (
+    "Arithmetic on Table 1, the author's logged first losses and last checks, and his settings; no run."
+)
+START = float(np.log(2))  # cross-entropy of a network that answers ½ to every pair
+KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
+CONVS = {
+    "all its conv layers": (32, 64, 128),
+    "without the last": (32, 64),
+    "without the first": (64, 128),
+    "without the middle one": (32, 128),
+}
+
+
+def published() -> list[Experiment]:
+    """The rows of Table 1 as described, in its order."""
+    return [e for e in load_matrix().experiments if e.paper and e.variant != "as run"]
+
+
+# ---- the first loss ------------------------------------------------------------------------------
+
+
+def penalty_by_layer(experiment: Experiment, model: keras.Model | None = None) -> pd.DataFrame:
+    """The expected sum of squared weights of each kernel at the paper's size, and that of a real model's, if given.
+
+    Under Glorot uniform a weight is uniform on ±√(6 / (fan_in + fan_out)), so its square is 2 / (fan_in + fan_out) on
+    average. Last line: 0.01 times the sum, the penalty.
+    """
+    layers = architecture(experiment, load_profile("paper"))
+    layers = layers[layers["squares"] > 0]
+    table = pd.DataFrame({"layer": layers["layer"], "expected": layers["squares"]})
+    if model is not None:
+        table["drawn"] = [float((kernel**2).sum()) for kernel in _kernels(model)]
+    sums = table.drop(columns="layer").sum()
+    shown = table.assign(**{name: table[name].map(lambda x: f"{x:.2f}") for name in sums.index})
+    last = {name: f"{experiment.recipe.l2 * value:.3f}" for name, value in sums.items()}
+    shown.loc[len(layers) + 1000] = {"layer": f"penalty: {experiment.recipe.l2:g} · sum", **last}
+    return shown.rename(columns={"expected": "expected sum of squares", "drawn": "one network's"})
+
+
+def _kernels(model: keras.Model) -> list[np.ndarray]:
+    """All kernels in the order of the layers, the head's last."""
+    variables = [v for v in model.trainable_variables if v.path.endswith("kernel")]
+    return [np.asarray(v.numpy() if hasattr(v, "numpy") else v.value) for v in variables]
+
+
+def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
+    """For each row: the networks that the text could mean, the first loss that each would have, and the logged one.
+
+    experiment, candidate, described (bool), expected, logged, fits (bool)
+    """
+    paper, lines = load_profile("paper"), []
+    for name in names:
+        experiment = load_experiment(name)
+        recipe, logged = experiment.recipe, logged_first_loss(experiment)
+        changes: dict[str, dict[str, Any]] = {"all its conv layers": {}}
+        described = "all its conv layers"
+        if recipe.backbone == "mlp":
+            described = "the three hidden layers alone"
+            alone = {"hidden": recipe.hidden[:-1], "embedding": recipe.hidden[-1]}
+            changes = {described: alone, "with Dense 256 behind them": {}}
+        elif len(recipe.filters) <= len(CONVS["all its conv layers"]):
+            changes = {words: {"filters": filters} for words, filters in CONVS.items()}
+            described = next(words for words, filters in CONVS.items() if filters == recipe.filters)
+        changes["no L2 penalty"] = {"l2": 0.0}
+        for words, change in changes.items():
+            candidate = experiment.model_copy(update={"recipe": recipe.model_copy(update=change)})
+            expected = START + penalty(candidate, paper)
+            lines.append(
+                {
+                    "experiment": experiment.label.replace(" (as described)", ""),
+                    "candidate": words,
+                    "described": words == (described if recipe.l2 else "no L2 penalty"),
+                    "expected": expected,
+                    "logged": np.nan if logged is None else logged,
+                    "fits": logged is not None and first_loss_fits(expected, logged),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def first_loss_table(candidates: pd.DataFrame) -> pd.DataFrame:
+    """The candidates as text: which network is described, which one fits what was logged."""
+    described = candidates["described"].map({True: " (as described)", False: ""})
+    return pd.DataFrame(
+        {
+            "network": candidates["experiment"] + ": " + candidates["candidate"] + described,
+            "expected": candidates["expected"].map(lambda x: f"{x:.2f}"),
+            "logged": candidates["logged"].map(lambda x: number(x, 3)),
+            "what is left": (candidates["logged"] - candidates["expected"]).map(lambda x: signed(x, 2)),
+            "fits": np.where(candidates["fits"], "✓ fits", "excluded"),
+        }
+    )
+
+
+def both_ways(profile: Profile) -> pd.DataFrame:
+    """The rows that were run otherwise than described: val accuracy of every run of both variants, in %.
+
+    row, variant, val (tuple over seeds), paper; the baseline is the first line, with the variant "same".
+    """
+    lines = []
+    split = {(e.group, e.row) for e in load_matrix().experiments if e.paper and e.variant == "as run"}
+    for experiment in load_matrix().experiments:
+        if experiment.name != "baseline" and (experiment.group, experiment.row) not in split:
+            continue
+        scores = tidy(find_runs(profile, [experiment]))
+        val = scores[(scores["protocol"] == "author") & (scores["split"] == "val") & (scores["ways"] == 20)]
+        assert experiment.paper
+        lines.append(
+            {
+                "row": load_experiment(experiment.name).label.split(" (as")[0],
+                "variant": experiment.variant,
+                "val": tuple(100 * val["accuracy"]),
+                "paper": experiment.paper.val,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+# ---- the table -----------------------------------------------------------------------------------
+
+
+def table_against_logs() -> pd.DataFrame:
+    """Where Table 1 and the last logged check differ, row by row; in %."""
+    lines = []
+    for experiment in published():
+        paper, author = experiment.paper, experiment.author
+        assert paper
+        assert author
+        differences = [
+            f"{split}: {getattr(paper, split):g} printed, {getattr(author, split):g} logged"
+            for split in ("train", "val")
+            if getattr(author, split) is not None and getattr(author, split) != getattr(paper, split)
+        ]
+        words = "; ".join(differences) or ("the same" if author.val is not None else "no log was published")
+        lines.append({"row": experiment.row or experiment.group, "run": author.run, "table and log": words})
+    return pd.DataFrame(lines)
+
+
+def granularity() -> pd.DataFrame:
+    """What 250 episodes say: each val figure of Table 1 with its Wilson interval and its difference to the baseline.
+
+    row, val, correct (of 250, NaN where the figure is no multiple of 0.4), low, high, difference, half (the 95 %
+    half-width of the difference), clear (bool)
+    """
+    baseline = load_experiment("baseline").paper
+    assert baseline
+    lines = []
+    for experiment in published():
+        assert experiment.paper
+        val = experiment.paper.val
+        count = val / 100 * PAPER_EPISODES
+        score = wilson(round(count), PAPER_EPISODES)
+        half, gap = resolution(val, baseline.val), val - baseline.val
+        lines.append(
+            {
+                "row": experiment.label.replace(" (as described)", ""),
+                "val": val,
+                "correct": round(count) if abs(count - round(count)) < 1e-6 else np.nan,
+                "low": 100 * score.low,
+                "high": 100 * score.high,
+                "difference": gap,
+                "half": half,
+                "clear": abs(gap) > half,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
+    """`granularity` as text."""
+    return pd.DataFrame(
+        {
+            "row": found["row"],
+            "val": found["val"].map(number),
+            "of 250": found["correct"].map(lambda x: number(x, 0)),
+            "95 % interval": [
+                f"{a:.1f} to {b:.1f}" for a, b in zip(found["low"], found["high"], strict=True)
+            ],
+            "to the baseline": [
+                f"{signed(d)} ± {h:.1f}" if d else ""
+                for d, h in zip(found["difference"], found["half"], strict=True)
+            ],
+            "can be told from it": np.where(
+                found["difference"] == 0, "", np.where(found["clear"], "yes", "no")
+            ),
+        }
+    )
+
+
+# ---- zero kernels --------------------------------------------------------------------------------
+
+
+def moved_weights(profile: Profile, batches: Iterable[tuple], seed: int = 0) -> pd.DataFrame:
+    """Train the zero-initialized network on some batches, and say which of its weights moved, and how far.
+
+    batches  ((left, right), labels) as in `training.PairBatches`; a few are enough: what has no gradient never moves.
+    """
+    from .models import build_model
+
+    model = build_model(load_experiment("zero-initialization"), profile, seed)
+    before = {v.path: np.array(v.value) for v in model.trainable_variables}
+    updates = 0
+    for images, labels in batches:
+        model.train_on_batch(images, labels)
+        updates += 1
+    lines: dict[str, dict[str, object]] = {}
+    for variable in model.trainable_variables:
+        *_, layer, kind = variable.path.split("/")
+        where = "head" if layer == "similarity" else "backbone"
+        name = KINDS.get(kind, kind)
+        line = lines.setdefault(f"{where}: {name}", {"weights": 0, "largest": 0.0})
+        line["weights"] = int(str(line["weights"])) + int(np.prod(variable.shape))
+        moved = float(np.abs(np.array(variable.value) - before[variable.path]).max())
+        line["largest"] = max(float(str(line["largest"])), moved)
+    return pd.DataFrame(
+        {
+            "weights": list(lines),
+            "how many": [f"{line['weights']:,}" for line in lines.values()],
+            f"largest change in {updates} updates": [f"{line['largest']:.2g}" for line in lines.values()],
+        }
+    )

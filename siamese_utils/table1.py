@@ -1,0 +1,266 @@
+"""Table 1: the paper's figures, the author's log and our runs side by side, each row with its verdict.
+
+Accuracies are in %, 1-shot 20-way, under the author's protocol unless a column says "strict". A row's verdict is on
+what the table says about it: how it stands to the baseline, and its figure (`claims.row_claim`, `verdicts.judge`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .claims import row_claim
+from .errors import ParamsError
+from .evaluation import wilson
+from .evidence import Evidence, Term
+from .params import Experiment, Profile, load_matrix, load_profile
+from .results import Run, find_run, tidy
+from .verdicts import VERDICT_RULE, Judgement, judge
+from .words import JOIN, dataset_words, device_words, number, signed
+
+LEFT = 'style="text-align: left"'  # JupyterLab sets every cell of a table flush right
+NOT_IN_TABLE = "Not in Table 1"
+
+
+def with_seeds(profile: str | Path | Profile, seeds: Sequence[int] | None) -> Profile:
+    """The profile with these seeds instead of its own; none leave its own. ParamsError for others."""
+    profile = load_profile(profile)
+    if not seeds:
+        return profile
+    if isinstance(seeds, str) or any(not isinstance(s, int) or isinstance(s, bool) or s < 0 for s in seeds):
+        raise ParamsError(f"seeds must be a list of whole numbers from 0 on, not {seeds!r}.")
+    return profile.model_copy(update={"seeds": tuple(dict.fromkeys(seeds))})
+
+
+def table1(profile: str | Path | Profile, seeds: Sequence[int] | None = None) -> pd.DataFrame:
+    """Every row of the paper's Table 1 in its order, then the runs it leaves out; columns as in `rows`."""
+    experiments = sorted(load_matrix().experiments, key=lambda e: e.paper is None)  # stable
+    return rows(with_seeds(profile, seeds), experiments)
+
+
+def rows(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
+    """One line an experiment: what the paper says, what the author logged, what came out here; in %.
+
+    experiment, label, group, row, variant
+    paper_train, paper_val, author_train, author_val   NaN where there is none
+    ours_train, ours_val, strict_val                   means over the seeds; NaN where there is no run
+    low, high                                          Wilson 95 % interval of ours_val: the episodes' part
+    seed_low, seed_high                                lowest and highest seed of ours_val
+    seeds, run_ids                                     how many seeds have run, and the runs' ids
+    paper_difference                                   to the baseline, val, in points
+    difference, difference_low, difference_high        ours, and its 95 % interval; see `evidence`
+    verdict, why                                       see `verdicts`; corrected for all rows of the table
+    """
+    evidence = Evidence.on_disk(profile)
+    judged = judge_rows(evidence)
+    return pd.DataFrame(
+        [_line(evidence, experiment, judged.get(experiment.name)) for experiment in experiments]
+    )
+
+
+def judge_rows(evidence: Evidence) -> dict[str, Judgement]:
+    """The verdict on every row of Table 1, by the experiment's name; Holm's correction over all of them."""
+    claims = {e.name: claim for e in load_matrix().experiments if (claim := row_claim(e))}
+    verdicts = judge(list(claims.values()), evidence, variants=False)
+    return dict(zip(claims, verdicts, strict=True))
+
+
+def _line(evidence: Evidence, experiment: Experiment, judged: Judgement | None) -> dict[str, object]:
+    runs = [run for seed in evidence.profile.seeds if (run := find_run(experiment, evidence.profile, seed))]
+    scores = tidy(runs)
+    scores = scores[scores["ways"] == 20]
+
+    def ours(protocol: str, split: str) -> pd.DataFrame:
+        return scores[(scores["protocol"] == protocol) & (scores["split"] == split)]
+
+    val = ours("author", "val")
+    interval = wilson(round(val["correct"].mean()), int(val["episodes"].iloc[0])) if len(val) else None
+    paper, author = experiment.paper, experiment.author
+    baseline = load_matrix().experiments[0]
+    gap = None
+    if experiment.name != baseline.name:
+        gap = evidence.estimate((Term(1, experiment.name), Term(-1, baseline.name)))
+    reference = experiment.name == baseline.name and judged is not None and judged.verdict == "not testable"
+    return {
+        "experiment": experiment.name,
+        "label": experiment.label,
+        "group": experiment.group if paper else NOT_IN_TABLE,
+        "row": experiment.row or experiment.group,
+        "variant": experiment.variant,
+        "notebook": load_matrix().sections[experiment.section].notebook,
+        "paper_train": paper.train if paper else np.nan,
+        "paper_val": paper.val if paper else np.nan,
+        "author_train": author.train if author and author.train is not None else np.nan,
+        "author_val": author.val if author and author.val is not None else np.nan,
+        "ours_train": 100 * ours("author", "train")["accuracy"].mean(),
+        "ours_val": 100 * val["accuracy"].mean(),
+        "low": 100 * interval.low if interval else np.nan,
+        "high": 100 * interval.high if interval else np.nan,
+        "seed_low": 100 * val["accuracy"].min(),
+        "seed_high": 100 * val["accuracy"].max(),
+        "strict_val": 100 * ours("strict", "val")["accuracy"].mean(),
+        "seeds": len(runs),
+        "run_ids": tuple(run.run_id for run in runs),
+        "trained_on": trained_on(runs),
+        "paper_difference": round(paper.val - baseline.paper.val, 1) if paper and baseline.paper else np.nan,
+        "difference": gap.value if gap else np.nan,
+        "difference_low": gap.low if gap else np.nan,
+        "difference_high": gap.high if gap else np.nan,
+        "verdict": NOT_IN_TABLE.lower() if judged is None else "reference" if reference else judged.verdict,
+        "why": f"{judged.words} {judged.needs}".strip() if judged else "",
+    }
+
+
+def trained_on(runs: Iterable[Run]) -> str:
+    """What the runs were trained on, in words: "TensorFlow on a CPU"; nothing for no runs."""
+    words = (device_words(run.metrics.get("provenance", {})) for run in runs)
+    return " and ".join(dict.fromkeys(words))
+
+
+# ---- for readers ---------------------------------------------------------------------------------
+
+
+def readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Lines of `rows` as text for a notebook: the paper's figures, ours with interval, strict, seeds."""
+    return pd.DataFrame(
+        {
+            "experiment": frame["label"],
+            "paper train": [number(x) for x in frame["paper_train"]],
+            "paper val": [number(x) for x in frame["paper_val"]],
+            "train here": [number(x) for x in frame["ours_train"]],
+            "val here": [ours_words(line) for _, line in frame.iterrows()],
+            "strict val here": [number(x) for x in frame["strict_val"]],
+            "to the baseline here": [difference_words(line) for _, line in frame.iterrows()],
+            "seeds": frame["seeds"],
+        }
+    )
+
+
+def ours_words(line: pd.Series) -> str:
+    """ "73.1 (71.1–75.0)", and with several seeds the lowest and highest of them."""
+    if not line["seeds"]:
+        return "not run"
+    words = f"{line['ours_val']:.1f} ({line['low']:.1f}–{line['high']:.1f})"
+    return words if line["seeds"] == 1 else f"{words}, seeds {line['seed_low']:.1f}–{line['seed_high']:.1f}"
+
+
+def difference_words(line: pd.Series) -> str:
+    """ "−5.1 (−6.9 to −3.3)"; without an interval where a single seed has none."""
+    if np.isnan(line["difference"]):
+        return "–"
+    if np.isnan(line["difference_low"]):
+        return signed(line["difference"])
+    return f"{signed(line['difference'])} ({signed(line['difference_low'])} to {signed(line['difference_high'])})"
+
+
+def table1_html(profile: str | Path | Profile, seeds: Sequence[int] | None = None) -> str:
+    """Table 1 as HTML, the paper beside ours, grouped as there, with the verdicts' rule and the runs' ids.
+
+    A verdict links to the notebook that shows its row.
+    """
+    profile = with_seeds(profile, seeds)
+    frame = table1(profile)
+    body = []
+    for group, lines in frame.groupby("group", sort=False):
+        heading = f'<tr class="group"><th scope="rowgroup" colspan="10" {LEFT}>{escape(str(group))}</th></tr>'
+        body.append(
+            f"<tbody>{heading}{''.join(_html_line(profile, line) for _, line in lines.iterrows())}</tbody>"
+        )
+    seeds_words = f"{'seed' if len(profile.seeds) == 1 else 'seeds'} {', '.join(map(str, profile.seeds))}"
+    machines = " and ".join(dict.fromkeys(words for words in frame["trained_on"] if words))
+    return (
+        '<table class="table1"><caption>Table 1, paper and reproduction: accuracy in %, 1-shot 20-way. '
+        f"Profile {escape(profile.name)}, {dataset_words(profile)}, "
+        f"{seeds_words}, {profile.episodes:,} episodes each"
+        f"{', trained with ' + escape(machines) if machines else ''}.</caption>"
+        '<thead><tr><td></td><th scope="colgroup" colspan="2">Paper</th>'
+        '<th scope="colgroup" colspan="2">Author’s log</th><th scope="colgroup" colspan="4">Here</th>'
+        '<th scope="col" rowspan="2">Verdict</th></tr>'
+        '<tr><th scope="col">Row</th>'
+        + "".join(
+            f'<th scope="col">{words}</th>'
+            for words in ("train", "val", "train", "val", "train", "val (95 %)", "strict val", "seeds")
+        )
+        + f"</tr></thead>{''.join(body)}</table>{notes(profile)}{_run_ids(frame)}"
+    )
+
+
+def _html_line(profile: Profile, line: pd.Series) -> str:
+    name = escape(line["row"])
+    if line["variant"] != "same" and not np.isnan(line["paper_val"]):
+        name += f' <span class="variant">({line["variant"]})</span>'
+    figures = [line[c] for c in ("paper_train", "paper_val", "author_train", "author_val")]
+    cells = [
+        f'<td class="{kind}">{number(figure)}</td>'
+        for kind, figure in zip(("paper", "paper", "log", "log"), figures, strict=True)
+    ]
+    if not line["seeds"]:
+        cells.append('<td colspan="5">not run</td>')
+        return f'<tr class="not-run"><th scope="row" {LEFT}>{name}</th>{"".join(cells)}</tr>'
+    words = verdict_html(line["verdict"], f"{line['notebook']}.ipynb")
+    if not np.isnan(line["difference"]):
+        words += f' <span class="difference">({signed(line["difference"])} points'
+        words += (
+            ")</span>"
+            if np.isnan(line["paper_difference"])
+            else f"; paper {signed(line['paper_difference'])})</span>"
+        )
+    seeds = (
+        f"{line['seeds']} of {len(profile.seeds)}" if line["seeds"] < len(profile.seeds) else line["seeds"]
+    )
+    cells += [
+        f'<td class="ours">{number(line["ours_train"])}</td>',
+        f'<td class="ours">{ours_words(line).replace(", ", "<br>").replace("–", f"{JOIN}–{JOIN}")}</td>',
+        f'<td class="ours">{number(line["strict_val"])}</td>',
+        f'<td class="ours">{seeds}</td>',
+        f'<td class="verdict" {LEFT}>{words}</td>',
+    ]
+    return f'<tr><th scope="row" {LEFT}>{name}</th>{"".join(cells)}</tr>'
+
+
+def verdict_html(verdict: str, href: str = "") -> str:
+    """A verdict as HTML: a word with a sign before it that needs no colour, linked where there is a target."""
+    words = f'<span class="verdict-word {verdict.replace(" ", "-")}">{escape(verdict)}</span>'
+    return f'<a href="{escape(href)}">{words}</a>' if href else words
+
+
+def notes(profile: Profile) -> str:
+    """The verdicts' rule, and how far the profile is from the paper's protocol, as HTML."""
+    said = [VERDICT_RULE]
+    if profile.dataset == "synthetic":
+        said.append(
+            "Made from built-in drawn characters, which say nothing about the paper: no verdict is given."
+        )
+    elif not profile.is_paper_protocol:
+        said.append(
+            f"Not the paper’s protocol ({', '.join(profile.departures)}): the verdicts say what holds at this "
+            "scale. Read differences between rows, not the accuracies."
+        )
+    return "".join(f'<p class="caption">{escape(note)}</p>' for note in said)
+
+
+def _run_ids(frame: pd.DataFrame) -> str:
+    items = [
+        f"<li>{escape(line['label'])}: {', '.join(f'<code>{escape(i)}</code>' for i in line['run_ids'])}</li>"
+        for _, line in frame.iterrows()
+        if line["run_ids"]
+    ]
+    if not items:
+        return ""
+    heading = "<summary>The runs behind each row</summary>"
+    return f'<details class="run-ids">{heading}<ul>{"".join(items)}</ul></details>'
+
+
+def verdict_counts_html(profile: Profile) -> str:
+    """How many rows of Table 1 got which verdict, each variant counted by itself, as HTML."""
+    frame = table1(profile)
+    frame = frame[(frame["group"] != NOT_IN_TABLE) & (frame["verdict"] != "reference")]
+    items = [
+        f"<li><strong>{escape(str(words))}</strong>: {len(lines)} ({escape(', '.join(lines['label']))})</li>"
+        for words, lines in frame.groupby("verdict", sort=True)
+    ]
+    return f'<ul class="verdicts">{"".join(items)}</ul>'
