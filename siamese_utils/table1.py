@@ -84,7 +84,9 @@ def _line(evidence: Evidence, experiment: Experiment, judged: Judgement | None) 
     gap = None
     if experiment.name != baseline.name:
         gap = evidence.estimate((Term(1, experiment.name), Term(-1, baseline.name)))
-    reference = experiment.name == baseline.name and judged is not None and judged.verdict == "not testable"
+    said = "not run" if not runs else NOT_IN_TABLE.lower() if judged is None else judged.verdict
+    if experiment.name == baseline.name and said == "not testable":
+        said = "reference"
     return {
         "experiment": experiment.name,
         "label": experiment.label,
@@ -110,7 +112,7 @@ def _line(evidence: Evidence, experiment: Experiment, judged: Judgement | None) 
         "difference": gap.value if gap else np.nan,
         "difference_low": gap.low if gap else np.nan,
         "difference_high": gap.high if gap else np.nan,
-        "verdict": NOT_IN_TABLE.lower() if judged is None else "reference" if reference else judged.verdict,
+        "verdict": said,
         "why": f"{judged.words} {judged.needs}".strip() if judged else "",
     }
 

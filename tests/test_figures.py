@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from test_tables import answers, make_run
 
-from siamese_utils import figures, notebook, pictures, results, style, tables
+from siamese_utils import figures, notebook, pictures, results, style, table1
 from siamese_utils.episodes import draw_episodes
 from siamese_utils.errors import ParamsError
 from siamese_utils.pairs import draw_pairs
@@ -75,7 +75,7 @@ def test_k_way_shows_both_protocols_and_chance(runs):
 
 
 def test_table_1_as_dots_has_a_line_for_each_row_even_without_runs(reports, tiny, runs):
-    (ax,) = check(figures.table1_dots(tables.table1(tiny)))
+    (ax,) = check(figures.table1_dots(table1.table1(tiny)))
     assert len(ax.get_yticklabels()) == len(load_matrix().experiments)
     assert ax.get_xlabel()
     assert ax.get_ylabel()
@@ -145,7 +145,7 @@ def test_a_table_is_shown_with_caption_and_column_scopes(reports, tiny, runs, mo
     shown = []
     section = notebook.open_section("mlp", tiny)
     monkeypatch.setattr(notebook, "display", lambda data, **_: shown.append(data))
-    frame = tables.readable(tables.rows(section.profile, section.experiments))
+    frame = table1.readable(table1.rows(section.profile, section.experiments))
     notebook.show_table(section, frame, caption="Accuracies & more", runs=runs[:1])
     assert "<caption>Accuracies &amp; more" in shown[0].data
     assert shown[0].data.count('<th scope="col">') == len(frame.columns)

@@ -4,8 +4,6 @@ import base64
 import io
 import json
 import shutil
-import sys
-import types
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -147,12 +145,21 @@ def write_run(
     )
 
 
+CLAIMS = '<table><tr><td><a href="02_baseline.ipynb#Verdict">reproduced</a></td></tr></table>'
+
+
 @pytest.fixture
 def reports(tmp_path, monkeypatch) -> Path:
-    """An empty reports folder, and a Table 1 that needs no results."""
-    tables = types.ModuleType("siamese_utils.tables")
-    tables.table1_html = lambda profile: TABLE
-    monkeypatch.setitem(sys.modules, "siamese_utils.tables", tables)
+    """An empty reports folder, and a scoreboard that needs no results."""
+    stand_ins = {
+        "table1_html": lambda profile: TABLE,
+        "counts_html": lambda board: "",
+        "scoreboard_html": lambda board: CLAIMS,
+        "learned": lambda board: ["Something was learned."],
+        "claims_csv": lambda board: "claim,verdict\n",
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(f"siamese_utils.report.{name}", stand_in)
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path))
     return tmp_path
 
