@@ -97,7 +97,7 @@ def check_content(page, banner: bool | None) -> None:
     """Title, Table 1 with rows, provenance, figures that have loaded and are described."""
     assert page.locator("h1").count() == 1
     assert page.title()
-    table = page.locator("section[aria-labelledby=table-1] table").first
+    table = page.locator("section[aria-labelledby=scoreboard] table").first
     assert table.is_visible()
     assert table.locator("tbody tr").count() > 0
     assert page.locator("table.provenance").is_visible()
