@@ -216,13 +216,33 @@ def mutants(claim):
         yield "no figure", claim.model_copy(update={"level": None})
 
 
-def fingerprint(claim):
-    """What comes out of a claim in every world that tells something about it, as words and sides."""
-    seen = [world(), lower_level()]
-    seen += [world(name) for name in REFUTED_BY if name == claim.id]
-    seen += [single_change(*change) for change in telling(claim)]
+def worlds(claim):
+    """Every made-up world that tells something about a claim."""
+    yield world()
+    yield lower_level()
+    if claim.id in REFUTED_BY:
+        yield world(claim.id)
+    for change in telling(claim):
+        yield single_change(*change)
+
+
+def differs(claim, mutant):
+    """Whether a mutant's outcome differs from the claim's in any world; looked for until the first that does."""
     with mock.patch("gc.collect"):  # statsmodels calls it for every correction
-        return [[(j.variant, j.verdict, said(j)) for j in judge([claim], where)] for where in seen]
+        return any(
+            usual_outcome(claim.id, number) != outcome(mutant, where)
+            for number, where in enumerate(worlds(claim))
+        )
+
+
+@cache
+def usual_outcome(name, number):
+    """What comes out of a claim of the ledger in one of its worlds."""
+    return outcome(CLAIMS[name], list(worlds(CLAIMS[name]))[number])
+
+
+def outcome(claim, where):
+    return [(j.variant, j.verdict, said(j)) for j in judge([claim], where)]
 
 
 def said(judgement):
@@ -234,8 +254,8 @@ def telling(claim):
     """Changes of one experiment and one of its measures at a time: each makes a claim about it true or false."""
     named = {name for c in (claim, claim.as_run() or claim) for name in c.check.experiments}
     figure = () if claim.level is None else (("val", claim.level),)
-    changes = [(what, value) for what in ("val", "train", "early") for value in (5.0, 85.0)]
-    return [(name, what, value) for name in sorted(named) for what, value in (*changes, *figure)]
+    changes = [(what, value) for value in (99.0, 5.0) for what in ("val", "train", "early")]
+    return [(name, what, value) for what, value in (*figure, *changes) for name in sorted(named)]
 
 
 @cache
@@ -247,7 +267,8 @@ def single_change(name, what, value):
         changed = {"train": was + special.get("gap", 1.0), "early": was} | special
         runs = {s: facts(name, s, value, **changed) for s in SEEDS}
     else:
-        runs = {s: facts(name, s, was, **special, **{what: value}) for s in SEEDS}
+        usual = {key: value for key, value in special.items() if key != "speed"}
+        runs = {s: facts(name, s, was, **usual, **{what: value}) for s in SEEDS}
     return Evidence(made.profile, {**made.facts, name: runs})
 
 
@@ -261,8 +282,7 @@ def lower_level():
 @pytest.mark.parametrize("name", sorted(set(CLAIMS) - {"validation-loss", "training-time"}))
 def test_no_comparison_of_the_ledger_can_be_changed_unnoticed(name):
     claim = CLAIMS[name]
-    expected = fingerprint(claim)
-    survivors = [words for words, mutant in mutants(claim) if fingerprint(mutant) == expected]
+    survivors = [words for words, mutant in mutants(claim) if not differs(claim, mutant)]
     assert not survivors
 
 
