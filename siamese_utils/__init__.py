@@ -1,7 +1,7 @@
 """A reproducible companion to "Architectures for Siamese Neural Networks".
 
 One idea a module, read in this order: `params` → `data`, `datasets` → `pairs` → `models` → `training` → `results` →
-`episodes` and `evaluation` → `figures` and `tables` → `batch` → `report`.
+`episodes` and `evaluation` → `claims`, `evidence`, `verdicts` → `figures` and `tables` → `batch` → `report`.
 
 The Keras backend is chosen here, before Keras is first imported: TensorFlow unless KERAS_BACKEND says otherwise.
 """
