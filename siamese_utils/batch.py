@@ -98,7 +98,8 @@ def execute_notebook(
         if error is None or ("Address already in use" not in error and "Kernel didn't respond" not in error):
             break
         time.sleep(launch)
-    _forget_folders(output)
+    paths = (Path(value) for value in parameters.values() if isinstance(value, str))
+    _forget_folders(output, [path, output, *(given for given in paths if given.is_absolute())])
     return Outcome(path.stem, "failed" if error else "ok", round(time.perf_counter() - begun, 1), error)
 
 
@@ -156,13 +157,14 @@ def read_outcomes(folder: Path) -> list[dict[str, Any]]:
         return []
 
 
-def _forget_folders(output: Path) -> None:
-    """Leave only file names in what papermill notes: where a checkout lay is nobody's concern."""
+def _forget_folders(output: Path, files: Iterable[Path]) -> None:
+    """Leave only the names of these files, wherever the notebook holds their paths: where a checkout or a user's
+    data lay is nobody's concern."""
     if output.is_file():
-        notebook = nbformat.read(output, as_version=4)
-        notes = notebook.metadata.get("papermill", {})
-        notes.update({key: Path(notes[key]).name for key in ("input_path", "output_path") if notes.get(key)})
-        nbformat.write(notebook, output)
+        text = output.read_text(encoding="utf-8")
+        for file in files:
+            text = text.replace(json.dumps(str(file), ensure_ascii=False)[1:-1], file.name)
+        output.write_text(text, encoding="utf-8")
 
 
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:

@@ -54,6 +54,19 @@ def test_a_failing_notebook_is_kept_with_its_error_and_the_others_go_on(home, re
     assert "papermill-error-cell" in kept
 
 
+def test_where_a_users_file_lies_stays_with_the_user(home, reports):
+    write(
+        home / "notebooks" / "01_bad.ipynb", 'profile = "x"\nauthor_logs = ""', "print('logs', author_logs)"
+    )
+    logs = home / "somewhere" / "logs.csv"
+    batch.execute_batch("demo", notebooks=["bad"], author_logs=logs)
+    text = (reports / "demo" / "notebooks" / "01_bad.ipynb").read_text()
+    assert str(home) not in text
+    kept = nbformat.reads(text, as_version=4)
+    assert kept.metadata["papermill"]["parameters"]["author_logs"] == "logs.csv"
+    assert "logs logs.csv" in str([cell.get("outputs") for cell in kept.cells])
+
+
 def test_one_notebook_again_keeps_what_is_known_of_the_others(home, reports):
     batch.execute_batch("demo")
     write(home / "notebooks" / "01_bad.ipynb", 'profile = "x"', "print('mended')")

@@ -8,7 +8,7 @@ from conftest import TINY
 
 from siamese_utils import cli
 
-COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "fidelity"]
+COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "scoreboard", "fidelity"]
 
 
 def call(capsys, monkeypatch, *arguments):
@@ -71,6 +71,29 @@ def test_run_trains_then_loads_and_status_knows(capsys, monkeypatch, reports, fr
     lines = [line for line in out.splitlines() if " baseline " in line]
     assert "finished" in lines[0]
     assert "not run" in out
+
+
+def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, reports, tmp_path):
+    from siamese_utils.readme import BEGIN, END
+
+    readme = tmp_path / "README.md"
+    monkeypatch.setattr("siamese_utils.paths.project_root", lambda: tmp_path)
+    old = f"# Mine\n\n{BEGIN}\nold\n{END}\n\nmore\n"
+    readme.write_text(old, encoding="utf-8")
+    code, _, err = call(capsys, monkeypatch, "scoreboard", "--check")
+    assert (code, readme.read_text(encoding="utf-8")) == (1, old)
+    assert "not current" in err
+    assert call(capsys, monkeypatch, "scoreboard")[0] == 0
+    new = readme.read_text(encoding="utf-8")
+    assert new.startswith(f"# Mine\n\n{BEGIN}\n")
+    assert new.endswith(f"{END}\n\nmore\n")
+    assert "| Baseline | 73.2 | 73.2 | not run | not run |" in new
+    assert "old" not in new.splitlines()
+    assert call(capsys, monkeypatch, "scoreboard", "--check")[0] == 0
+    readme.write_text("no marks here", encoding="utf-8")
+    code, _, err = call(capsys, monkeypatch, "scoreboard")
+    assert code == 2
+    assert "put the two lines where the scoreboard belongs" in " ".join(err.split())
 
 
 def test_the_command_is_installed():
