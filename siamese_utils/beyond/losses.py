@@ -1,0 +1,165 @@
+"""Losses of metric learning, on the embeddings of a batch of classes.
+
+Every loss takes embeddings (classes, images, dimensions), float: P classes with K images each, the classes all
+different, and returns a scalar. D(x, y) is the Euclidean distance. "Same" pairs are two different images of one
+class, "different" pairs are images of two classes; sums run over every such pair, triplet or quadruplet of the batch.
+
+A pair loss weighs the mean over the same pairs and the mean over the different pairs by one half each, as the paper's
+batches do, half of whose pairs are of one class.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import keras, ops
+
+TINY = 1e-12  # keeps the gradient of a square root finite where two embeddings are equal
+
+
+def contrastive(embeddings, margin: float = 1.0):
+    """½ · mean over same pairs of ½ D² + ½ · mean over different pairs of ½ max(0, margin − D)².
+
+    Source: S. Chopra, R. Hadsell and Y. LeCun, CVPR 2005, pull same pairs together and push different ones apart; this
+    is the form with a margin, which the same authors gave in CVPR 2006 ("Dimensionality reduction by learning an
+    invariant mapping", equation 4).
+    """
+    squares = squared_distances(embeddings)
+    beyond = ops.relu(margin - ops.sqrt(squares + TINY))
+    return _balanced(embeddings, 0.5 * squares, 0.5 * ops.square(beyond))
+
+
+def cosine(embeddings, different: float = -1.0):
+    """½ · mean over same pairs of (cos − 1)² + ½ · mean over different pairs of (cos − `different`)².
+
+    Source: J. Bromley et al., NIPS 1993: the cosine of the angle between two embeddings is trained towards 1 for
+    genuine pairs and towards a negative target for forgeries.
+    """
+    unit = ops.normalize(_flat(embeddings), axis=-1)
+    cosines = ops.matmul(unit, ops.transpose(unit))
+    return _balanced(embeddings, ops.square(cosines - 1.0), ops.square(cosines - different))
+
+
+def cross_entropy(logits, classes: int):
+    """½ · mean over same pairs of softplus(−z) + ½ · mean over different pairs of softplus(z), z the head's logit.
+
+    logits (n, n), n = classes · images: of the probability that two images show the same class. It is the binary
+    cross-entropy of G. Koch, R. Zemel and R. Salakhutdinov (2015), and of the paper, on every pair of the batch.
+    """
+    shape = (classes, int(logits.shape[0]) // classes)
+    return _balanced(shape, ops.softplus(-logits), ops.softplus(logits))
+
+
+def triplet(embeddings, margin: float = 0.2):
+    """Mean over triplets of max(0, D²(anchor, positive) − D²(anchor, negative) + margin).
+
+    Source: F. Schroff, D. Kalenichenko and J. Philbin, "FaceNet", CVPR 2015, equation 3; every triplet of the batch
+    takes part (A. Hermans, L. Beyer and B. Leibe, 2017, call this "batch all").
+    """
+    classes, images, _ = embeddings.shape
+    squares = ops.reshape(squared_distances(embeddings), (classes, images, classes * images))
+    positive = _of_own_class(squares, classes, images)  # (P, K, K)
+    hinge = ops.relu(positive[..., None] - squares[:, :, None, :] + margin)  # (P, K, K, P·K)
+    same, different = _pairs(classes, images)
+    counts = same.reshape(classes, images, classes, images)[range(classes), :, range(classes), :]
+    mask = counts[..., None] * different.reshape(classes, images, 1, -1)
+    return ops.sum(hinge * mask) / float(mask.sum())
+
+
+def hard_triplet(embeddings, margin: float | None = None):
+    """Mean over anchors of softplus(max D(anchor, positive) − min D(anchor, negative)).
+
+    With a margin it is max(0, margin + the same difference). Source: A. Hermans, L. Beyer and B. Leibe, "In defense of
+    the triplet loss for person re-identification", 2017, equation 5 ("batch hard") and its soft margin.
+    """
+    classes, images, _ = embeddings.shape
+    distances = ops.sqrt(squared_distances(embeddings) + TINY)
+    same, different = _pairs(classes, images)
+    farthest = ops.max(distances * same, axis=1)
+    nearest = ops.min(distances + 1e9 * (1 - different), axis=1)
+    gap = farthest - nearest
+    return ops.mean(ops.softplus(gap) if margin is None else ops.relu(margin + gap))
+
+
+def quadruplet(embeddings, margin: float = 0.2, second_margin: float = 0.1):
+    """`triplet`, and the mean over quadruplets of max(0, D²(anchor, positive) − D²(other, another) + second_margin).
+
+    `other` and `another` are of two classes that differ from each other and from the anchor's. For the i-th image of
+    a class as the anchor and its j-th as the positive, they are the i-th and j-th images of every two other classes.
+    Source: W. Chen et al., "Beyond triplet loss", CVPR 2017, equation 3. Zero where there are fewer than three classes.
+    """
+    classes, images, _ = embeddings.shape
+    first = triplet(embeddings, margin)
+    if classes < 3:
+        return first
+    squares = ops.reshape(squared_distances(embeddings), (classes, images, classes, images))
+    positive = _of_own_class(ops.reshape(squares, (classes, images, -1)), classes, images)
+    pushed = ops.transpose(squares, (1, 3, 0, 2))  # (i, j, other, another)
+    hinge = ops.relu(positive[..., None, None] - pushed[None] + second_margin)  # (P, K, K, P, P)
+    apart = 1.0 - np.eye(classes, dtype="float32")
+    three = (
+        apart[:, :, None] * apart[:, None, :] * apart[None]
+    )  # anchor's class, other, another: all different
+    mask = three[:, None, None] * (1.0 - np.eye(images, dtype="float32"))[None, :, :, None, None]
+    return first + ops.sum(hinge * mask) / float(mask.sum())
+
+
+def prototype(embeddings, shots: int = 1):
+    """Cross-entropy of softmax over classes of −D²(query, prototype), the mean over queries.
+
+    A class's prototype is the mean of its first `shots` images, its other images are the queries.
+    Source: J. Snell, K. Swersky and R. Zemel, "Prototypical networks for few-shot learning", NIPS 2017, equation 2.
+    """
+    classes, images, size = embeddings.shape
+    prototypes = ops.mean(embeddings[:, :shots], axis=1)
+    queries = ops.reshape(embeddings[:, shots:], (-1, size))
+    target = np.repeat(np.arange(classes), images - shots)
+    logits = -_between(queries, prototypes)
+    return ops.mean(keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True))
+
+
+LOSSES = {
+    function.__name__: function
+    for function in (contrastive, cosine, cross_entropy, triplet, hard_triplet, quadruplet, prototype)
+}
+
+
+def squared_distances(embeddings):
+    """D² of every two images of a batch: (classes, images, d) → (n, n), n = classes · images."""
+    flat = _flat(embeddings)
+    return _between(flat, flat)
+
+
+def _between(left, right):
+    """D² of every two rows: (m, d), (n, d) → (m, n), never below zero."""
+    squares = ops.sum(ops.square(left), axis=1)[:, None] + ops.sum(ops.square(right), axis=1)[None]
+    return ops.relu(squares - 2 * ops.matmul(left, ops.transpose(right)))
+
+
+def _flat(embeddings):
+    classes, images, size = embeddings.shape
+    return ops.reshape(embeddings, (classes * images, size))
+
+
+def _of_own_class(values, classes: int, images: int):
+    """values (P, K, P·K) of every image against every image → (P, K, K), against those of its own class."""
+    blocks = ops.reshape(values, (classes, images, classes, images))
+    eye = np.eye(classes, dtype="float32")[:, None, :, None]
+    return ops.sum(blocks * eye, axis=2)
+
+
+def _pairs(classes: int, images: int) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (n, n) float32 of the same pairs and of the different pairs; an image and itself are neither."""
+    number = np.repeat(np.arange(classes), images)
+    same = (number[:, None] == number[None]).astype("float32")
+    return same - np.eye(len(number), dtype="float32"), 1.0 - same
+
+
+def _balanced(batch, on_same, on_different):
+    """½ · mean of `on_same` over the same pairs + ½ · mean of `on_different` over the different pairs, (n, n) each."""
+    classes, images = (batch if isinstance(batch, tuple) else batch.shape)[:2]
+    same, different = _pairs(classes, images)
+    return 0.5 * (
+        ops.sum(on_same * same) / float(same.sum())
+        + ops.sum(on_different * different) / float(different.sum())
+    )
