@@ -51,16 +51,23 @@ def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.n
 
 
 def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The head's answer for pairs of embeddings (n, embedding) each → (n,) float32, 1 for "same class"."""
-    from keras import ops
+    """What the model says of pairs of embeddings (n, embedding) each → (n,) float32, larger for more alike.
 
-    distance, head = model.get_layer("l1_distance"), model.get_layer("similarity")
-    blocks = [
-        ops.convert_to_numpy(head(distance([left[i : i + PAIRS_AT_ONCE], right[i : i + PAIRS_AT_ONCE]])))[
-            :, 0
-        ]
-        for i in range(0, len(left), PAIRS_AT_ONCE)
+    By whatever it has behind its backbone: for the paper's models the l1 distance and the head, 1 for "same class".
+    """
+    from keras import layers, ops
+
+    behind = [
+        layer
+        for layer in model.layers
+        if layer.name != "backbone" and not isinstance(layer, layers.InputLayer)
     ]
+    blocks = []
+    for start in range(0, len(left), PAIRS_AT_ONCE):
+        values = [left[start : start + PAIRS_AT_ONCE], right[start : start + PAIRS_AT_ONCE]]
+        for layer in behind:
+            values = layer(values)
+        blocks.append(ops.convert_to_numpy(values)[:, 0])
     return np.concatenate(blocks).astype(np.float32)
 
 

@@ -40,7 +40,7 @@ def build_model(experiment: Experiment, profile: Profile, seed: int = 0) -> kera
     Raises ParamsError where the images are too small for the recipe's blocks.
     """
     recipe = experiment.recipe
-    seeds = _seeds(seed)
+    seeds = seeds_of(seed)
     backbone = build_backbone(recipe, profile, seeds)
     left = keras.Input(backbone.input_shape[1:], dtype="uint8", name="left")
     right = keras.Input(backbone.input_shape[1:], dtype="uint8", name="right")
@@ -190,7 +190,7 @@ def _size_after_block(size: int, recipe: Recipe, profile: Profile, number: int) 
     return after
 
 
-def _seeds(seed: int) -> Iterator[int]:
+def seeds_of(seed: int) -> Iterator[int]:
     """A stream of independent seeds for initializers and dropout masks."""
     state = np.random.SeedSequence(seed)
     while True:

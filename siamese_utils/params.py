@@ -18,6 +18,7 @@ from .errors import ParamsError
 from .paths import project_root
 
 PAPER_ITERATIONS = 5000  # the length that a profile's `iterations` stands for (paper, Section 3.2)
+NOT_PROFILES = ("experiments", "claims", "beyond")  # what else lies in params/
 RECIPE_VERSION = 1  # raise when pairs, models, training or episodes change what a run's numbers would be
 
 
@@ -168,9 +169,7 @@ def params_dir() -> Path:
 
 def profile_names() -> list[str]:
     """The profiles in params/, by name."""
-    return sorted(
-        path.stem for path in params_dir().glob("*.yaml") if path.stem not in ("experiments", "claims")
-    )
+    return sorted(path.stem for path in params_dir().glob("*.yaml") if path.stem not in NOT_PROFILES)
 
 
 def load_profile(profile: str | Path | Profile) -> Profile:
@@ -178,7 +177,7 @@ def load_profile(profile: str | Path | Profile) -> Profile:
     if isinstance(profile, Profile):
         return profile
     path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else params_dir() / f"{profile}.yaml"
-    if not path.is_file() or path.stem in ("experiments", "claims"):
+    if not path.is_file() or path.stem in NOT_PROFILES:
         raise ParamsError(
             f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path."
         )

@@ -9,6 +9,9 @@ import pytest
 from siamese_utils.backend import keras, ops
 from siamese_utils.beyond.losses import LOSSES, cross_entropy
 
+ON_EMBEDDINGS = sorted(
+    set(LOSSES) - {"cross_entropy", "cosine_softmax"}
+)  # the two that have a layer of their own
 # two classes of two images on a line: same pairs are 1 and 2 apart, different ones 3, 4 (twice over: 2 − 1), 5, 6
 LINE = np.array([[[0.0], [1.0]], [[4.0], [6.0]]], np.float32)
 
@@ -67,6 +70,17 @@ def test_prototype_by_hand():
     assert value("prototype", LINE) == pytest.approx(expected, rel=1e-4)
 
 
+def test_cosine_softmax_by_hand():
+    cosines, classes = np.array([[0.5, 0.0, 0.5], [1.0, -1.0, 0.0]], np.float32), np.array([0, 2])
+    plain = [log(2 * exp(1) + 1) - 1, log(exp(2) + exp(-2) + 1)]
+    assert value("cosine_softmax", cosines, classes=classes, scale=2.0) == pytest.approx(
+        np.mean(plain), abs=1e-5
+    )
+    harder = [log(exp(0.5) + 1 + exp(1)) - 0.5, log(exp(2) + exp(-2) + exp(-0.5)) + 0.5]
+    loss = value("cosine_softmax", cosines, classes=classes, scale=2.0, margin=0.25)
+    assert loss == pytest.approx(np.mean(harder), abs=1e-5)
+
+
 @pytest.fixture(scope="module")
 def batch():
     return np.random.default_rng(5).normal(size=(4, 3, 5)).astype(np.float32)
@@ -108,7 +122,7 @@ def test_prototypes_of_two_shots(batch):
     assert value("prototype", batch, shots=2) == pytest.approx(np.mean(losses), rel=1e-4)
 
 
-@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"cross_entropy"}))
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
 def test_gradients_agree_with_finite_differences(name, batch):
     options = {"contrastive": {"margin": 3.0}, "hard_triplet": {"margin": 1.0}, "triplet": {"margin": 2.0}}
     slope = gradient(lambda x: LOSSES[name](x, **options.get(name, {})), batch)
@@ -121,7 +135,7 @@ def test_gradients_agree_with_finite_differences(name, batch):
         assert slope[index] == pytest.approx((up - down) / (2 * step), rel=0.03, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"cross_entropy"}))
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
 def test_equal_images_leave_the_gradient_finite(name):
     assert np.isfinite(gradient(LOSSES[name], np.ones((3, 2, 4), np.float32))).all()
 
@@ -133,6 +147,12 @@ def test_cross_entropy_learns_from_every_pair_but_an_image_with_itself():
     np.testing.assert_allclose(
         slope, -0.25 * same / same.sum() + 0.25 * different / different.sum(), atol=1e-6
     )
+
+
+def test_cosine_softmax_learns_what_is_missing_to_certainty():
+    classes = np.array([1, 0])
+    slope = gradient(lambda z: LOSSES["cosine_softmax"](z, classes, scale=1.0), np.zeros((2, 4), np.float32))
+    np.testing.assert_allclose(slope, 0.5 * (0.25 - np.eye(4)[classes]), atol=1e-6)
 
 
 def gradient(function, point):

@@ -118,9 +118,29 @@ def prototype(embeddings, shots: int = 1):
     return ops.mean(keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True))
 
 
+def cosine_softmax(cosines, classes, scale: float = 16.0, margin: float = 0.0):
+    """Cross-entropy of softmax over all training classes of scale · (cos − margin on the image's own class).
+
+    cosines (n, C) between embeddings and a learned direction for each class; classes (n,) int, each image's own.
+    Source: F. Wang et al., "NormFace", 2017; with a margin, H. Wang et al., "CosFace", CVPR 2018, equation 4.
+    """
+    own = ops.one_hot(ops.cast(classes, "int32"), cosines.shape[-1], dtype=cosines.dtype)
+    logits = scale * (cosines - margin * own)
+    return ops.mean(ops.logsumexp(logits, axis=-1) - ops.sum(logits * own, axis=-1))
+
+
 LOSSES = {
     function.__name__: function
-    for function in (contrastive, cosine, cross_entropy, triplet, hard_triplet, quadruplet, prototype)
+    for function in (
+        contrastive,
+        cosine,
+        cross_entropy,
+        triplet,
+        hard_triplet,
+        quadruplet,
+        prototype,
+        cosine_softmax,
+    )
 }
 
 

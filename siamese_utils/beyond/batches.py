@@ -1,0 +1,98 @@
+"""Batches of P classes with K images each, a function of seed and step, and what is done to their images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import keras, ops
+from ..errors import ParamsError
+from .learner import Augmentation, Learner
+
+TURNS = 4  # a character and its three turns by 90°
+
+
+def draw_classes(
+    rng: np.random.Generator, *, classes: int, drawers: int, batch_classes: int, batch_images: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Different classes (P,) and, for each, different drawers (P, K). ParamsError where there are too few."""
+    if batch_classes > classes or batch_images > drawers:
+        raise ParamsError(
+            f"a batch of {batch_classes} classes with {batch_images} images each needs as many, but there are "
+            f"{classes} with {drawers}: lower `classes` or `images` of the learner."
+        )
+    chosen = rng.permutation(classes)[:batch_classes]
+    return chosen, np.argsort(rng.random((batch_classes, drawers)), axis=1)[:, :batch_images]
+
+
+def take_turned(images: np.ndarray, classes: np.ndarray, drawers: np.ndarray) -> np.ndarray:
+    """Images (P, K, size, size) of classes (P,), numbered turn · C + character, by drawers (P, K).
+
+    images (C, drawers, size, size); turn 1 is 90° counterclockwise.
+    """
+    turn, character = np.divmod(classes, len(images))
+    taken = images[character[:, None], drawers]
+    for quarter in range(1, TURNS):
+        taken[turn == quarter] = np.rot90(taken[turn == quarter], quarter, axes=(2, 3))
+    return taken
+
+
+def transforms(rng: np.random.Generator, augmentation: Augmentation, images: int, size: int) -> np.ndarray:
+    """Random affine maps about the centre, (images, 8) float32 as `keras.ops.image.affine_transform` reads them."""
+
+    def within(reach: float, *shape: int) -> np.ndarray:
+        return rng.uniform(-reach, reach, (*shape, images))
+
+    angle, shear = np.deg2rad(within(augmentation.rotate)), np.deg2rad(within(augmentation.shear))
+    across, down = np.exp(within(augmentation.scale, 2))
+    matrix = np.array(
+        [
+            [np.cos(angle) * across, -np.sin(angle + shear) * down],
+            [np.sin(angle) * across, np.cos(angle + shear) * down],
+        ]
+    )  # (2, 2, images)
+    centre = (size - 1) / 2
+    move = centre - centre * matrix.sum(axis=1) + within(augmentation.shift * size, 2)
+    none = np.zeros(images)
+    rows = [matrix[0, 0], matrix[0, 1], move[0], matrix[1, 0], matrix[1, 1], move[1], none, none]
+    return np.stack(rows, axis=-1).astype(np.float32)
+
+
+class ClassBatches(keras.utils.PyDataset):
+    """A learner's batches: images (P·K, size, size, 1) float32, 0 ink to 255 paper, class by class, and their classes.
+
+    Every epoch goes on where the last one ended.
+    """
+
+    def __init__(self, learner: Learner, images: np.ndarray, seed: int, steps: int):
+        super().__init__()
+        self.learner, self.images, self.seed, self.steps, self.first = learner, images, seed, steps, 0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, index: int):
+        return batch_of_step(self.learner, self.images, self.seed, self.first + index)
+
+    def on_epoch_end(self) -> None:
+        self.first += self.steps
+
+
+def batch_of_step(learner: Learner, images: np.ndarray, seed: int, step: int):
+    """The batch of one training step: a function of seed and step alone."""
+    rng = np.random.default_rng([seed, step])
+    characters, drawers, size = images.shape[:3]
+    chosen, by = draw_classes(
+        rng,
+        classes=characters * (TURNS if learner.rotated_classes else 1),
+        drawers=drawers,
+        batch_classes=learner.classes,
+        batch_images=learner.images,
+    )
+    batch = take_turned(images, chosen, by).reshape(-1, size, size, 1).astype(np.float32)
+    if learner.augmentation:
+        maps = transforms(rng, learner.augmentation, len(batch), size)
+        moved = ops.image.affine_transform(
+            batch, maps, interpolation="bilinear", fill_mode="constant", fill_value=255
+        )
+        batch = ops.convert_to_numpy(moved)
+    return batch, np.repeat(chosen, learner.images)

@@ -1,0 +1,118 @@
+"""A learner is data: one row of params/beyond.yaml, everything about network, loss, batches and optimizer.
+
+Where an experiment of the paper trains on pairs, a learner trains on batches of P classes with K images each, from
+which its loss takes every pair, triplet, quadruplet or prototype (see `losses`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from ..errors import ParamsError
+from ..params import Profile, Strict, checked, params_dir, read_yaml
+
+LossName = Literal[
+    "contrastive", "cosine", "cross_entropy", "triplet", "hard_triplet", "quadruplet", "prototype", "cosine_softmax"
+]  # fmt: skip
+Comparison = Literal["euclidean", "cosine", "head"]
+
+
+class Block(Strict):
+    """One convolution with what follows it: BatchNorm where asked for, ReLU, and 2×2 pooling where asked for."""
+
+    filters: int = Field(gt=0)
+    kernel: int = Field(3, gt=0)
+    pool: bool = True
+
+
+class Network(Strict):
+    """A backbone: convolution blocks, then the flattened features, or a Dense layer on them as the embedding."""
+
+    blocks: tuple[Block, ...] = Field(min_length=1)
+    batch_norm: bool
+    embedding: int | None = Field(None, gt=0)
+    activation: Literal["linear", "sigmoid"] = "linear"  # of the embedding's Dense layer
+    dropout: float = Field(0.0, ge=0, lt=1)  # on the flattened features
+
+
+class Augmentation(Strict):
+    """A random affine map for every training image, each part uniform within plus and minus the figure."""
+
+    rotate: float = Field(ge=0, description="degrees")
+    shear: float = Field(ge=0, description="degrees")
+    scale: float = Field(ge=0, description="logarithm of the factor, each axis by itself")
+    shift: float = Field(ge=0, description="part of the side, each axis by itself")
+
+
+class Learner(Strict):
+    """One row of params/beyond.yaml, the defaults of its top in place."""
+
+    name: str
+    title: str
+    source: str = ""  # of the loss or the network, for tables
+    network: Network
+    loss: LossName
+    loss_options: dict[str, float] = Field({})
+    normalize: bool  # the loss sees embeddings of length 1
+    comparison: Comparison  # how two embeddings are compared when episodes are answered
+    classes: int = Field(ge=2)  # of a batch
+    images: int = Field(ge=2)  # of each class
+    rotated_classes: bool  # every character turned by 90°, 180° and 270° is a class of its own
+    augmentation: Augmentation | None
+    rate: float = Field(gt=0)  # AdamW's, after the warm-up; falls to zero along a cosine
+    warm_up: float = Field(ge=0, lt=1)  # part of the steps
+    weight_decay: float = Field(ge=0)
+    averaging: float = Field(ge=0, lt=1)  # of the weights, a step; 0 for none
+    steps: int = Field(gt=0)
+    steps_on_synthetic: int = Field(gt=0)  # in the demo
+
+    @model_validator(mode="after")
+    def _head_and_loss_agree(self) -> Learner:
+        if (self.loss == "cross_entropy") != (self.comparison == "head"):
+            raise ValueError("the loss cross_entropy and the comparison head go together")
+        return self
+
+    def steps_under(self, profile: Profile) -> int:
+        """How many batches it trains on under a profile."""
+        return self.steps_on_synthetic if profile.dataset == "synthetic" else self.steps
+
+    def images_seen(self, profile: Profile) -> int:
+        """How many images its training shows, each time counted."""
+        return self.steps_under(profile) * self.classes * self.images
+
+
+class Beyond(Strict):
+    """The whole of params/beyond.yaml."""
+
+    learners: tuple[Learner, ...]
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Beyond:
+        names = [learner.name for learner in self.learners]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"learner name used twice: {', '.join(twice)}")
+        return self
+
+
+@lru_cache
+def load_learners(path: Path | None = None) -> tuple[Learner, ...]:
+    """Every learner of params/beyond.yaml, in its order; ParamsError where the file is not valid."""
+    path = path or params_dir() / "beyond.yaml"
+    raw = read_yaml(path)
+    defaults: dict[str, Any] = raw.pop("defaults", {})
+    rows = [{**defaults, **row} for row in raw.get("learners", [])]
+    return checked(Beyond, {**raw, "learners": rows}, path).learners
+
+
+def load_learner(name: str | Learner) -> Learner:
+    """One learner by name; ParamsError lists the names where there is none."""
+    if isinstance(name, Learner):
+        return name
+    by_name = {learner.name: learner for learner in load_learners()}
+    if name not in by_name:
+        raise ParamsError(f"no learner {name!r}: choose from {', '.join(by_name)}.")
+    return by_name[name]

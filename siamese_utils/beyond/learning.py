@@ -1,0 +1,234 @@
+"""`learn(learner, profile, seed)`: load the finished run of a learner, or train it, evaluate it and keep it.
+
+A learner is chosen on background alphabets that it does not train on, and only then shown the evaluation set:
+`held_out` says which of the two a run is. What a run leaves is what `results` describes, under
+reports/<profile>/beyond/; there is no checkpoint, as a run takes minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from ..backend import keras
+from ..data import Dataset, Split
+from ..datasets import load_dataset
+from ..episodes import Protocol, draw_episodes
+from ..evaluation import answer, embed, score_of
+from ..params import Profile, key_hash, load_profile
+from ..paths import reports_dir
+from ..provenance import code_version, provenance
+from ..results import SCHEMA_VERSION, Run, dataset_fingerprint, finish, write_json
+from ..training import prepare_backend
+from .batches import TURNS, ClassBatches
+from .learner import Learner, load_learner
+from .networks import build_siamese, build_trainer
+
+LEARNER_VERSION = 1  # raise when batches, losses, networks or training change what a run's numbers would be
+EPISODE_SEED = 3_000
+VALIDATION_SEED = 0  # of the drawing of the alphabets that are held out of the background set
+VALIDATION_PART = 0.2  # of its alphabets: 6 of Omniglot's 30
+EPOCHS = 20  # lines of a run's history
+
+PROTOCOLS: tuple[Protocol, ...] = ("strict", "author")
+HeldOut = Literal["validation", "evaluation"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells while it trains: for a progress display, not for results."""
+
+    learner: str
+    seed: int
+    step: int
+    steps: int
+    loss: float
+
+
+def learn(
+    learner: str | Learner,
+    profile: str | Profile,
+    seed: int = 0,
+    *,
+    held_out: HeldOut = "validation",
+    dataset: Dataset | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """The finished run of a learner under a profile and seed; trained now if it is not on disk.
+
+    held_out  "validation": trains on four fifths of the background alphabets and is scored on the others;
+              "evaluation": trains on all of them and is scored on the evaluation set
+
+    The profile gives dataset, image size and number of episodes. Raises ParamsError for names that do not exist,
+    DataError where the dataset cannot be had.
+    """
+    learner, profile = load_learner(learner), load_profile(profile)
+    folder, key = learned_folder(learner, profile, seed, held_out)
+    if folder.is_dir():
+        return Run(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
+        if not folder.is_dir():
+            _train_and_evaluate(folder, key, learner, profile, dataset or load_dataset(profile), progress)
+    Path(lock.lock_file).unlink(missing_ok=True)
+    return Run(folder)
+
+
+def learned_folder(
+    learner: Learner, profile: Profile, seed: int, held_out: HeldOut
+) -> tuple[Path, dict[str, Any]]:
+    """The folder of a run and the key it is named after: everything that determines its numbers."""
+    words = {"title", "source", "steps", "steps_on_synthetic"}
+    key = {
+        "version": LEARNER_VERSION,
+        "learner": learner.model_dump(mode="json", exclude=words),
+        "steps": learner.steps_under(profile),
+        "dataset": dataset_fingerprint(profile),
+        "image_size": profile.image_size,
+        "episodes": profile.episodes,
+        "held_out": held_out,
+        "seed": seed,
+    }
+    name = f"{learner.name}-{held_out}-s{seed}-{key_hash(key)}"
+    return reports_dir() / profile.name / "beyond" / name, key
+
+
+def find_learned(
+    learner: Learner, profile: Profile, seed: int, held_out: HeldOut = "validation"
+) -> Run | None:
+    """The finished run, or None where it has not been run."""
+    folder, _ = learned_folder(learner, profile, seed, held_out)
+    return Run(folder) if folder.is_dir() else None
+
+
+def held_out_alphabets(train: Split) -> tuple[str, ...]:
+    """The background alphabets for choices: a fifth of them, drawn with a fixed seed, sorted."""
+    alphabets = sorted(set(train.alphabets))
+    count = max(1, round(VALIDATION_PART * len(alphabets)))
+    drawn = np.random.default_rng(VALIDATION_SEED).permutation(len(alphabets))[:count]
+    return tuple(sorted(alphabets[number] for number in drawn))
+
+
+def splits(dataset: Dataset, held_out: HeldOut) -> tuple[Split, Split]:
+    """What a run trains on, and what it is scored on."""
+    if held_out == "evaluation":
+        return dataset.train, dataset.val
+    train, held = dataset.train, set(held_out_alphabets(dataset.train))
+    outside = np.array([alphabet in held for alphabet in train.alphabets])
+    return _part(train, ~outside), _part(train, outside)
+
+
+def _part(split: Split, chosen: np.ndarray) -> Split:
+    """The classes of a split where `chosen` (classes,) bool is true."""
+    names = tuple(name for name, wanted in zip(split.characters, chosen, strict=True) if wanted)
+    return Split(split.images[chosen], names)
+
+
+def _train_and_evaluate(
+    folder: Path,
+    key: dict[str, Any],
+    learner: Learner,
+    profile: Profile,
+    dataset: Dataset,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Train, evaluate, and give the partial folder its final name."""
+    code_version()  # as it is now, before anyone edits a file under the run
+    seed, steps = key["seed"], key["steps"]
+    prepare_backend(seed)
+    train, scored = splits(dataset, key["held_out"])
+    begun = time.perf_counter()
+    model, history = train_learner(learner, train, seed, steps, progress)
+    seconds = time.perf_counter() - begun
+    scores, answers = one_shot_scores(model, scored, profile.episodes)
+    partial = folder.with_name(folder.name + ".partial")
+    partial.mkdir(exist_ok=True)
+    write_json(partial / "config.json", key)
+    history.to_csv(partial / "history.csv", index=False)
+    np.savez(partial / "answers.npz", allow_pickle=False, **answers)
+    write_json(
+        partial / "metrics.json",
+        {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": folder.name,
+            "learner": learner.name,
+            "profile": profile.name,
+            "seed": seed,
+            "held_out": key["held_out"],
+            "scored_on": sorted(set(scored.alphabets)),
+            "dataset": {
+                "name": dataset.name,
+                "synthetic": dataset.synthetic,
+                "source": dataset.source,
+                "fingerprint": dataset.fingerprint,
+            },
+            "steps": steps,
+            "images_seen": steps * learner.classes * learner.images,
+            "parameters": model.count_params(),
+            "episodes": profile.episodes,
+            "scores": scores,
+            "training_seconds": round(seconds, 1),
+            "provenance": provenance(),
+        },
+    )
+    model.save(partial / "model.keras")
+    finish(partial, folder)
+
+
+def train_learner(
+    learner: Learner,
+    train: Split,
+    seed: int,
+    steps: int,
+    progress: Callable[[Progress], None] | None = None,
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Train on a split's images → the siamese model, and a line for each part of the training: step, loss, seconds."""
+    size, classes = train.images.shape[-1], train.classes * (TURNS if learner.rotated_classes else 1)
+    epochs = next(n for n in range(min(EPOCHS, steps), 0, -1) if steps % n == 0)
+    trainer = build_trainer(learner, size, classes, steps, seed)
+    begun, lines = time.perf_counter(), []
+
+    def after_epoch(epoch: int, logs: dict[str, float]) -> None:
+        step = (epoch + 1) * steps // epochs
+        lines.append({"step": step, "loss": logs["loss"], "seconds": round(time.perf_counter() - begun, 1)})
+        if progress:
+            progress(Progress(learner.name, seed, step, steps, logs["loss"]))
+
+    trainer.fit(
+        ClassBatches(learner, train.images, seed, steps // epochs),
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)],
+    )
+    return build_siamese(learner, trainer), pd.DataFrame(lines)
+
+
+def one_shot_scores(
+    model: keras.Model, split: Split, episodes: int
+) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """1-shot 20-way accuracy under both protocols → scores, and the packed answers "<protocol>/<ways>"."""
+    embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
+    embeddings = embeddings.reshape(split.classes, split.drawers, -1)
+    scores: list[dict[str, Any]] = []
+    answers: dict[str, np.ndarray] = {}
+    for number, protocol in enumerate(PROTOCOLS):
+        drawn = draw_episodes(
+            protocol,
+            classes=split.classes,
+            drawers=split.drawers,
+            ways=20,
+            episodes=episodes,
+            seed=[EPISODE_SEED, number],
+        )
+        correct = answer(model, embeddings, drawn)
+        scores.append({"protocol": protocol, "ways": 20, **score_of(correct).as_dict()})
+        answers[protocol] = np.packbits(correct)
+    return scores, answers

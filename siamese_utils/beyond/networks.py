@@ -1,0 +1,178 @@
+"""From a learner to Keras models: the backbone, what its loss needs on top of it, and the loss itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backend import keras, layers, ops
+from ..models import AbsoluteDifference, jit_compile, seeds_of
+from .learner import Learner, Network
+from .losses import LOSSES, cosine_softmax, cross_entropy
+
+
+def build_backbone(network: Network, size: int, seed: int, channels: int = 1) -> keras.Model:
+    """Images (n, size, size, channels), 0 ink to 255 paper → embeddings (n, d).
+
+    Pooling comes before BatchNorm: as ReLU and a BatchNorm with a positive scale keep the order of values, nothing but
+    the batch's statistics changes, and there is a quarter of the values to normalize.
+    """
+    seeds = seeds_of(seed)
+    images = keras.Input((size, size, channels), name="image")
+    features = layers.Rescaling(-1 / 255, 1.0, name="ink")(images)  # 0 paper to 1 ink
+    for number, block in enumerate(network.blocks, start=1):
+        features = layers.Conv2D(
+            block.filters,
+            block.kernel,
+            padding="same",
+            use_bias=not network.batch_norm,
+            kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
+            name=f"conv_{number}",
+        )(features)
+        if block.pool:
+            features = layers.MaxPooling2D(2, name=f"pool_{number}")(features)
+        if network.batch_norm:
+            features = layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(features)
+        features = layers.ReLU(name=f"relu_{number}")(features)
+    features = layers.Flatten(name="flatten")(features)
+    if network.dropout:
+        features = layers.Dropout(network.dropout, seed=next(seeds), name="dropout")(features)
+    if network.embedding:
+        features = layers.Dense(
+            network.embedding,
+            activation=network.activation,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+            name="embedding",
+        )(features)
+    return keras.Model(images, features, name="backbone")
+
+
+@keras.saving.register_keras_serializable(package="siamese_utils")
+class Similarity(layers.Layer):
+    """How alike two embeddings are: [(n, d), (n, d)] → (n, 1); −D² for "euclidean", the cosine for "cosine"."""
+
+    def __init__(self, kind: str, **options):
+        super().__init__(**options)
+        self.kind = kind
+
+    def call(self, inputs):
+        left, right = inputs
+        if self.kind == "cosine":
+            product = ops.normalize(left, axis=-1) * ops.normalize(right, axis=-1)
+            return ops.sum(product, axis=-1, keepdims=True)
+        return -ops.sum(ops.square(left - right), axis=-1, keepdims=True)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0][0], 1)
+
+    def get_config(self):
+        return {**super().get_config(), "kind": self.kind}
+
+
+@keras.saving.register_keras_serializable(package="siamese_utils")
+class EveryPair(layers.Layer):
+    """|a − b| of every two rows: (n, d) → (n, n, d), for the head."""
+
+    def call(self, inputs):
+        return ops.abs(inputs[:, None] - inputs[None])
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[0], input_shape[1])
+
+
+@keras.saving.register_keras_serializable(package="siamese_utils")
+class ClassDirections(layers.Layer):
+    """The cosine of each embedding with a learned direction for each training class: (n, d) → (n, classes)."""
+
+    def __init__(self, classes: int, seed: int = 0, **options):
+        super().__init__(**options)
+        self.classes, self.seed = classes, seed
+
+    def build(self, input_shape):
+        start = keras.initializers.RandomNormal(1.0, seed=self.seed)
+        self.directions = self.add_weight(
+            shape=(input_shape[-1], self.classes), initializer=start, name="directions"
+        )
+
+    def call(self, inputs):
+        return ops.matmul(ops.normalize(inputs, axis=-1), ops.normalize(self.directions, axis=0))
+
+    def get_config(self):
+        return {**super().get_config(), "classes": self.classes, "seed": self.seed}
+
+
+class BatchLoss(keras.losses.Loss):
+    """One of `losses` as Keras calls it: (class numbers, the network's output for the batch) → scalar."""
+
+    def __init__(self, learner: Learner):
+        super().__init__(name=learner.loss)
+        self.learner = learner
+
+    def call(self, y_true, y_pred):
+        learner = self.learner
+        options: dict[str, Any] = dict(learner.loss_options)
+        if learner.loss == "cross_entropy":
+            images = learner.classes * learner.images
+            return cross_entropy(ops.reshape(y_pred, (images, images)), learner.classes)
+        if learner.loss == "cosine_softmax":
+            return cosine_softmax(y_pred, ops.reshape(y_true, (-1,)), **options)
+        embeddings = ops.normalize(y_pred, axis=-1) if learner.normalize else y_pred
+        shape = (learner.classes, learner.images, y_pred.shape[-1])
+        return LOSSES[learner.loss](ops.reshape(embeddings, shape), **options)
+
+
+def build_trainer(learner: Learner, size: int, classes: int, steps: int, seed: int) -> keras.Model:
+    """The compiled model of a learner's training: backbone, the loss's own layer, AdamW on a cosine.
+
+    classes  how many there are to tell apart in training; only the softmax over all of them needs it
+    """
+    backbone = build_backbone(learner.network, size, seed)
+    output = backbone.output
+    if learner.loss == "cross_entropy":
+        output = EveryPair(name="l1_distance")(output)
+        output = layers.Dense(1, name="similarity")(output)
+    elif learner.loss == "cosine_softmax":
+        output = ClassDirections(classes, seed=seed, name="directions")(output)
+    model = keras.Model(backbone.input, output, name=learner.name.replace("-", "_"))
+    averaging = {"use_ema": True, "ema_momentum": learner.averaging, "ema_overwrite_frequency": None}
+    optimizer = keras.optimizers.AdamW(
+        warm_up_and_cosine(learner.rate, steps, round(learner.warm_up * steps)),
+        weight_decay=learner.weight_decay,
+        **(averaging if learner.averaging else {}),
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.compile(optimizer, BatchLoss(learner), jit_compile=jit_compile())
+    return model
+
+
+def build_siamese(learner: Learner, trainer: keras.Model) -> keras.Model:
+    """The model to keep: two images, 0 ink to 255 paper, → similarity (n, 1), on the trained backbone.
+
+    It has the layers that `evaluation` looks for: "backbone", and after it what compares two embeddings.
+    """
+    backbone = keras.Model(
+        trainer.input, trainer.get_layer(_last_of_backbone(learner)).output, name="backbone"
+    )
+    left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
+    embeddings = [backbone(left), backbone(right)]
+    if learner.comparison == "head":
+        similarity = trainer.get_layer("similarity")(AbsoluteDifference(name="l1_distance")(embeddings))
+    else:
+        similarity = Similarity(learner.comparison, name="similarity")(embeddings)
+    return keras.Model([left, right], similarity, name=trainer.name)
+
+
+def _last_of_backbone(learner: Learner) -> str:
+    network = learner.network
+    return "embedding" if network.embedding else "dropout" if network.dropout else "flatten"
+
+
+def warm_up_and_cosine(rate: float, steps: int, warm_up: int):
+    """A learning rate that rises in a line over the warm-up and falls to zero along half a cosine.
+
+    Source: I. Loshchilov and F. Hutter, "SGDR", ICLR 2017, without restarts.
+    """
+    if not warm_up:
+        return keras.optimizers.schedules.CosineDecay(rate, steps)
+    return keras.optimizers.schedules.CosineDecay(
+        rate / warm_up, steps - warm_up, warmup_target=rate, warmup_steps=warm_up
+    )

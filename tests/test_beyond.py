@@ -1,0 +1,212 @@
+"""Learners beyond the paper: their parameters, batches, networks, and that every loss learns."""
+
+import numpy as np
+import pytest
+from conftest import ROOT, TINY
+from scipy.stats import binomtest
+
+from siamese_utils.backend import keras, ops
+from siamese_utils.beyond.batches import ClassBatches, batch_of_step, draw_classes, take_turned, transforms
+from siamese_utils.beyond.learner import Augmentation, load_learner, load_learners
+from siamese_utils.beyond.learning import find_learned, held_out_alphabets, learn, splits, train_learner
+from siamese_utils.beyond.networks import build_siamese, build_trainer, warm_up_and_cosine
+from siamese_utils.data import Split
+from siamese_utils.datasets import load_dataset
+from siamese_utils.errors import ParamsError
+from siamese_utils.evaluation import embed, similarity
+from siamese_utils.params import load_profile
+
+STILL = Augmentation(rotate=0, shear=0, scale=0, shift=0)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return load_dataset(load_profile("demo"))
+
+
+def small(name, **changes):
+    """A learner with batches of a few images."""
+    return load_learner(name).model_copy(update={"classes": 5, "images": 3, **changes})
+
+
+# --- parameters ---------------------------------------------------------------------------------------
+
+
+def test_a_wrong_row_says_where(tmp_path):
+    text = (ROOT / "params" / "beyond.yaml").read_text(encoding="utf-8")
+    for old, new, says in [
+        ("loss: triplet", "loss: tripled", "learners.3.loss"),
+        ("title: Triplet", "titel: Triplet", "titel"),
+        ("name: loss-triplet", "name: loss-prototype", "used twice: loss-prototype"),
+        ("comparison: head", "comparison: cosine", "go together"),
+    ]:
+        assert old in text
+        path = tmp_path / "beyond.yaml"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        with pytest.raises(ParamsError, match=says):
+            load_learners(path)
+    with pytest.raises(ParamsError, match="choose from loss-cross-entropy"):
+        load_learner("best")
+
+
+def test_the_losses_differ_in_the_loss_and_in_nothing_else():
+    rows = [learner for learner in load_learners() if learner.name.startswith("loss-")]
+    own = {"name", "title", "source", "loss", "loss_options", "normalize", "comparison"}
+    assert len(rows) == len({learner.loss for learner in rows}) == 8
+    assert len({learner.model_dump_json(exclude=own) for learner in rows}) == 1
+
+
+# --- batches ------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_a_function_of_seed_and_step(drawn):
+    learner = small("loss-prototype", augmentation=Augmentation(rotate=10, shear=5, scale=0.1, shift=0.1))
+    images = drawn.train.images
+    first = ClassBatches(learner, images, seed=3, steps=2)
+    batches = [first[0], first[1]]
+    first.on_epoch_end()
+    batches += [first[0], first[1]]
+    for step, (pixels, classes) in enumerate(batches):
+        again, same = batch_of_step(learner, images, 3, step)
+        np.testing.assert_array_equal(pixels, again)
+        np.testing.assert_array_equal(classes, same)
+        assert pixels.shape == (15, *images.shape[2:], 1)
+        assert len(set(classes.tolist())) == 5
+    assert not np.array_equal(batches[0][0], batches[2][0])
+    assert not np.array_equal(batches[0][0], batch_of_step(learner, images, 4, 0)[0])
+
+
+def test_classes_and_drawers_are_drawn_without_replacement():
+    rng = np.random.default_rng(0)
+    seen = np.zeros((6, 4))
+    for _ in range(500):
+        classes, drawers = draw_classes(rng, classes=6, drawers=4, batch_classes=3, batch_images=2)
+        assert len(set(classes)) == 3
+        assert all(len(set(row)) == 2 for row in drawers)
+        for number, row in zip(classes, drawers, strict=True):
+            seen[number, row] += 1
+    assert seen.min() > 0.7 * seen.mean()
+    with pytest.raises(ParamsError, match="lower `classes`"):
+        draw_classes(rng, classes=2, drawers=4, batch_classes=3, batch_images=2)
+
+
+def test_a_turned_character_is_another_class():
+    images = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
+    taken = take_turned(images, np.array([1, 2, 5, 6]), np.array([[0, 2]] * 4))
+    np.testing.assert_array_equal(taken[0], images[1, [0, 2]])
+    np.testing.assert_array_equal(taken[1, 1], np.rot90(images[0, 2], 1))
+    np.testing.assert_array_equal(taken[2, 0], np.rot90(images[1, 0], 2))
+    np.testing.assert_array_equal(taken[3, 0], np.rot90(images[0, 0], 3))
+
+
+def moved(image, maps):
+    batch = np.repeat(image[None, :, :, None].astype(np.float32), len(maps), axis=0)
+    options = {"interpolation": "bilinear", "fill_mode": "constant", "fill_value": 255}
+    return ops.convert_to_numpy(ops.image.affine_transform(batch, maps, **options))[..., 0]
+
+
+def test_augmentation_moves_no_farther_than_it_says():
+    rng, size = np.random.default_rng(1), 21
+    dot = np.full((size, size), 255.0)
+    dot[10, 10] = 0
+    np.testing.assert_allclose(moved(dot, transforms(rng, STILL, 2, size)), [dot, dot], atol=1e-3)
+    turned = moved(dot, transforms(rng, STILL.model_copy(update={"rotate": 90, "scale": 0.1}), 20, size))
+    np.testing.assert_allclose(turned[:, 10, 10], 0, atol=1)  # the centre stays
+    shifted = 255 - moved(dot, transforms(rng, STILL.model_copy(update={"shift": 0.1}), 200, size))
+    weight = shifted.sum(axis=(1, 2))
+    centre = (shifted.sum(axis=2) @ np.arange(size)) / weight
+    assert np.allclose(weight, 255, atol=1)
+    assert 1.8 < np.abs(centre - 10).max() <= 2.1 + 1e-3
+    assert abs((centre - 10).mean()) < 0.3
+
+
+# --- networks and training ----------------------------------------------------------------------------
+
+
+def test_the_rate_warms_up_and_falls_to_zero():
+    for warm_up in (0, 10):
+        schedule = warm_up_and_cosine(0.4, 100, warm_up)
+        rates = [float(schedule(step)) for step in range(101)]
+        assert max(rates) == pytest.approx(0.4, rel=1e-5)
+        assert np.argmax(rates) == warm_up
+        assert rates[-1] == pytest.approx(0, abs=1e-6)
+        middle = rates[(100 + warm_up) // 2]
+        assert middle == pytest.approx(0.2, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["loss-cross-entropy", "loss-prototype", "loss-cosine"])
+def test_the_kept_model_compares_as_the_training_did(name, drawn, tmp_path, fresh_keras):
+    learner = small(name)
+    trainer = build_trainer(learner, 20, 8, steps=10, seed=1)
+    model = build_siamese(learner, trainer)
+    model.save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    images = drawn.val.images[:4, 0]
+    embeddings = embed(model, images)
+    left, right = embeddings[[0, 1, 2]], embeddings[[1, 2, 2]]
+    pairs = model.predict([images[[0, 1, 2]][..., None], images[[1, 2, 2]][..., None]], verbose=0)
+    said = similarity(model, left, right)
+    np.testing.assert_allclose(said, pairs[:, 0], rtol=1e-3, atol=1e-5)
+    if learner.comparison == "head":
+        logits = ops.convert_to_numpy(trainer(images[..., None].astype(np.float32)))[..., 0]
+        np.testing.assert_allclose(said, logits[[0, 1, 2], [1, 2, 2]], rtol=1e-3, atol=1e-5)
+    elif learner.comparison == "cosine":
+        assert said[2] == pytest.approx(1, abs=1e-5)
+    else:
+        np.testing.assert_allclose(said, -((left - right) ** 2).sum(axis=1), rtol=1e-4)
+
+
+def test_averaging_keeps_the_mean_of_the_weights(drawn, fresh_keras):
+    plain = small("loss-prototype", rate=0.01, warm_up=0.0)
+    averaged = plain.model_copy(update={"averaging": 0.9})
+    split = Split(drawn.train.images[:8], drawn.train.characters[:8])
+    kernels = []
+    for learner in (plain, averaged):
+        model, history = train_learner(learner, split, seed=0, steps=12)
+        assert history["step"].tolist() == list(range(1, 13))
+        kernels.append(model.get_layer("backbone").get_layer("conv_1").get_weights()[0])
+    start = build_trainer(plain, 20, 32, 12, 0).get_layer("conv_1").get_weights()[0]
+    assert 0 < np.abs(kernels[1] - start).mean() < np.abs(kernels[0] - start).mean()
+
+
+def test_choices_and_final_scores_share_no_alphabet(drawn):
+    held = held_out_alphabets(drawn.train)
+    train, scored = splits(drawn, "validation")
+    assert set(scored.alphabets) == set(held)
+    assert not set(train.alphabets) & set(held)
+    assert train.classes + scored.classes == drawn.train.classes
+    assert splits(drawn, "evaluation") == (drawn.train, drawn.val)
+
+
+def test_a_fifth_of_omniglots_background_alphabets_is_held_out():
+    names = tuple(f"alphabet {number:02}/character" for number in range(30))
+    assert len(held_out_alphabets(Split(np.zeros((30, 1, 1, 1), np.uint8), names))) == 6
+
+
+@pytest.mark.parametrize(
+    "learner", [e for e in load_learners() if e.name.startswith("loss-")], ids=lambda e: e.loss
+)
+def test_every_loss_learns_to_tell_new_characters_apart(learner, drawn, reports, fresh_keras):
+    run = learn(learner, "demo", dataset=drawn)
+    assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
+    strict = next(score for score in run.metrics["scores"] if score["protocol"] == "strict")
+    assert binomtest(strict["correct"], strict["episodes"], 1 / 20, alternative="greater").pvalue < 1e-4
+    assert run.metrics["dataset"]["synthetic"]
+    assert run.metrics["images_seen"] == learner.images_seen(load_profile("demo"))
+
+
+def test_a_run_is_loaded_not_trained_again_and_repeats_to_the_byte(
+    drawn, reports, fresh_keras, monkeypatch, tmp_path
+):
+    learner = small("loss-triplet", steps_on_synthetic=4)
+    first = learn(learner, TINY)
+    made = (first.folder / "metrics.json").stat().st_mtime_ns
+    assert learn(learner, TINY).folder == first.folder
+    assert (first.folder / "metrics.json").stat().st_mtime_ns == made
+    assert find_learned(learner, load_profile(TINY), 0).run_id == first.run_id
+    assert find_learned(learner, load_profile(TINY), 1) is None
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "again"))
+    second = learn(learner, TINY)
+    assert second.folder.name == first.folder.name
+    assert second.metrics["scores"] == first.metrics["scores"]
+    assert second.history["loss"].tolist() == first.history["loss"].tolist()
