@@ -13,8 +13,6 @@ import lzma
 import os
 import secrets
 import struct
-import time
-import warnings
 import zipfile
 import zlib
 from collections import defaultdict
@@ -24,12 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import requests
 from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from . import data, paths
+from . import data, download, paths
 from .errors import DataError
 
 
@@ -56,8 +53,6 @@ URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 SOURCE = "Omniglot (Lake, Salakhutdinov and Tenenbaum, 2015), https://github.com/brendenlake/omniglot"
 ZIPS = "images_background.zip and images_evaluation.zip"
 CACHE_NAME = "omniglot.npz"
-TRIES = 4  # how often one call asks for a file before it gives up
-PAUSE = 0.5  # seconds before the second try; doubles each time
 LARGEST_FILE = 100_000  # bytes; a drawing takes about 250
 
 # What the zip, PNG and npy readers raise for bytes they cannot make sense of.
@@ -88,7 +83,7 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> data.Data
         if source is None and (dataset := _read_cache(cache)):  # built by another process in the meantime
             return dataset
         try:
-            dataset = read_folder(source or find_source() or download(folder))
+            dataset = read_folder(source or find_source() or fetch_both(folder))
         except DataError as error:
             if source is None and cache.exists():
                 raise DataError(
@@ -127,94 +122,20 @@ def read_folder(source: Path) -> data.Dataset:
 # --- the download ---------------------------------------------------------------------------------
 
 
-def download(folder: Path) -> Path:
+def fetch_both(folder: Path) -> Path:
     """Fetch both zips into `folder`, check their MD5, return the folder; intact zips there are kept.
 
     SIAMESE_OMNIGLOT_URL names a mirror. A download that stops is resumed, in this call or by the next.
     """
     base = os.environ.get("SIAMESE_OMNIGLOT_URL") or URL
     for archive in ARCHIVES.values():
-        _download_zip(f"{base.rstrip('/')}/{archive.name}.zip", archive.md5, folder)
+        download.fetch(
+            f"{base.rstrip('/')}/{archive.name}.zip",
+            folder,
+            md5=archive.md5,
+            instead=f"set SIAMESE_DATA_DIR to a folder that holds {ZIPS}",
+        )
     return folder
-
-
-def _download_zip(url: str, md5: str, folder: Path) -> None:
-    """Fetch one zip by pooch, which checks the MD5 before it gives the file its name."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # importing it warns in a notebook that has no widgets
-        import pooch
-
-    name = url.rpartition("/")[2]
-    part = folder / f"{name}.part"
-    instead = f"or set SIAMESE_DATA_DIR to a folder that holds {ZIPS}"
-    resumed = part.exists()
-    try:
-        try:
-            pooch.retrieve(url, f"md5:{md5}", name, folder, downloader=_resume)
-        except (
-            ValueError
-        ):  # a wrong MD5; the bytes from an earlier call may be to blame, so once more from zero
-            if not resumed:
-                raise
-            pooch.retrieve(url, f"md5:{md5}", name, folder, downloader=_resume)
-    except requests.RequestException as error:
-        if error.response is not None:
-            problem = f"{url} answered {error.response.status_code} {error.response.reason}: try again later"
-        elif part.exists() and (size := part.stat().st_size):
-            problem = f"the download of {url} stopped after {size:,} bytes: run again to go on from there"
-        else:
-            problem = (
-                f"cannot reach {url} ({type(error).__name__}): check the network and SIAMESE_OMNIGLOT_URL"
-            )
-        raise DataError(f"{problem}, {instead}.") from error
-    except ValueError as error:
-        raise DataError(
-            f"{url} sent something else than the published archive (MD5 {md5}): try again later, {instead}."
-        ) from error
-    except OSError as error:
-        raise _cannot_store(folder, error) from error
-
-
-def _resume(url: str, output_file: str, _: object) -> None:
-    """A downloader for pooch that goes on where the last one stopped: NAME.part grows until complete."""
-    part = Path(output_file).with_name(url.rpartition("/")[2] + ".part")
-    for attempt in range(TRIES):
-        try:
-            _append_rest(url, part)
-            break
-        except requests.RequestException as error:
-            refused = error.response is not None and error.response.status_code < 500
-            if refused or isinstance(error, ValueError) or attempt == TRIES - 1:  # ValueError: not a URL
-                raise
-            time.sleep(PAUSE * 2**attempt)
-    os.replace(part, output_file)
-
-
-def _append_rest(url: str, part: Path) -> None:
-    """Ask for the bytes that `part` lacks and append them; start over where the server does not resume."""
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with requests.get(url, headers=headers, stream=True, timeout=30) as response:
-        offered = response.headers.get("Content-Range", "")
-        if response.status_code == 416 and offered == f"bytes */{have}":
-            return  # nothing is missing
-        resumes = response.status_code == 206 and offered.startswith(f"bytes {have}-")
-        if not resumes and response.status_code in (
-            206,
-            416,
-        ):  # other bytes than these, or `part` is too long
-            part.unlink(missing_ok=True)
-            raise requests.ConnectionError("the server does not resume")
-        response.raise_for_status()
-        start = have if resumes else 0
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length else None
-        bar = tqdm(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, leave=False)
-        with bar, part.open("ab" if resumes else "wb") as file:
-            for chunk in response.iter_content(4096):  # a chunk cut off is lost, so keep them small
-                bar.update(file.write(chunk))
-    if total is not None and part.stat().st_size < total:
-        raise requests.ConnectionError("the connection was dropped")
 
 
 # --- reading and checking the drawings --------------------------------------------------------------
@@ -375,7 +296,7 @@ def _write_cache(path: Path, dataset: data.Dataset) -> None:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
     except OSError as error:
-        raise _cannot_store(path.parent, error) from error
+        raise download.cannot_store(path.parent, error) from error
     finally:  # after an error or Ctrl-C; when all went well it has its final name
         with suppress(OSError):
             unfinished.unlink()
@@ -389,18 +310,11 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         lock = FileLock(folder / ".omniglot.lock")
         lock.acquire()
     except OSError as error:
-        raise _cannot_store(folder, error) from error
+        raise download.cannot_store(folder, error) from error
     try:
         yield
     finally:
         lock.release()
-
-
-def _cannot_store(folder: Path, error: OSError) -> DataError:
-    return DataError(
-        f"cannot store Omniglot in {folder} ({error.strerror or error}): set SIAMESE_CACHE_DIR to a folder "
-        "that can be written and has 100 MB to spare."
-    )
 
 
 def _dataset(train: data.Split, val: data.Split) -> data.Dataset:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from siamese_utils import data, omniglot
+from siamese_utils import data, download, omniglot
 from siamese_utils.errors import DataError
 
 CHARACTERS = {
@@ -81,7 +81,7 @@ def small(monkeypatch):
     }
     monkeypatch.setattr(omniglot, "ARCHIVES", archives)
     monkeypatch.setattr(omniglot, "FINGERPRINT", data.fingerprint(splits["train"], splits["val"]))
-    monkeypatch.setattr(omniglot, "PAUSE", 0)
+    monkeypatch.setattr(download, "PAUSE", 0)
     monkeypatch.delenv("SIAMESE_DATA_DIR", raising=False)
     monkeypatch.setenv("SIAMESE_OMNIGLOT_URL", "http://127.0.0.1:9/nobody-listens-here")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -471,7 +471,7 @@ def test_a_dropped_connection_is_resumed(server, cache):
 
 
 def test_a_download_that_keeps_stopping_is_resumed_by_the_next_call(server, cache):
-    server.drops = omniglot.TRIES
+    server.drops = download.TRIES
     text = fails(
         "stopped after [0-9,]+ bytes: run again to go on from there, or set SIAMESE_DATA_DIR", None, cache
     )
@@ -519,7 +519,7 @@ def test_a_damaged_zip_in_the_cache_folder_is_fetched_again(server, cache):
     assert omniglot.load(cache_dir=cache).fingerprint == omniglot.FINGERPRINT
 
 
-@pytest.mark.parametrize(("status", "tries"), [(404, 1), (503, omniglot.TRIES)])
+@pytest.mark.parametrize(("status", "tries"), [(404, 1), (503, download.TRIES)])
 def test_a_servers_refusal_is_told(server, cache, status, tries):
     server.status = status
     fails(f"images_background.zip answered {status} .*set SIAMESE_DATA_DIR", None, cache)
@@ -537,18 +537,18 @@ def test_a_full_disk_during_the_download_is_reported(server, cache, monkeypatch)
     def refuse(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(omniglot, "_append_rest", refuse)
+    monkeypatch.setattr(download, "_append_rest", refuse)
     fails("cannot store Omniglot in .*No space left.*SIAMESE_CACHE_DIR", None, cache)
 
 
 def test_an_interrupted_download_leaves_only_its_part(server, cache, monkeypatch):
-    append_rest = omniglot._append_rest
+    append_rest = download._append_rest
 
     def interrupt(url, part):
         append_rest(url, part)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(omniglot, "_append_rest", interrupt)
+    monkeypatch.setattr(download, "_append_rest", interrupt)
     with pytest.raises(KeyboardInterrupt):
         omniglot.load(cache_dir=cache)
     assert names(cache) == ["images_background.zip.part"]
