@@ -115,6 +115,7 @@ def test_what_is_missing_or_wrong_says_what_to_do(archive, alone):
             one_shot_runs.load(path)
 
 
+@pytest.mark.slow
 def test_the_published_runs_and_the_baseline_that_comes_with_them():
     beside = Path(__file__).resolve().parents[2] / "shared" / "omniglot"
     folder = omniglot.find_source() or beside
