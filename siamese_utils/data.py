@@ -15,12 +15,14 @@ import numpy as np
 class Split:
     """One set of characters; the training and the evaluation set share no character and no alphabet.
 
-    images      (classes, drawers, height, width) uint8, 0 ink to 255 paper
+    images      (classes, drawers, height, width) uint8, 0 ink to 255 paper; a last axis of 3 where they are in colour
     characters  one name a class, "Alphabet/character"; sorted, so that class numbers mean the same everywhere
+    counts      how many images each class has, where that differs: the first so many of its row; None: all of them
     """
 
     images: np.ndarray
     characters: tuple[str, ...]
+    counts: tuple[int, ...] | None = None
 
     @property
     def alphabets(self) -> tuple[str, ...]:
@@ -54,6 +56,11 @@ class Dataset:
     def split(self, name: str) -> Split:
         """The split called "train" or "val"."""
         return {"train": self.train, "val": self.val}[name]
+
+
+def with_channels(images: np.ndarray) -> np.ndarray:
+    """(n, height, width) → (n, height, width, 1); images that have colours stay as they are."""
+    return images[..., None] if images.ndim == 3 else images
 
 
 def fingerprint(*splits: Split) -> str:

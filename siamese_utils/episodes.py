@@ -11,6 +11,7 @@ support images are the most similar to the query.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +50,7 @@ def draw_episodes(
     *,
     classes: int,
     drawers: int,
+    counts: Sequence[int] | None = None,
     ways: int,
     shots: int = 1,
     episodes: int,
@@ -56,9 +58,14 @@ def draw_episodes(
 ) -> Episodes:
     """Draw episodes from a split of (classes, drawers) images; the same seed gives every model the same episodes.
 
+    counts  (classes,) how many images each class has, where that differs. Nobody then says who made which: under
+            "strict", the support of the query's class is other images than the query.
+
     Raises ParamsError where the split is too small for the protocol.
     """
     rng = np.random.default_rng(seed)
+    if counts is not None:
+        return _uneven(rng, protocol, np.asarray(counts), ways, shots, episodes)
     target = rng.integers(0, ways, episodes)
     if protocol == "author":
         support_class = rng.integers(0, classes, (episodes, ways))
@@ -81,6 +88,40 @@ def draw_episodes(
     return Episodes(
         query=np.stack([query_class, query_drawer], axis=-1),
         support=np.stack([np.repeat(support_class[..., None], shots, axis=-1), support_drawer], axis=-1),
+        target=target,
+        protocol=protocol,
+    )
+
+
+def _uneven(
+    rng: np.random.Generator, protocol: Protocol, counts: np.ndarray, ways: int, shots: int, episodes: int
+) -> Episodes:
+    """Episodes from classes of different sizes."""
+    strict = protocol == "strict"
+    if strict and (ways > len(counts) or shots > counts.min() - 1):
+        raise ParamsError(
+            f"{ways}-way {shots}-shot episodes need at least {ways} classes of {shots + 1} images, but there are "
+            f"{len(counts)}, the smallest with {counts.min()}: lower ways or shots."
+        )
+    target = rng.integers(0, ways, episodes)
+    classes = len(counts)
+    support_class = (
+        _distinct(rng, classes, ways, episodes) if strict else rng.integers(0, classes, (episodes, ways))
+    )
+    row = np.arange(episodes)
+    query_class = support_class[row, target]
+    query = rng.integers(0, counts[query_class])
+    order = rng.random((episodes, ways, counts.max())) + (
+        np.arange(counts.max()) >= counts[support_class][..., None]
+    )
+    if strict:
+        order[row, target, query] = np.inf
+        images = np.argsort(order, axis=-1)[..., :shots]
+    else:
+        images = rng.integers(0, counts[support_class][..., None], (episodes, ways, shots))
+    return Episodes(
+        query=np.stack([query_class, query], axis=-1),
+        support=np.stack([np.repeat(support_class[..., None], shots, axis=-1), images], axis=-1),
         target=target,
         protocol=protocol,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import binomtest
 
+from .data import with_channels
 from .episodes import Episodes, Protocol, draw_episodes, judge
 
 if TYPE_CHECKING:
@@ -44,10 +45,9 @@ def wilson(correct: int, episodes: int) -> Score:
 
 
 def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.ndarray:
-    """Embeddings of images (n, height, width) uint8 → (n, embedding) float32, by the model's backbone."""
-    return np.asarray(
-        model.get_layer("backbone").predict(images[..., None], batch_size=batch_size, verbose=0), np.float32
-    )
+    """Embeddings of images (n, height, width[, colours]) uint8 → (n, embedding) float32, by the model's backbone."""
+    backbone = model.get_layer("backbone")
+    return np.asarray(backbone.predict(with_channels(images), batch_size=batch_size, verbose=0), np.float32)
 
 
 def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -61,19 +61,19 @@ def test_the_losses_differ_in_the_loss_and_in_nothing_else():
 
 def test_a_batch_is_a_function_of_seed_and_step(drawn):
     learner = small("loss-prototype", augmentation=Augmentation(rotate=10, shear=5, scale=0.1, shift=0.1))
-    images = drawn.train.images
-    first = ClassBatches(learner, images, seed=3, steps=2)
+    split = drawn.train
+    first = ClassBatches(learner, split, seed=3, steps=2)
     batches = [first[0], first[1]]
     first.on_epoch_end()
     batches += [first[0], first[1]]
     for step, (pixels, classes) in enumerate(batches):
-        again, same = batch_of_step(learner, images, 3, step)
+        again, same = batch_of_step(learner, split, 3, step)
         np.testing.assert_array_equal(pixels, again)
         np.testing.assert_array_equal(classes, same)
-        assert pixels.shape == (15, *images.shape[2:], 1)
+        assert pixels.shape == (15, *split.images.shape[2:], 1)
         assert len(set(classes.tolist())) == 5
     assert not np.array_equal(batches[0][0], batches[2][0])
-    assert not np.array_equal(batches[0][0], batch_of_step(learner, images, 4, 0)[0])
+    assert not np.array_equal(batches[0][0], batch_of_step(learner, split, 4, 0)[0])
 
 
 def test_classes_and_drawers_are_drawn_without_replacement():
@@ -137,7 +137,7 @@ def test_the_rate_warms_up_and_falls_to_zero():
 @pytest.mark.parametrize("name", ["loss-cross-entropy", "loss-prototype", "loss-cosine"])
 def test_the_kept_model_compares_as_the_training_did(name, drawn, tmp_path, fresh_keras):
     learner = small(name)
-    trainer = build_trainer(learner, 20, 8, steps=10, seed=1)
+    trainer = build_trainer(learner, (20, 20, 1), 8, steps=10, seed=1)
     model = build_siamese(learner, trainer)
     model.save(tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
@@ -165,7 +165,7 @@ def test_averaging_keeps_the_mean_of_the_weights(drawn, fresh_keras):
         model, history = train_learner(learner, split, seed=0, steps=12)
         assert history["step"].tolist() == list(range(1, 13))
         kernels.append(model.get_layer("backbone").get_layer("conv_1").get_weights()[0])
-    start = build_trainer(plain, 20, 32, 12, 0).get_layer("conv_1").get_weights()[0]
+    start = build_trainer(plain, (20, 20, 1), 32, 12, 0).get_layer("conv_1").get_weights()[0]
     assert 0 < np.abs(kernels[1] - start).mean() < np.abs(kernels[0] - start).mean()
 
 

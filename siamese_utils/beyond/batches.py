@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import keras, ops
+from ..data import Split, with_channels
 from ..errors import ParamsError
 from .learner import Augmentation, Learner
 
@@ -12,22 +13,35 @@ TURNS = 4  # a character and its three turns by 90°
 
 
 def draw_classes(
-    rng: np.random.Generator, *, classes: int, drawers: int, batch_classes: int, batch_images: int
+    rng: np.random.Generator,
+    *,
+    classes: int,
+    drawers: int | np.ndarray,
+    batch_classes: int,
+    batch_images: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Different classes (P,) and, for each, different drawers (P, K). ParamsError where there are too few."""
-    if batch_classes > classes or batch_images > drawers:
+    """Different classes (P,) and, for each, different drawers (P, K).
+
+    drawers  how many images a class has; one number, or (classes,) int where they differ
+    Raises ParamsError where there are fewer than the batch takes.
+    """
+    fewest = int(np.min(drawers))
+    if batch_classes > classes or batch_images > fewest:
         raise ParamsError(
             f"a batch of {batch_classes} classes with {batch_images} images each needs as many, but there are "
-            f"{classes} with {drawers}: lower `classes` or `images` of the learner."
+            f"{classes} with {fewest}: lower `classes` or `images` of the learner."
         )
     chosen = rng.permutation(classes)[:batch_classes]
-    return chosen, np.argsort(rng.random((batch_classes, drawers)), axis=1)[:, :batch_images]
+    order = rng.random((batch_classes, int(np.max(drawers))))
+    if not isinstance(drawers, int):
+        order += np.arange(order.shape[1]) >= drawers[chosen, None]  # what a class does not have comes last
+    return chosen, np.argsort(order, axis=1)[:, :batch_images]
 
 
 def take_turned(images: np.ndarray, classes: np.ndarray, drawers: np.ndarray) -> np.ndarray:
     """Images (P, K, size, size) of classes (P,), numbered turn · C + character, by drawers (P, K).
 
-    images (C, drawers, size, size); turn 1 is 90° counterclockwise.
+    images (C, drawers, size, size), or with a last axis of colours; turn 1 is 90° counterclockwise.
     """
     turn, character = np.divmod(classes, len(images))
     taken = images[character[:, None], drawers]
@@ -63,34 +77,35 @@ class ClassBatches(keras.utils.PyDataset):
     Every epoch goes on where the last one ended.
     """
 
-    def __init__(self, learner: Learner, images: np.ndarray, seed: int, steps: int):
+    def __init__(self, learner: Learner, split: Split, seed: int, steps: int):
         super().__init__()
-        self.learner, self.images, self.seed, self.steps, self.first = learner, images, seed, steps, 0
+        self.learner, self.split, self.seed, self.steps, self.first = learner, split, seed, steps, 0
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, index: int):
-        return batch_of_step(self.learner, self.images, self.seed, self.first + index)
+        return batch_of_step(self.learner, self.split, self.seed, self.first + index)
 
     def on_epoch_end(self) -> None:
         self.first += self.steps
 
 
-def batch_of_step(learner: Learner, images: np.ndarray, seed: int, step: int):
+def batch_of_step(learner: Learner, split: Split, seed: int, step: int):
     """The batch of one training step: a function of seed and step alone."""
     rng = np.random.default_rng([seed, step])
-    characters, drawers, size = images.shape[:3]
+    turns = TURNS if learner.rotated_classes else 1
     chosen, by = draw_classes(
         rng,
-        classes=characters * (TURNS if learner.rotated_classes else 1),
-        drawers=drawers,
+        classes=split.classes * turns,
+        drawers=split.drawers if split.counts is None else np.tile(split.counts, turns),
         batch_classes=learner.classes,
         batch_images=learner.images,
     )
-    batch = take_turned(images, chosen, by).reshape(-1, size, size, 1).astype(np.float32)
+    taken = take_turned(split.images, chosen, by)
+    batch = with_channels(taken.reshape(-1, *taken.shape[2:])).astype(np.float32)
     if learner.augmentation:
-        maps = transforms(rng, learner.augmentation, len(batch), size)
+        maps = transforms(rng, learner.augmentation, len(batch), batch.shape[1])
         moved = ops.image.affine_transform(
             batch, maps, interpolation="bilinear", fill_mode="constant", fill_value=255
         )

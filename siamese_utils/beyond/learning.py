@@ -18,7 +18,7 @@ import pandas as pd
 from filelock import FileLock
 
 from ..backend import keras
-from ..data import Dataset, Split
+from ..data import Dataset, Split, with_channels
 from ..datasets import load_dataset
 from ..episodes import Protocol, draw_episodes
 from ..evaluation import answer, embed, score_of
@@ -35,6 +35,7 @@ LEARNER_VERSION = 1  # raise when batches, losses, networks or training change w
 EPISODE_SEED = 3_000
 VALIDATION_SEED = 0  # of the drawing of the alphabets that are held out of the background set
 VALIDATION_PART = 0.2  # of its alphabets: 6 of Omniglot's 30
+WAYS = 20  # fewer where a dataset has fewer classes
 EPOCHS = 20  # lines of a run's history
 
 PROTOCOLS: tuple[Protocol, ...] = ("strict", "author")
@@ -128,7 +129,8 @@ def splits(dataset: Dataset, held_out: HeldOut) -> tuple[Split, Split]:
 def _part(split: Split, chosen: np.ndarray) -> Split:
     """The classes of a split where `chosen` (classes,) bool is true."""
     names = tuple(name for name, wanted in zip(split.characters, chosen, strict=True) if wanted)
-    return Split(split.images[chosen], names)
+    counts = None if split.counts is None else tuple(np.array(split.counts)[chosen].tolist())
+    return Split(split.images[chosen], names, counts)
 
 
 def _train_and_evaluate(
@@ -190,9 +192,10 @@ def train_learner(
     progress: Callable[[Progress], None] | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train on a split's images → the siamese model, and a line for each part of the training: step, loss, seconds."""
-    size, classes = train.images.shape[-1], train.classes * (TURNS if learner.rotated_classes else 1)
+    shape = with_channels(train.images[0]).shape[1:]
+    classes = train.classes * (TURNS if learner.rotated_classes else 1)
     epochs = next(n for n in range(min(EPOCHS, steps), 0, -1) if steps % n == 0)
-    trainer = build_trainer(learner, size, classes, steps, seed)
+    trainer = build_trainer(learner, shape, classes, steps, seed)
     begun, lines = time.perf_counter(), []
 
     def after_epoch(epoch: int, logs: dict[str, float]) -> None:
@@ -202,7 +205,7 @@ def train_learner(
             progress(Progress(learner.name, seed, step, steps, logs["loss"]))
 
     trainer.fit(
-        ClassBatches(learner, train.images, seed, steps // epochs),
+        ClassBatches(learner, train, seed, steps // epochs),
         epochs=epochs,
         shuffle=False,
         verbose=0,
@@ -224,11 +227,12 @@ def one_shot_scores(
             protocol,
             classes=split.classes,
             drawers=split.drawers,
-            ways=20,
+            counts=split.counts,
+            ways=min(WAYS, split.classes),
             episodes=episodes,
             seed=[EPISODE_SEED, number],
         )
         correct = answer(model, embeddings, drawn)
-        scores.append({"protocol": protocol, "ways": 20, **score_of(correct).as_dict()})
+        scores.append({"protocol": protocol, "ways": drawn.ways, **score_of(correct).as_dict()})
         answers[protocol] = np.packbits(correct)
     return scores, answers

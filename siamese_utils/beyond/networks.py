@@ -10,14 +10,14 @@ from .learner import Learner, Network
 from .losses import LOSSES, cosine_softmax, cross_entropy
 
 
-def build_backbone(network: Network, size: int, seed: int, channels: int = 1) -> keras.Model:
-    """Images (n, size, size, channels), 0 ink to 255 paper → embeddings (n, d).
+def build_backbone(network: Network, shape: tuple[int, ...], seed: int) -> keras.Model:
+    """Images (n, *shape), shape (size, size, 1 or 3), 0 ink to 255 paper → embeddings (n, d).
 
     Pooling comes before BatchNorm: as ReLU and a BatchNorm with a positive scale keep the order of values, nothing but
     the batch's statistics changes, and there is a quarter of the values to normalize.
     """
     seeds = seeds_of(seed)
-    images = keras.Input((size, size, channels), name="image")
+    images = keras.Input(shape, name="image")
     features = layers.Rescaling(-1 / 255, 1.0, name="ink")(images)  # 0 paper to 1 ink
     for number, block in enumerate(network.blocks, start=1):
         features = layers.Conv2D(
@@ -120,12 +120,14 @@ class BatchLoss(keras.losses.Loss):
         return LOSSES[learner.loss](ops.reshape(embeddings, shape), **options)
 
 
-def build_trainer(learner: Learner, size: int, classes: int, steps: int, seed: int) -> keras.Model:
+def build_trainer(
+    learner: Learner, shape: tuple[int, ...], classes: int, steps: int, seed: int
+) -> keras.Model:
     """The compiled model of a learner's training: backbone, the loss's own layer, AdamW on a cosine.
 
     classes  how many there are to tell apart in training; only the softmax over all of them needs it
     """
-    backbone = build_backbone(learner.network, size, seed)
+    backbone = build_backbone(learner.network, shape, seed)
     output = backbone.output
     if learner.loss == "cross_entropy":
         output = EveryPair(name="l1_distance")(output)
