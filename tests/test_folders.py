@@ -106,7 +106,7 @@ def test_grey_images_among_colour_ones_are_named(tmp_path):
     [
         (lambda root: (root / "a/class1/0.jpg").write_bytes(b"no"), r"class1/0\.jpg is not a readable image"),
         (lambda root: cut(root / "a" / "class0" / "0.png"), r"class0/0\.png is not a readable image"),
-        (lambda root: write(root / "a" / "lonely" / "only.png", np.zeros((5, 5))), r"a/lonely has one image \(only\.png\)"),
+        (lambda root: write(root / "a/lonely/only.png", np.zeros((5, 5))), r"a/lonely has one image \(only\.png\)"),
         (lambda root: write(root / "loose.png", np.zeros((5, 5))), r"loose\.png lies in no class's folder"),
         (lambda root: write(root / "odd" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
         (lambda root: write(root / "a" / "b" / "c" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
