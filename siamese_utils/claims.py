@@ -215,6 +215,11 @@ def row_claim(experiment: Experiment) -> Claim | None:
     )
 
 
+def row_claims() -> dict[str, Claim]:
+    """What every row of Table 1 says, by the experiment's name."""
+    return {e.name: claim for e in load_matrix().experiments if (claim := row_claim(e))}
+
+
 @lru_cache
 def _as_run_counterparts() -> dict[str, str]:
     """The name of each network that was run otherwise than described → the name of the one that was run."""

@@ -35,6 +35,7 @@ class Test:
     p_refute: float
     estimates: tuple[Estimate, ...] = ()
     distance: float = np.nan  # in points, from the estimate to what would change the answer; for the power
+    parts: int = 1  # of how many comparisons this is the outcome, all of which would have to hold
 
     @property
     def p(self) -> float:
@@ -133,7 +134,7 @@ def _within(evidence: Evidence, terms: Sequence[Term], centre: float, reach: flo
     estimate = replace(estimate, mcnemar=None)  # asks for zero, not for the margins
     low, high = centre - reach, centre + reach
     confirm = max(estimate.p_above(low), estimate.p_below(high))
-    refute = min(1.0, 2 * min(estimate.p_below(low), estimate.p_above(high)))
+    refute = min(estimate.p_below(low), estimate.p_above(high))  # no truth lies beyond both
     return Test(confirm, refute, (estimate,), abs(abs(estimate.value - centre) - reach))
 
 
@@ -147,7 +148,7 @@ def _all_of(tests: Sequence[Test | None]) -> Test | None:
     refute = min(1.0, len(known) * refuting.p_refute)
     decisive = refuting if refute < weakest.p_confirm else weakest
     estimates = (decisive.estimates[0], *(t.estimates[0] for t in known if t is not decisive))
-    return Test(weakest.p_confirm, refute, estimates, decisive.distance)
+    return Test(weakest.p_confirm, refute, estimates, decisive.distance, len(known))
 
 
 def margin(one: str, other: str) -> float:

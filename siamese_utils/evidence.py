@@ -48,18 +48,22 @@ class Facts:
     ways: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     fingerprint: str = ""
+    silent: bool = False  # not one right answer under the strict protocol: every similarity ties
 
     @classmethod
     def of(cls, run: Run) -> Facts:
         """The facts of a finished run, read from its folder."""
         packed = run.answers()
-        scores = [s for s in run.metrics["scores"] if s["protocol"] == "author" and s["split"] == "val"]
+        on_val = [s for s in run.metrics["scores"] if s["split"] == "val"]
+        scores = [s for s in on_val if s["protocol"] == "author"]
+        strict = [s["correct"] for s in on_val if s["protocol"] == "strict" and s["ways"] > 1]
         return cls(
             run_id=run.run_id,
             answers={split: packed[f"author/{split}"] for split in ("train", "val")},
             ways={s["ways"]: (s["correct"], s["episodes"]) for s in scores},
             history=run.history,
             fingerprint=run.metrics["dataset"].get("fingerprint", ""),
+            silent=not any(strict),
         )
 
 
@@ -168,6 +172,11 @@ class Evidence:
             tuple(terms),
             self._mcnemar(terms, seeds),
         )
+
+    def is_silent(self, experiment: str) -> bool:
+        """Whether an experiment has runs, and none of them tells any two images from any other two."""
+        runs = self.facts.get(experiment, {})
+        return bool(runs) and all(facts.silent for facts in runs.values())
 
     def spread_at(self, percent: float) -> float:
         """The standard deviation between seeds that the pooled dispersion gives a val accuracy, in points."""

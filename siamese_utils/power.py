@@ -24,7 +24,7 @@ def needs(test: Test, tests: int) -> str:
     estimate = test.estimates[0]
     if len(estimate.seeds) < 2:
         return "One seed cannot tell a network from its luck: two or more would."
-    seen = f"{len(estimate.seeds)} seeds would show {detectable(estimate, tests):.1f} points"
+    seen = f"{len(estimate.seeds)} seeds find {detectable(estimate, tests):.1f} points four times in five"
     if (seeds := seeds_needed(estimate, test.distance, tests)) is not None:
         return f"About {seeds} seeds would decide it; {seen}."
     episodes = episodes_needed(estimate, test.distance, tests)

@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from .claims import load_claims
+from .claims import load_claims, row_claims
 from .evidence import Evidence
 from .params import Profile
 from .table1 import notes, table1, verdict_html
@@ -43,7 +43,7 @@ class Scoreboard:
     @cached_property
     def judgements(self) -> list[Judgement]:
         """The verdict on every claim, in the paper's order."""
-        return judge(load_claims(), self.evidence)
+        return judge(load_claims(), self.evidence, along_with=list(row_claims().values()))
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -54,10 +54,12 @@ class Scoreboard:
     def has_runs(self) -> bool:
         return self.evidence.most_seeds > 0
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many claims, as described, got which verdict; those that none got are left out."""
-        found = Counter(j.verdict for j in self.judgements if j.variant != "as run")
+    def counts(self, *, by_runs: bool) -> dict[str, int]:
+        """How many claims, as described, got which verdict; those that none got are left out.
+
+        by_runs  those that runs of ours decide; otherwise those that the author's log, arithmetic or counting does
+        """
+        found = Counter(j.verdict for j in self.judgements if j.variant != "as run" and j.by_runs == by_runs)
         return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
 
 
@@ -96,34 +98,25 @@ def scoreboard_html(board: Scoreboard) -> str:
 
 
 def counts_html(board: Scoreboard) -> str:
-    """How many claims got which verdict, as a row of figures."""
-    items = "".join(
-        f'<div class="{verdict.replace(" ", "-")}"><dt>{verdict_html(verdict)}</dt><dd>{count}</dd></div>'
-        for verdict, count in board.counts.items()
-    )
-    return f'<dl class="counts">{items}</dl>'
+    """How many claims got which verdict, as rows of figures."""
+    parts = []
+    for by_runs, heading in (
+        (True, "Judged by the runs of this profile"),
+        (False, "Settled by the author’s own log, by arithmetic, or by counting"),
+    ):
+        items = "".join(
+            f'<div class="{verdict.replace(" ", "-")}"><dt>{verdict_html(verdict)}</dt><dd>{count}</dd></div>'
+            for verdict, count in board.counts(by_runs=by_runs).items()
+        )
+        parts.append(f'<h4 class="counts">{heading}</h4><dl class="counts">{items}</dl>')
+    return "".join(parts)
 
 
 def claims_csv(board: Scoreboard) -> str:
     """Every verdict as a line of CSV, for those who want to compute with them; figures in points and %."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        [
-            "claim",
-            "section",
-            "variant",
-            "verdict",
-            "value",
-            "low",
-            "high",
-            "p_holm",
-            "seeds",
-            "episodes",
-            "paper_bears_out",
-            "run_ids",
-        ]
-    )
+    writer.writerow(CSV_COLUMNS)
     for j in board.judgements:
         e = j.estimate
         figures = ["" if np.isnan(x) else f"{x:.2f}" for x in (e.value, e.low, e.high)] if e else ["", "", ""]
@@ -139,7 +132,7 @@ def claims_csv(board: Scoreboard) -> str:
 
 def _why(judgement: Judgement) -> str:
     words = f"{judgement.words} {judgement.needs}".strip()
-    if not np.isnan(judgement.p) and judgement.verdict in ("reproduced", "direction only", "not reproduced"):
+    if not np.isnan(judgement.p):
         words += f" p {p_words(judgement.p)} after correction."
     if judgement.paper:
         words += f" The paper’s own figures {PAPER_WORDS[judgement.paper]}."

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .claims import row_claim
+from .claims import load_claims, row_claims
 from .errors import ParamsError
 from .evaluation import wilson
 from .evidence import Evidence, Term
@@ -53,7 +53,9 @@ def rows(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
     seeds, run_ids                                     how many seeds have run, and the runs' ids
     paper_difference                                   to the baseline, val, in points
     difference, difference_low, difference_high        ours, and its 95 % interval; see `evidence`
-    verdict, why                                       see `verdicts`; corrected for all rows of the table
+    verdict, why                                       see `verdicts`
+    apart                                              whether the paper's figure can be told from its baseline's
+    silent                                             whether it did not train at all: every similarity ties
     """
     evidence = Evidence.on_disk(profile)
     judged = judge_rows(evidence)
@@ -63,9 +65,9 @@ def rows(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
 
 
 def judge_rows(evidence: Evidence) -> dict[str, Judgement]:
-    """The verdict on every row of Table 1, by the experiment's name; Holm's correction over all of them."""
-    claims = {e.name: claim for e in load_matrix().experiments if (claim := row_claim(e))}
-    verdicts = judge(list(claims.values()), evidence, variants=False)
+    """The verdict on every row of Table 1, by the experiment's name; corrected along with the ledger's claims."""
+    claims = row_claims()
+    verdicts = judge(list(claims.values()), evidence, variants=False, along_with=load_claims())
     return dict(zip(claims, verdicts, strict=True))
 
 
@@ -113,6 +115,8 @@ def _line(evidence: Evidence, experiment: Experiment, judged: Judgement | None) 
         "difference_low": gap.low if gap else np.nan,
         "difference_high": gap.high if gap else np.nan,
         "verdict": said,
+        "apart": judged is not None and judged.claim.check.kind != "similar",
+        "silent": evidence.is_silent(experiment.name),
         "why": f"{judged.words} {judged.needs}".strip() if judged else "",
     }
 
@@ -209,8 +213,10 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
         words += (
             ")</span>"
             if np.isnan(line["paper_difference"])
-            else f"; paper {signed(line['paper_difference'])})</span>"
+            else f"; paper {signed(line['paper_difference'])}{'' if line['apart'] else ', within its noise'})</span>"
         )
+    if line["silent"]:
+        words += ' <span class="difference">did not train: all similarities tie</span>'
     seeds = (
         f"{line['seeds']} of {len(profile.seeds)}" if line["seeds"] < len(profile.seeds) else line["seeds"]
     )

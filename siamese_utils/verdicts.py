@@ -8,8 +8,8 @@ not testable        nothing that these runs leave could decide it, and why
 not run             an experiment that the claim needs has no run
 
 Every test has two one-sided p values, one that confirms and one that refutes. Twice the smaller is the claim's p;
-Holm's method corrects the p values of all claims together (S. Holm, Scandinavian Journal of Statistics 6, 1979), and
-0.05 decides.
+Holm's method corrects the p values of all claims and of Table 1's rows together, a test that several make counted once
+(S. Holm, Scandinavian Journal of Statistics 6, 1979), and 0.05 decides.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from .claims import Absolute, Against, Claim, Ordered
+from .claims import Absolute, Against, Claim, Counts, FirstLoss, Ordered, Parameters
 from .comparisons import CHANCE, Fact, Test, compare, compare_level, margin
 from .evidence import Estimate, Evidence, Term, Z, resolution
 from .params import load_experiment
 from .power import LEVEL, needs
-from .words import number, signed
+from .words import listed, number, signed
 
 Verdict: TypeAlias = Literal[
     "reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"
@@ -44,7 +44,8 @@ VERDICT_RULE = (
     "How a verdict comes about: each claim is one comparison of final accuracies (val, 1-shot 20-way, author’s "
     "protocol) on the same episodes for all networks. Its 95 % interval covers the choice of episodes and of seeds; a "
     "difference counts where the interval’s test and, for every seed, McNemar’s exact test agree, after Holm’s "
-    "correction for all claims together. “Similar” and given figures hold within what the paper’s own 250 episodes "
+    "correction for all claims and all rows of Table 1 together: an interval, which is not corrected, can leave out "
+    "zero while the verdict is undecided. “Similar” and given figures hold within what the paper’s own 250 episodes "
     "could tell apart, about ±8 points for a difference at 73 %, ±5.5 for one figure."
 )
 
@@ -71,23 +72,47 @@ class Judgement:
     paper: str = ""
     run_ids: tuple[str, ...] = ()
 
+    @property
+    def by_runs(self) -> bool:
+        """Whether runs of ours decide it; otherwise the author's log, arithmetic, or counting does."""
+        return not isinstance(self.claim.check, FirstLoss | Parameters | Counts)
 
-def judge(claims: Sequence[Claim], evidence: Evidence, *, variants: bool = True) -> list[Judgement]:
+
+def judge(
+    claims: Sequence[Claim], evidence: Evidence, *, variants: bool = True, along_with: Sequence[Claim] = ()
+) -> list[Judgement]:
     """The verdict on every claim, with Holm's correction over all of them.
 
-    variants   where text and run differ, judge a claim as described, and once more as run
+    variants     where text and run differ, judge a claim as described, and once more as run
+    along_with   other claims whose tests take part in the correction
+
+    A test that several claims make counts once.
     """
     asked = [pair for claim in claims for pair in (_variants(claim) if variants else [("", claim)])]
-    found = [compare(claim, evidence) for _, claim in asked]
-    levels = [compare_level(claim, evidence) for _, claim in asked]
-    tests = [test for test in (*found, *levels) if isinstance(test, Test)]
-    corrected = iter(holm([test.p for test in tests]))
-    p_found = [next(corrected) if isinstance(test, Test) else np.nan for test in found]
-    p_level = [next(corrected) if isinstance(test, Test) else np.nan for test in levels]
-    return [
-        _judgement(variant, claim, evidence, test, p, level, q, len(tests))
-        for (variant, claim), test, p, level, q in zip(asked, found, p_found, levels, p_level, strict=True)
-    ]
+    others = [claim for other in along_with for _, claim in _variants(other)]
+    found: dict[tuple[str, ...], Test | Fact | str | None] = {}
+    levels: dict[tuple[str, ...], Test | str | None] = {}
+    for claim in (*(claim for _, claim in asked), *others):
+        found[_test_key(claim)] = found.get(_test_key(claim)) or compare(claim, evidence)
+        levels[_level_key(claim)] = levels.get(_level_key(claim)) or compare_level(claim, evidence)
+    tests = {key: test for key, test in (*found.items(), *levels.items()) if isinstance(test, Test)}
+    p = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+    judgements = []
+    for variant, claim in asked:
+        test, level = _test_key(claim), _level_key(claim)
+        of_test, of_level = (found[test], p.get(test, np.nan)), (levels[level], p.get(level, np.nan))
+        judgements.append(_judgement(variant, claim, evidence, *of_test, *of_level, len(tests)))
+    return judgements
+
+
+def _test_key(claim: Claim) -> tuple[str, ...]:
+    """What makes two claims' tests the same test."""
+    return ("comparison", claim.check.model_dump_json())
+
+
+def _level_key(claim: Claim) -> tuple[str, ...]:
+    named = claim.check.experiments[:1] if claim.level is not None else ()
+    return ("figure", *named, str(claim.level))
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -134,8 +159,15 @@ def _judgement(
     run_ids = tuple(dict.fromkeys(i for e in found.estimates for i in e.run_ids))
     made = partial(made, estimate=estimate, p=p, run_ids=run_ids)
     words = estimate_words(estimate) if estimate else "Scatter of the checks, compared by an F test."
+    if found.parts > 1:
+        words = f"Of {found.parts} parts this one decides. {words}"
+    silent = [name for name in claim.check.experiments if evidence.is_silent(name)]
+    if silent:
+        words += f" {silent_words(silent)}"
     if evidence.profile.dataset == "synthetic":
         return made("not testable", f"Drawn characters say nothing about the paper. What came out: {words}")
+    if silent and isinstance(claim.check, Against) and claim.check.measure == "early":
+        return made("not testable", f"{silent_words(silent)} Nothing can be said of its speed.", p=np.nan)
     if not p < LEVEL:
         return made("undecided", words, needs=needs(found, tests))
     if found.p_refute < found.p_confirm:
@@ -162,6 +194,16 @@ def estimate_words(estimate: Estimate) -> str:
     seeds = "one seed" if len(estimate.seeds) == 1 else f"{len(estimate.seeds)} seeds"
     interval = "" if np.isnan(estimate.low) else f" ({ends})"
     return f"{contrast_words(estimate.terms)}: {value}{interval}, {seeds}, {estimate.episodes:,} episodes."
+
+
+def silent_words(names: Sequence[str]) -> str:
+    """That networks did not train: they have the same similarity for any two images."""
+    labels = listed([load_experiment(name).label for name in names])
+    labels = labels[0].upper() + labels[1:]
+    verb, them = ("does", "it gives") if len(names) == 1 else ("do", "they give")
+    return (
+        f"{labels} {verb} not train here at all: {them} any two images the same similarity, under every seed."
+    )
 
 
 def contrast_words(terms: Sequence[Term]) -> str:
