@@ -167,11 +167,11 @@ def over_logs(ours: Mapping[str, pd.DataFrame], logs: Mapping[str, pd.DataFrame]
         last = max(int(checks["iteration"].max()), 100)
         if label in logs:
             log = logs[label][logs[label]["iteration"] <= last]
-            ax.plot(log["iteration"], log["batch_loss"], "s--", color=ORANGE, fillstyle="none", markersize=5)
-        ax.plot(checks["iteration"], checks["batch_loss"], "o-", color=BLUE, markersize=4.5)
+            ax.plot(log["iteration"], log["batch_loss"], "s:", color=ORANGE, fillstyle="none", markersize=6)
+        ax.plot(checks["iteration"], checks["batch_loss"], "o:", color=BLUE, markersize=4)
         ax.set_title(label, fontsize=8)
-        ax.set_ylim(bottom=0)
         ax.margins(x=0.08)
+        ax.set_ylim(0, 1.12 * ax.dataLim.y1)
     for ax in axes[: len(ours)][::columns]:
         ax.set_ylabel("batch loss")
     for ax in axes[max(0, len(ours) - columns) : len(ours)]:
@@ -179,8 +179,8 @@ def over_logs(ours: Mapping[str, pd.DataFrame], logs: Mapping[str, pd.DataFrame]
     if ours:
         first = axes[0]
         handles = [
-            first.plot([], [], "o-", color=BLUE, markersize=4.5)[0],
-            first.plot([], [], "s--", color=ORANGE, fillstyle="none", markersize=5)[0],
+            first.plot([], [], "o:", color=BLUE, markersize=4)[0],
+            first.plot([], [], "s:", color=ORANGE, fillstyle="none", markersize=6)[0],
         ]
         figure.legend(
             handles, ["here, full protocol", "the author's log"], loc="outside upper center", ncols=2

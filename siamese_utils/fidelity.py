@@ -11,16 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .errors import DataError
 from .evaluation import wilson
+from .evidence import resolution
 from .params import Experiment, load_experiment, load_matrix, load_profile
 from .paths import reports_dir
 from .provenance import provenance
 from .results import run_folder, write_json
 from .training import Progress, first_iterations
-from .words import device_words, listed, number
+from .words import device_words, listed, number, signed
 
 LOG_COLUMNS = ("model", "iteration", "batch_loss", "train_accuracy_pct", "val_accuracy_pct")
 
@@ -34,7 +36,7 @@ def compare(
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
     """Train an experiment under the `paper` profile up to an iteration; CSV, JSON and a figure go to
-    reports/paper/fidelity. There is no figure of a single check.
+    reports/paper/fidelity. There is no figure of one or two checks.
 
     author_logs  a CSV with the columns of LOG_COLUMNS, or None: then only our curve is drawn. The run's checkpoint
     stays, and a full run goes on from there. Raises DataError where the logs cannot be read.
@@ -79,7 +81,7 @@ def compare(
             "provenance": origin,
         },
     )
-    if len(ours) > 1:
+    if len(ours) > 2:  # a curve
         _draw(ours, author, seed, origin, experiment.label).savefig(paths[2], dpi=130)
     return [path for path in paths if path.is_file()]
 
@@ -126,6 +128,47 @@ def kept_words(comparisons: dict[str, dict[str, Any]]) -> str:
     machines = listed(dict.fromkeys(device_words(c["provenance"]) for c in kept))
     commits = listed(dict.fromkeys((c["provenance"].get("commit") or "unknown")[:10] for c in kept))
     return f"Full protocol, Omniglot, 105×105 pixels, seed {seeds}, {machines}, commit {commits}."
+
+
+def agreement(comparisons: dict[str, dict[str, Any]]) -> str:
+    """How near earlier comparisons are to the author's logs, in sentences; those of other networks than his left out.
+
+    Two val accuracies of 250 episodes each agree where their difference is within its 95 % half-width.
+    """
+    starts, accuracies = [], []
+    later: list[tuple[float, str]] = []
+    for name, comparison in comparisons.items():
+        experiment = load_experiment(name)
+        if experiment.variant == "as described":  # what was run is another network
+            continue
+        for check in comparison["checks"]:
+            ours, his = check["batch_loss"], check.get("batch_loss_author")
+            if his is not None and check["iteration"] == 0:
+                starts.append(abs(ours - his))
+            elif his is not None:
+                later.append((100 * (ours / his - 1), experiment.label))
+            if check["iteration"] and check.get("val_accuracy_pct_author") is not None:
+                pair = check["val_accuracy_pct"], check["val_accuracy_pct_author"]
+                accuracies.append(abs(pair[0] - pair[1]) <= resolution(*pair))
+    if not starts:
+        return "No check of ours has a counterpart in the author’s logs here."
+    words = (
+        f"First batch: the losses of {len(starts)} networks differ from the logs by {max(starts):.2f} at most, "
+        f"by {float(np.median(starts)):.2f} in the middle."
+    )
+    if later:
+        middle = float(np.median([abs(off) for off, _ in later]))
+        worst, network = max(later, key=lambda pair: abs(pair[0]))
+        words += (
+            f" At the {len(later)} later checks, our batch loss is {middle:.0f} % off the author’s in the middle, and "
+            f"{signed(worst, 0)} % at most ({network})."
+        )
+    if accuracies:
+        words += (
+            f" {sum(accuracies)} of {len(accuracies)} later val accuracies agree within the noise of twice 250 "
+            "episodes."
+        )
+    return words
 
 
 def kept_table(comparisons: dict[str, dict[str, Any]]) -> pd.DataFrame:

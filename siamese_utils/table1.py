@@ -200,9 +200,10 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
     if line["variant"] != "same" and not np.isnan(line["paper_val"]):
         name += f' <span class="variant">({line["variant"]})</span>'
     figures = [line[c] for c in ("paper_train", "paper_val", "author_train", "author_val")]
+    labels = ("paper, train", "paper, val", "author’s log, train", "author’s log, val")
     cells = [
-        f'<td class="{kind}">{number(figure)}</td>'
-        for kind, figure in zip(("paper", "paper", "log", "log"), figures, strict=True)
+        f'<td class="{kind}" data-label="{label}">{number(figure)}</td>'
+        for kind, label, figure in zip(("paper", "paper", "log", "log"), labels, figures, strict=True)
     ]
     if not line["seeds"]:
         cells.append('<td colspan="5">not run</td>')
@@ -220,11 +221,12 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
     seeds = (
         f"{line['seeds']} of {len(profile.seeds)}" if line["seeds"] < len(profile.seeds) else line["seeds"]
     )
+    val = ours_words(line).replace(", ", "<br>").replace("–", f"{JOIN}–{JOIN}")
     cells += [
-        f'<td class="ours">{number(line["ours_train"])}</td>',
-        f'<td class="ours">{ours_words(line).replace(", ", "<br>").replace("–", f"{JOIN}–{JOIN}")}</td>',
-        f'<td class="ours">{number(line["strict_val"])}</td>',
-        f'<td class="ours">{seeds}</td>',
+        f'<td class="ours" data-label="here, train">{number(line["ours_train"])}</td>',
+        f'<td class="ours" data-label="here, val (95 %)">{val}</td>',
+        f'<td class="ours" data-label="here, strict val">{number(line["strict_val"])}</td>',
+        f'<td class="ours" data-label="seeds">{seeds}</td>',
         f'<td class="verdict" {LEFT}>{words}</td>',
     ]
     return f'<tr><th scope="row" {LEFT}>{name}</th>{"".join(cells)}</tr>'

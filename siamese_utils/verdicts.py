@@ -271,7 +271,8 @@ def _paper_answer(terms: Sequence[Term], kind: str, at: float, near: float) -> s
             value += term.weight * sign * percent
             variance += (resolution(percent) / Z) ** 2
     reach = Z * variance**0.5
-    if kind == "similar":  # a figure can be near within the noise; clearly apart is a no
-        return "yes" if abs(value - at) <= near else "no"
+    if kind == "similar":
+        apart = abs(value - at)
+        return "yes" if apart <= near else "no" if apart > near + reach else "within noise"
     side = value - at if kind == "above" else at - value
     return "yes" if side > reach else "no" if side < -reach else "within noise"

@@ -81,3 +81,22 @@ def test_the_full_protocol_starts_like_the_authors_run(reports):
     assert first["batch_loss"] == pytest.approx(first["batch_loss_author"], abs=0.15)
     assert second["batch_loss"] == pytest.approx(second["batch_loss_author"], rel=0.2)
     assert second["val_accuracy_pct"] > 20
+
+
+def test_agreement_is_counted_from_what_was_kept():
+    def check(iteration, ours, his, val, his_val):
+        keys = ("iteration", "batch_loss", "batch_loss_author", "val_accuracy_pct", "val_accuracy_pct_author")
+        return dict(zip(keys, (iteration, ours, his, val, his_val), strict=True))
+
+    kept = {
+        "baseline": {"checks": [check(0, 7.0, 7.06, 5, 4), check(100, 5.5, 5.0, 36, 32)]},
+        "mlp": {"checks": [check(0, 59.1, 59.2, 5, 4), check(100, 6.0, 12.0, 60, 20)]},
+        "without-batch-norm": {"checks": [check(0, 7.1, None, 5, 4), check(100, 205.0, None, 4, 6.8)]},
+        "dense-128": {"checks": [check(0, 4.5, 3.7, 5, 4)]},  # as described: another network than was run
+    }
+    words = fidelity.agreement(kept)
+    assert "2 networks differ from the logs by 0.10 at most, by 0.08 in the middle" in words
+    assert "2 later checks, our batch loss is 30 % off the author’s in the middle, and −50 % at most" in words
+    assert "(Dense (2048, 1024 and 512))" in words
+    assert "2 of 3 later val accuracies" in words
+    assert "No check" in fidelity.agreement({"dense-128": kept["dense-128"]})
