@@ -170,8 +170,8 @@ def over_logs(ours: Mapping[str, pd.DataFrame], logs: Mapping[str, pd.DataFrame]
             ax.plot(log["iteration"], log["batch_loss"], "s:", color=ORANGE, fillstyle="none", markersize=6)
         ax.plot(checks["iteration"], checks["batch_loss"], "o:", color=BLUE, markersize=4)
         ax.set_title(label, fontsize=8)
-        ax.margins(x=0.08)
-        ax.set_ylim(0, 1.12 * ax.dataLim.y1)
+        ax.set(xlim=(-0.08 * last, 1.08 * last), ylim=(0, 1.12 * ax.dataLim.y1))
+        ax.set_xticks(np.linspace(0, last, 3))
     for ax in axes[: len(ours)][::columns]:
         ax.set_ylabel("batch loss")
     for ax in axes[max(0, len(ours) - columns) : len(ours)]:

@@ -92,7 +92,7 @@ class Experiment(Strict):
     @property
     def label(self) -> str:
         """The row in the paper's words, with the variant where there are two."""
-        name = {"": "Baseline", "10,000 iterations": "Baseline, twice as long"}.get(self.row, self.row)
+        name = {"": "Baseline", "twice as long": "Baseline, twice as long"}.get(self.row, self.row)
         if self.section == "learning_rate":
             name = f"Learning rate {self.row}"
         return name if self.variant == "same" or self.paper is None else f"{name} ({self.variant})"

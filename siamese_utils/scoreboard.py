@@ -108,7 +108,7 @@ def counts_html(board: Scoreboard) -> str:
             f'<div class="{verdict.replace(" ", "-")}"><dt>{verdict_html(verdict)}</dt><dd>{count}</dd></div>'
             for verdict, count in board.counts(by_runs=by_runs).items()
         )
-        parts.append(f'<h4 class="counts">{heading}</h4><dl class="counts">{items}</dl>')
+        parts.append(f'<h4 class="counted">{heading}</h4><dl class="counts">{items}</dl>')
     return "".join(parts)
 
 
