@@ -22,7 +22,6 @@ from .errors import DataError
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 EVALUATION_PART = 0.2  # of the groups, or of the classes where there are no groups
 SPLIT_SEED = 0
-FEWEST_IMAGES = 2  # of a class: one to show and one to ask
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,12 @@ class Found:
         return "/" in next(iter(self.files))
 
 
-def find_images(root: Path) -> Found:
-    """Every image file under a folder, by class. Raises DataError with what to do where the layout is not clear."""
+def find_images(root: Path, fewest: int = 2) -> Found:
+    """Every image file under a folder, by class.
+
+    fewest  how many images a class must have: to train, one to show and one to ask
+    Raises DataError with what to do where the layout is not clear, or a class has too few.
+    """
     root = Path(root).expanduser().resolve()
     if not root.is_dir():
         raise DataError(f"there is no folder {root}: give one that holds a folder of images for each class.")
@@ -62,7 +65,7 @@ def find_images(root: Path) -> Found:
         )
     _refuse_twins(root, files)
     for name, paths in files.items():
-        if len(paths) < FEWEST_IMAGES:
+        if len(paths) < fewest:
             raise DataError(
                 f"class {name} has one image ({paths[0].name}), but a class needs one to show and one to ask: add "
                 "another, or remove the folder."
@@ -81,8 +84,8 @@ def load_folder(root: Path, size: int) -> Dataset:
     for name, paths in found.files.items():
         classes[name] = np.empty((len(paths), size, size, 3), np.uint8)
         for row, path in zip(classes[name], paths, strict=True):
-            image = _read(path)
-            row[:] = _square(image, size)
+            image = read_image(path)
+            row[:] = square(image, size)
             if image.mode == "L":
                 grey.append(path)
     total = sum(map(len, classes.values()))
@@ -136,7 +139,7 @@ def _split(classes: dict[str, np.ndarray], names: Iterable[str]) -> Split:
     return Split(images, names, None if len(set(counts)) == 1 else counts)
 
 
-def _read(path: Path) -> Image.Image:
+def read_image(path: Path) -> Image.Image:
     """One image, upright as its camera says, transparent parts white; mode L where it has no colour, else RGB."""
     try:
         with Image.open(path) as opened:
@@ -158,7 +161,7 @@ def _read(path: Path) -> Image.Image:
     return image.convert("L") if np.array_equal(red, green) and np.array_equal(red, blue) else image
 
 
-def _square(image: Image.Image, size: int) -> np.ndarray:
+def square(image: Image.Image, size: int) -> np.ndarray:
     """(size, size, 3) uint8, area-averaged, padded to a square in the median colour of its border."""
     image = image.convert("RGB")
     pixels = np.asarray(image)

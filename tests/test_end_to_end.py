@@ -43,7 +43,7 @@ def test_a_notebook_is_whole_quiet_and_has_its_parameters(name, executed):
     noise = [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
     assert not noise
     given = notebook.metadata.papermill.parameters
-    assert given["profile"] == str(TINY)
+    assert given["profile"] == TINY.name
     assert set(given) <= set(parameters_of(ROOT / "notebooks" / f"{name}.ipynb"))
 
 

@@ -29,16 +29,16 @@ def made_up_history(*_, **__):
         {"iteration": iteration, "batch_loss": 7.1 - iteration / 100, "mean_loss": 7, "learning_rate": 0.05}
         | accuracy
         | {"seconds": 1}
-        for iteration in (0, 100)
+        for iteration in (0, 100, 200)
     ]
 
 
 def test_the_comparison_leaves_numbers_and_a_figure_with_their_origin(log, reports, monkeypatch):
     monkeypatch.setattr(fidelity, "first_iterations", made_up_history)
-    table, described, figure = fidelity.compare(100, log)
-    assert list(pd.read_csv(table)["iteration"]) == [0, 100]
+    table, described, figure = fidelity.compare(200, log)
+    assert list(pd.read_csv(table)["iteration"]) == [0, 100, 200]
     content = json.loads(described.read_text())
-    assert [check["batch_loss_author"] for check in content["checks"]] == [7.0, 5.0]
+    assert [check["batch_loss_author"] for check in content["checks"]] == [7.0, 5.0, None]
     assert content["seed"] == 0
     assert {"commit", "backend", "device"} <= set(content["provenance"])
     assert figure.read_bytes().startswith(b"\x89PNG")
@@ -46,7 +46,7 @@ def test_the_comparison_leaves_numbers_and_a_figure_with_their_origin(log, repor
 
 def test_without_the_authors_log_ours_stands_alone(reports, monkeypatch):
     monkeypatch.setattr(fidelity, "first_iterations", made_up_history)
-    _, described, _ = fidelity.compare(100, None)
+    _, described, _ = fidelity.compare(200, None)
     content = json.loads(described.read_text())
     assert content["author_log"] is None
     assert "batch_loss_author" not in content["checks"][0]

@@ -510,7 +510,7 @@ def test_the_papers_own_resolution():
     [
         ("dense-128-drops", "yes"),  # 64 against 73.2
         ("without-dropout-drops", "within noise"),  # 66 against 73.2
-        ("baseline-fits", "no"),  # 81.3 on train, 73.2 on val
+        ("baseline-fits", "within noise"),  # 81.3 on train, 73.2 on val: 8.1 against a margin of 7.8
         ("baseline-is-best", "within noise"),  # 76.8 and 75.6 stand above it
         ("zeros-learn-nothing", "no"),  # 50 % is not chance
         ("lr-0.001-fluctuates", ""),

@@ -21,7 +21,7 @@ from ..backend import keras
 from ..data import Dataset, Split, with_channels
 from ..datasets import load_dataset
 from ..episodes import Protocol, draw_episodes
-from ..evaluation import answer, embed, score_of
+from ..evaluation import answer, embed, score_of, similarity
 from ..params import Profile, key_hash, load_profile
 from ..paths import reports_dir
 from ..provenance import code_version, provenance
@@ -29,7 +29,7 @@ from ..results import SCHEMA_VERSION, Run, dataset_fingerprint, finish, write_js
 from ..training import prepare_backend
 from .batches import TURNS, ClassBatches
 from .learner import Learner, load_learner
-from .networks import build_siamese, build_trainer
+from .networks import build_siamese, build_trainer, calibrated
 
 LEARNER_VERSION = 1  # raise when batches, losses, networks or training change what a run's numbers would be
 EPISODE_SEED = 3_000
@@ -150,6 +150,7 @@ def _train_and_evaluate(
     model, history = train_learner(learner, train, seed, steps, progress)
     seconds = time.perf_counter() - begun
     scores, answers = one_shot_scores(model, scored, profile.episodes)
+    model = calibrate(model, scored)
     partial = folder.with_name(folder.name + ".partial")
     partial.mkdir(exist_ok=True)
     write_json(partial / "config.json", key)
@@ -190,12 +191,14 @@ def train_learner(
     seed: int,
     steps: int,
     progress: Callable[[Progress], None] | None = None,
+    *,
+    reads: str = "drawings",
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train on a split's images → the siamese model, and a line for each part of the training: step, loss, seconds."""
     shape = with_channels(train.images[0]).shape[1:]
     classes = train.classes * (TURNS if learner.rotated_classes else 1)
     epochs = next(n for n in range(min(EPOCHS, steps), 0, -1) if steps % n == 0)
-    trainer = build_trainer(learner, shape, classes, steps, seed)
+    trainer = build_trainer(learner, shape, classes, steps, seed, reads)
     begun, lines = time.perf_counter(), []
 
     def after_epoch(epoch: int, logs: dict[str, float]) -> None:
@@ -212,6 +215,27 @@ def train_learner(
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)],
     )
     return build_siamese(learner, trainer), pd.DataFrame(lines)
+
+
+def calibrate(model: keras.Model, split: Split, pairs: int = 20_000) -> keras.Model:
+    """The model with the spread of its similarities on a split that it was not trained on: 101 quantiles each of
+    pairs of one class by two drawers, and of pairs of two classes."""
+    embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
+    rng = np.random.default_rng([EPISODE_SEED, 9])
+    counts = np.array(split.counts or [split.drawers] * split.classes)
+    left = rng.integers(0, split.classes, pairs)
+    others = (left + rng.integers(1, split.classes, pairs)) % split.classes
+    shown = rng.integers(0, counts[left])
+    another = (shown + rng.integers(1, counts[left])) % counts[left]
+    elsewhere = rng.integers(0, counts[others])
+
+    def spread(right: np.ndarray, drawn: np.ndarray) -> list[float]:
+        values = similarity(
+            model, embeddings[left * split.drawers + shown], embeddings[right * split.drawers + drawn]
+        )
+        return np.quantile(values, np.linspace(0, 1, 101)).round(6).tolist()
+
+    return calibrated(model, spread(left, another), spread(others, elsewhere))
 
 
 def one_shot_scores(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..backend import keras, layers, ops
@@ -10,15 +11,39 @@ from .learner import Learner, Network
 from .losses import LOSSES, cosine_softmax, cross_entropy
 
 
-def build_backbone(network: Network, shape: tuple[int, ...], seed: int) -> keras.Model:
-    """Images (n, *shape), shape (size, size, 1 or 3), 0 ink to 255 paper → embeddings (n, d).
+@keras.saving.register_keras_serializable(package="siamese_utils")
+class FromPixels(layers.Layer):
+    """Pixels 0 to 255 as the network takes them, and a note in its file of what it was trained on.
+
+    reads  "drawings": dark ink on light paper → 0 paper to 1 ink;  "pictures": anything else → −1 to 1
+    """
+
+    def __init__(self, reads: str, **options):
+        super().__init__(**options)
+        self.reads = reads
+
+    def call(self, inputs):
+        pixels = ops.cast(inputs, "float32")
+        return 1.0 - pixels / 255 if self.reads == "drawings" else pixels / 127.5 - 1.0
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "reads": self.reads}
+
+
+def build_backbone(
+    network: Network, shape: tuple[int, ...], seed: int, reads: str = "drawings"
+) -> keras.Model:
+    """Images (n, *shape), shape (size, size, 1 or 3), 0 to 255 → embeddings (n, d); `reads` as in `FromPixels`.
 
     Pooling comes before BatchNorm: as ReLU and a BatchNorm with a positive scale keep the order of values, nothing but
     the batch's statistics changes, and there is a quarter of the values to normalize.
     """
     seeds = seeds_of(seed)
     images = keras.Input(shape, name="image")
-    features = layers.Rescaling(-1 / 255, 1.0, name="ink")(images)  # 0 paper to 1 ink
+    features = FromPixels(reads, name="pixels")(images)
     for number, block in enumerate(network.blocks, start=1):
         features = layers.Conv2D(
             block.filters,
@@ -121,13 +146,13 @@ class BatchLoss(keras.losses.Loss):
 
 
 def build_trainer(
-    learner: Learner, shape: tuple[int, ...], classes: int, steps: int, seed: int
+    learner: Learner, shape: tuple[int, ...], classes: int, steps: int, seed: int, reads: str = "drawings"
 ) -> keras.Model:
     """The compiled model of a learner's training: backbone, the loss's own layer, AdamW on a cosine.
 
     classes  how many there are to tell apart in training; only the softmax over all of them needs it
     """
-    backbone = build_backbone(learner.network, shape, seed)
+    backbone = build_backbone(learner.network, shape, seed, reads)
     output = backbone.output
     if learner.loss == "cross_entropy":
         output = EveryPair(name="l1_distance")(output)
@@ -161,6 +186,33 @@ def build_siamese(learner: Learner, trainer: keras.Model) -> keras.Model:
     else:
         similarity = Similarity(learner.comparison, name="similarity")(embeddings)
     return keras.Model([left, right], similarity, name=trainer.name)
+
+
+@keras.saving.register_keras_serializable(package="siamese_utils")
+class Calibration(layers.Layer):
+    """Passes similarities on, and keeps how they are spread between images that the network was not trained on.
+
+    same, different  quantiles, in ascending order, of the similarities of two images of one class, and of two classes
+    """
+
+    def __init__(self, same: Sequence[float], different: Sequence[float], **options):
+        super().__init__(**options)
+        self.same, self.different = [float(x) for x in same], [float(x) for x in different]
+
+    def call(self, inputs):
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "same": self.same, "different": self.different}
+
+
+def calibrated(model: keras.Model, same: Sequence[float], different: Sequence[float]) -> keras.Model:
+    """The siamese model with a `Calibration` behind its similarity."""
+    layer = Calibration(same, different, name="calibration")
+    return keras.Model(model.inputs, layer(model.outputs[0]), name=model.name)
 
 
 def _last_of_backbone(learner: Learner) -> str:
