@@ -1,4 +1,5 @@
-"""The command line: `siamese data`, `run`, `batch`, `report`, `reproduce`, `status`, `scoreboard`, `fidelity`.
+"""The command line: `siamese data`, `run`, `batch`, `report`, `reproduce`, `status`, `scoreboard`, `fidelity`, and
+those of `commands`: `learn`, `embed`, `compare`, `classify`.
 
 Exit codes: 0 all went well, 1 a notebook failed, 2 wrong input or missing data (one sentence says what to do),
 130 interrupted (what was trained is kept; the same command goes on from there).
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from . import commands
 from .errors import SiameseError
 
 app = typer.Typer(
@@ -241,6 +243,9 @@ def fidelity(
         out.print(f"[bold]{name}[/]")
         for path in compare(iterations, author_logs, seed, name, tell=out.print):
             out.print(str(path), soft_wrap=True)
+
+
+commands.register(app)
 
 
 def main() -> None:

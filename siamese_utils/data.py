@@ -30,6 +30,11 @@ class Split:
         return tuple(name.rpartition("/")[0] for name in self.characters)
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """What is never torn apart between training and evaluation: each class's alphabet, or the class itself."""
+        return self.alphabets if any(self.alphabets) else self.characters
+
+    @property
     def classes(self) -> int:
         return self.images.shape[0]
 

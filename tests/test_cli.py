@@ -9,6 +9,7 @@ from conftest import TINY
 from siamese_utils import cli
 
 COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "scoreboard", "fidelity"]
+COMMANDS += ["learn", "embed", "compare", "classify"]
 
 
 def call(capsys, monkeypatch, *arguments):

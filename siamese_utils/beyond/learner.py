@@ -76,6 +76,12 @@ class Learner(Strict):
             raise ValueError("the loss cross_entropy and the comparison head go together")
         return self
 
+    def fitted_to(self, classes: int, fewest: int) -> Learner:
+        """The learner with batches no larger than a dataset of so many classes, the smallest with `fewest` images."""
+        return self.model_copy(
+            update={"classes": min(self.classes, classes), "images": min(self.images, fewest)}
+        )
+
     def steps_under(self, profile: Profile) -> int:
         """How many batches it trains on under a profile."""
         return self.steps_on_synthetic if profile.dataset == "synthetic" else self.steps

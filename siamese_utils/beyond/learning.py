@@ -22,6 +22,7 @@ from ..data import Dataset, Split, with_channels
 from ..datasets import load_dataset
 from ..episodes import Protocol, draw_episodes
 from ..evaluation import answer, embed, score_of, similarity
+from ..folders import load_folder
 from ..params import Profile, key_hash, load_profile
 from ..paths import reports_dir
 from ..provenance import code_version, provenance
@@ -60,9 +61,13 @@ def learn(
     *,
     held_out: HeldOut = "validation",
     dataset: Dataset | None = None,
+    folder: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """The finished run of a learner under a profile and seed; trained now if it is not on disk.
+
+    folder    train on the images of a folder (see `folders`) instead of the profile's dataset, with batches no larger
+              than it has classes
 
     held_out  "validation": trains on four fifths of the background alphabets and is scored on the others;
               "evaluation": trains on all of them and is scored on the evaluation set
@@ -71,27 +76,40 @@ def learn(
     DataError where the dataset cannot be had.
     """
     learner, profile = load_learner(learner), load_profile(profile)
-    folder, key = learned_folder(learner, profile, seed, held_out)
-    if folder.is_dir():
-        return Run(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
-        if not folder.is_dir():
-            _train_and_evaluate(folder, key, learner, profile, dataset or load_dataset(profile), progress)
+    fingerprint = dataset_fingerprint(profile)
+    if folder is not None:
+        dataset = load_folder(Path(folder), profile.image_size)
+        fingerprint = dataset.fingerprint
+        train, _ = splits(dataset, held_out)
+        turns = TURNS if learner.rotated_classes else 1
+        learner = learner.fitted_to(train.classes * turns, min(train.counts or [train.drawers]))
+    final, key = learned_folder(learner, profile, seed, held_out, fingerprint)
+    if final.is_dir():
+        return Run(final)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(final.with_name(f".{final.name}.lock")) as lock:
+        if not final.is_dir():
+            reads = "pictures" if folder is not None else "drawings"
+            _train_and_evaluate(
+                final, key, learner, profile, dataset or load_dataset(profile), reads, progress
+            )
     Path(lock.lock_file).unlink(missing_ok=True)
-    return Run(folder)
+    return Run(final)
 
 
 def learned_folder(
-    learner: Learner, profile: Profile, seed: int, held_out: HeldOut
+    learner: Learner, profile: Profile, seed: int, held_out: HeldOut, fingerprint: str | None = None
 ) -> tuple[Path, dict[str, Any]]:
-    """The folder of a run and the key it is named after: everything that determines its numbers."""
+    """The folder of a run and the key it is named after: everything that determines its numbers.
+
+    fingerprint  of the dataset; None for the profile's
+    """
     words = {"title", "source", "steps", "steps_on_synthetic"}
     key = {
         "version": LEARNER_VERSION,
         "learner": learner.model_dump(mode="json", exclude=words),
         "steps": learner.steps_under(profile),
-        "dataset": dataset_fingerprint(profile),
+        "dataset": fingerprint or dataset_fingerprint(profile),
         "image_size": profile.image_size,
         "episodes": profile.episodes,
         "held_out": held_out,
@@ -110,8 +128,9 @@ def find_learned(
 
 
 def held_out_alphabets(train: Split) -> tuple[str, ...]:
-    """The background alphabets for choices: a fifth of them, drawn with a fixed seed, sorted."""
-    alphabets = sorted(set(train.alphabets))
+    """The background alphabets for choices: a fifth of them, drawn with a fixed seed, sorted; classes without alphabets
+    each stand for themselves."""
+    alphabets = sorted(set(train.groups))
     count = max(1, round(VALIDATION_PART * len(alphabets)))
     drawn = np.random.default_rng(VALIDATION_SEED).permutation(len(alphabets))[:count]
     return tuple(sorted(alphabets[number] for number in drawn))
@@ -122,7 +141,7 @@ def splits(dataset: Dataset, held_out: HeldOut) -> tuple[Split, Split]:
     if held_out == "evaluation":
         return dataset.train, dataset.val
     train, held = dataset.train, set(held_out_alphabets(dataset.train))
-    outside = np.array([alphabet in held for alphabet in train.alphabets])
+    outside = np.array([group in held for group in train.groups])
     return _part(train, ~outside), _part(train, outside)
 
 
@@ -139,6 +158,7 @@ def _train_and_evaluate(
     learner: Learner,
     profile: Profile,
     dataset: Dataset,
+    reads: str,
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """Train, evaluate, and give the partial folder its final name."""
@@ -147,7 +167,7 @@ def _train_and_evaluate(
     prepare_backend(seed)
     train, scored = splits(dataset, key["held_out"])
     begun = time.perf_counter()
-    model, history = train_learner(learner, train, seed, steps, progress)
+    model, history = train_learner(learner, train, seed, steps, progress, reads=reads)
     seconds = time.perf_counter() - begun
     scores, answers = one_shot_scores(model, scored, profile.episodes)
     model = calibrate(model, scored)
@@ -165,7 +185,7 @@ def _train_and_evaluate(
             "profile": profile.name,
             "seed": seed,
             "held_out": key["held_out"],
-            "scored_on": sorted(set(scored.alphabets)),
+            "scored_on": sorted(set(scored.groups)),
             "dataset": {
                 "name": dataset.name,
                 "synthetic": dataset.synthetic,
