@@ -9,7 +9,7 @@ from siamese_utils.backend import keras, ops
 from siamese_utils.beyond.batches import ClassBatches, batch_of_step, draw_classes, take_turned, transforms
 from siamese_utils.beyond.learner import Augmentation, load_learner, load_learners
 from siamese_utils.beyond.learning import find_learned, held_out_alphabets, learn, splits, train_learner
-from siamese_utils.beyond.networks import build_siamese, build_trainer, warm_up_and_cosine
+from siamese_utils.beyond.networks import build_backbone, build_siamese, build_trainer, warm_up_and_cosine
 from siamese_utils.data import Split
 from siamese_utils.datasets import load_dataset
 from siamese_utils.errors import ParamsError
@@ -154,6 +154,19 @@ def test_the_kept_model_compares_as_the_training_did(name, drawn, tmp_path, fres
         assert said[2] == pytest.approx(1, abs=1e-5)
     else:
         np.testing.assert_allclose(said, -((left - right) ** 2).sum(axis=1), rtol=1e-4)
+
+
+def test_kochs_network_has_its_published_size(fresh_keras):
+    learner = load_learner("koch")
+    backbone = build_backbone(learner.network, (105, 105, 1), seed=0)
+    shapes = [backbone.get_layer(f"conv_{n}").output.shape[1:] for n in range(1, 5)]
+    assert shapes == [(96, 96, 64), (42, 42, 128), (18, 18, 128), (6, 6, 256)]
+    assert backbone.output.shape == (None, 4096)
+    assert (
+        backbone.count_params() + 4096 + 1 == 38_951_745
+    )  # by hand from the paper's Figure 4, the head's 4,097 with it
+    small_images = build_backbone(learner.network, (28, 28, 1), seed=0)
+    assert small_images.get_layer("flatten").output.shape == (None, 3 * 3 * 256)
 
 
 def test_averaging_keeps_the_mean_of_the_weights(drawn, fresh_keras):

@@ -37,6 +37,9 @@ class Network(Strict):
     embedding: int | None = Field(None, gt=0)
     activation: Literal["linear", "sigmoid"] = "linear"  # of the embedding's Dense layer
     dropout: float = Field(0.0, ge=0, lt=1)  # on the flattened features
+    unpadded_from: int | None = Field(
+        None, gt=0
+    )  # convolutions are padded on images smaller than this; None: always
 
 
 class Augmentation(Strict):

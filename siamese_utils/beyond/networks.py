@@ -43,12 +43,13 @@ def build_backbone(
     """
     seeds = seeds_of(seed)
     images = keras.Input(shape, name="image")
+    padding = "valid" if network.unpadded_from and shape[0] >= network.unpadded_from else "same"
     features = FromPixels(reads, name="pixels")(images)
     for number, block in enumerate(network.blocks, start=1):
         features = layers.Conv2D(
             block.filters,
             block.kernel,
-            padding="same",
+            padding=padding,
             use_bias=not network.batch_norm,
             kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
             name=f"conv_{number}",
