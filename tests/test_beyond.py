@@ -39,6 +39,7 @@ def test_a_wrong_row_says_where(tmp_path):
         ("title: Triplet", "titel: Triplet", "titel"),
         ("name: loss-triplet", "name: loss-prototype", "used twice: loss-prototype"),
         ("comparison: head", "comparison: cosine", "go together"),
+        ("steps: 500", "steps: 500\n  views: 3", "there is none"),
     ]:
         assert old in text
         path = tmp_path / "beyond.yaml"
@@ -52,7 +53,7 @@ def test_a_wrong_row_says_where(tmp_path):
 def test_the_losses_differ_in_the_loss_and_in_nothing_else():
     rows = [learner for learner in load_learners() if learner.name.startswith("loss-")]
     own = {"name", "title", "source", "loss", "loss_options", "normalize", "comparison"}
-    assert len(rows) == len({learner.loss for learner in rows}) == 8
+    assert len(rows) == len({learner.loss for learner in rows}) == 9
     assert len({learner.model_dump_json(exclude=own) for learner in rows}) == 1
 
 
@@ -154,6 +155,27 @@ def test_the_kept_model_compares_as_the_training_did(name, drawn, tmp_path, fres
         assert said[2] == pytest.approx(1, abs=1e-5)
     else:
         np.testing.assert_allclose(said, -((left - right) ** 2).sum(axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("comparison", ["euclidean", "cosine"])
+def test_an_embedding_of_several_views_is_their_mean(comparison, drawn, tmp_path, fresh_keras):
+    moves = Augmentation(rotate=10, shear=10, scale=0.2, shift=0.1)
+    learner = small("loss-prototype", comparison=comparison, augmentation=moves, views=4)
+    trainer = build_trainer(learner, (20, 20, 1), 8, steps=10, seed=1)
+    plain = build_siamese(learner.model_copy(update={"views": 1}), trainer)
+    build_siamese(learner, trainer).save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    images = drawn.val.images[:3, 0]
+    maps = np.array(model.get_layer("backbone").get_layer("views").maps, np.float32)
+    np.testing.assert_array_equal(maps[0], [1, 0, 0, 0, 1, 0, 0, 0])  # the image itself is one of them
+    means = []
+    for image in images:
+        each = ops.convert_to_numpy(plain.get_layer("backbone")(moved(image, maps)[..., None]))
+        means.append(
+            (each / np.linalg.norm(each, axis=1, keepdims=True) if comparison == "cosine" else each).mean(0)
+        )
+    np.testing.assert_allclose(embed(model, images), means, rtol=1e-3, atol=1e-5)
+    assert np.abs(maps[1:, [2, 5]]).max() > 0.1
 
 
 def test_kochs_network_has_its_published_size(fresh_keras):

@@ -70,6 +70,24 @@ def test_prototype_by_hand():
     assert value("prototype", LINE) == pytest.approx(expected, rel=1e-4)
 
 
+def test_supervised_contrastive_by_hand():
+    # directions 0, 0 and 90, 90 degrees: each anchor has its positive at cos 1, two negatives at cos 0
+    batch = np.array([[[2.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 5.0]]], np.float32)
+    expected = log(exp(3) + 2) - 3
+    assert value("supervised_contrastive", batch, scale=3.0) == pytest.approx(expected, rel=1e-4)
+
+
+def test_anchor_by_anchor(batch):
+    unit = batch.astype(float) / np.linalg.norm(batch, axis=-1, keepdims=True)
+    points = [(c, tuple(image)) for c, images in enumerate(unit) for image in images]
+    losses = []
+    for number, (c, x) in enumerate(points):
+        others = [point for index, point in enumerate(points) if index != number]
+        total = sum(exp(5 * np.dot(x, z)) for _, z in others)
+        losses.append(np.mean([-log(exp(5 * np.dot(x, z)) / total) for e, z in others if e == c]))
+    assert value("supervised_contrastive", batch, scale=5.0) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
 def test_cosine_softmax_by_hand():
     cosines, classes = np.array([[0.5, 0.0, 0.5], [1.0, -1.0, 0.0]], np.float32), np.array([0, 2])
     plain = [log(2 * exp(1) + 1) - 1, log(exp(2) + exp(-2) + 1)]

@@ -16,7 +16,8 @@ from ..errors import ParamsError
 from ..params import Profile, Strict, checked, params_dir, read_yaml
 
 LossName = Literal[
-    "contrastive", "cosine", "cross_entropy", "triplet", "hard_triplet", "quadruplet", "prototype", "cosine_softmax"
+    "contrastive", "cosine", "cross_entropy", "triplet", "hard_triplet", "quadruplet", "prototype",
+    "supervised_contrastive", "cosine_softmax",
 ]  # fmt: skip
 Comparison = Literal["euclidean", "cosine", "head"]
 
@@ -66,6 +67,9 @@ class Learner(Strict):
     images: int = Field(ge=2)  # of each class
     rotated_classes: bool  # every character turned by 90°, 180° and 270° is a class of its own
     augmentation: Augmentation | None
+    views: int = Field(
+        1, ge=1
+    )  # embeddings averaged, once trained: the image's and those of its moved copies
     rate: float = Field(gt=0)  # AdamW's, after the warm-up; falls to zero along a cosine
     warm_up: float = Field(ge=0, lt=1)  # part of the steps
     weight_decay: float = Field(ge=0)
@@ -77,6 +81,8 @@ class Learner(Strict):
     def _head_and_loss_agree(self) -> Learner:
         if (self.loss == "cross_entropy") != (self.comparison == "head"):
             raise ValueError("the loss cross_entropy and the comparison head go together")
+        if self.views > 1 and self.augmentation is None:
+            raise ValueError("views are moved by half of the augmentation, and there is none")
         return self
 
     def fitted_to(self, classes: int, fewest: int) -> Learner:

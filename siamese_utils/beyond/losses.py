@@ -118,6 +118,22 @@ def prototype(embeddings, shots: int = 1):
     return ops.mean(keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True))
 
 
+def supervised_contrastive(embeddings, scale: float = 10.0):
+    """Mean over anchors of the mean over their same pairs of −log softmax(scale · cos) over all other images.
+
+    The softmax of an anchor runs over every image of the batch but itself; scale is the inverse of the temperature.
+    Source: P. Khosla et al., "Supervised contrastive learning", NeurIPS 2020, equation 2. With one positive it is the
+    NT-Xent loss of Chen et al. (2020); summed inside the logarithm, the neighbourhood components analysis of
+    Goldberger et al. (2004).
+    """
+    classes, images, _ = embeddings.shape
+    unit = ops.normalize(_flat(embeddings), axis=-1)
+    logits = scale * ops.matmul(unit, ops.transpose(unit)) - 1e9 * np.eye(classes * images, dtype="float32")
+    logs = logits - ops.logsumexp(logits, axis=1, keepdims=True)
+    same, _ = _pairs(classes, images)
+    return -ops.sum(logs * same) / float(same.sum())
+
+
 def cosine_softmax(cosines, classes, scale: float = 16.0, margin: float = 0.0):
     """Cross-entropy of softmax over all training classes of scale · (cos − margin on the image's own class).
 
@@ -139,6 +155,7 @@ LOSSES = {
         hard_triplet,
         quadruplet,
         prototype,
+        supervised_contrastive,
         cosine_softmax,
     )
 }

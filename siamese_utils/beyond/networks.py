@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..backend import keras, layers, ops
 from ..models import AbsoluteDifference, jit_compile, seeds_of
+from .batches import transforms
 from .learner import Learner, Network
 from .losses import LOSSES, cosine_softmax, cross_entropy
 
@@ -126,6 +129,48 @@ class ClassDirections(layers.Layer):
         return {**super().get_config(), "classes": self.classes, "seed": self.seed}
 
 
+@keras.saving.register_keras_serializable(package="siamese_utils")
+class Views(layers.Layer):
+    """Every image moved by each of a few fixed affine maps: (n, size, size, c) → (n · maps, size, size, c)."""
+
+    def __init__(self, maps: Sequence[Sequence[float]], **options):
+        super().__init__(**options)
+        self.maps = [[float(number) for number in row] for row in maps]
+
+    def call(self, inputs):
+        count, shape = len(self.maps), ops.shape(inputs)
+        repeated = ops.repeat(inputs, count, axis=0)
+        maps = ops.tile(ops.convert_to_tensor(self.maps, dtype="float32"), (shape[0], 1))
+        return ops.image.affine_transform(
+            repeated, maps, interpolation="bilinear", fill_mode="constant", fill_value=255
+        )
+
+    def compute_output_shape(self, input_shape):
+        return (None, *input_shape[1:])
+
+    def get_config(self):
+        return {**super().get_config(), "maps": self.maps}
+
+
+@keras.saving.register_keras_serializable(package="siamese_utils")
+class MeanOfViews(layers.Layer):
+    """The mean over each image's views: (n · views, d) → (n, d); of their directions where `normalize`."""
+
+    def __init__(self, views: int, normalize: bool, **options):
+        super().__init__(**options)
+        self.views, self.normalize = views, normalize
+
+    def call(self, inputs):
+        each = ops.normalize(inputs, axis=-1) if self.normalize else inputs
+        return ops.mean(ops.reshape(each, (-1, self.views, inputs.shape[-1])), axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return (None, input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "views": self.views, "normalize": self.normalize}
+
+
 class BatchLoss(keras.losses.Loss):
     """One of `losses` as Keras calls it: (class numbers, the network's output for the batch) → scalar."""
 
@@ -180,6 +225,8 @@ def build_siamese(learner: Learner, trainer: keras.Model) -> keras.Model:
     backbone = keras.Model(
         trainer.input, trainer.get_layer(_last_of_backbone(learner)).output, name="backbone"
     )
+    if learner.views > 1:
+        backbone = _of_several_views(learner, backbone)
     left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
     embeddings = [backbone(left), backbone(right)]
     if learner.comparison == "head":
@@ -187,6 +234,21 @@ def build_siamese(learner: Learner, trainer: keras.Model) -> keras.Model:
     else:
         similarity = Similarity(learner.comparison, name="similarity")(embeddings)
     return keras.Model([left, right], similarity, name=trainer.name)
+
+
+def _of_several_views(learner: Learner, backbone: keras.Model) -> keras.Model:
+    """The backbone with embeddings averaged over the image itself and moved copies, by up to half the augmentation."""
+    assert learner.augmentation is not None  # the schema sees to it
+    half = learner.augmentation.model_copy(
+        update={part: 0.5 * reach for part, reach in learner.augmentation.model_dump().items()}
+    )
+    drawn = transforms(np.random.default_rng(0), half, learner.views - 1, backbone.input_shape[1])
+    as_it_is = np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32)
+    image = keras.Input(backbone.input_shape[1:], name="image")
+    views = Views(np.concatenate([as_it_is, drawn]).tolist(), name="views")(image)
+    network = keras.Model(backbone.input, backbone.output, name="network")
+    mean = MeanOfViews(learner.views, learner.comparison == "cosine", name="mean")(network(views))
+    return keras.Model(image, mean, name="backbone")
 
 
 @keras.saving.register_keras_serializable(package="siamese_utils")
