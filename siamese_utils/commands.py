@@ -32,8 +32,11 @@ def learn(
         ),
     ] = False,
     data: Annotated[
-        Path | None,
-        typer.Option(help="Train on a folder of class folders instead, or of groups of class folders."),
+        str | None,
+        typer.Option(
+            help="Train on a folder of class folders instead, or of groups of class folders; or on att-faces or "
+            "mini-imagenet."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Copy the trained model to this file.")

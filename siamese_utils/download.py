@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import warnings
@@ -16,10 +17,11 @@ TRIES = 4  # how often one call asks for a file before it gives up
 PAUSE = 0.5  # seconds before the second try; doubles each time
 
 
-def fetch(url: str, folder: Path, *, md5: str | None, instead: str) -> Path:
+def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = "") -> Path:
     """Fetch the file into `folder`, check its MD5 where one is given, return its path; an intact one there is kept.
 
     instead  what else the user can do, for the message: "set … to …"
+    name     the file's name, where the address does not end with it
 
     A download that stops is resumed, in this call or by the next. Raises DataError where the file cannot be had or
     stored, or is not the published one.
@@ -28,28 +30,27 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str) -> Path:
         warnings.simplefilter("ignore")  # importing it warns in a notebook that has no widgets
         import pooch
 
-    name = url.rpartition("/")[2]
+    name = name or url.rpartition("/")[2]
+    resume = functools.partial(_resume, name)
     part, known = folder / f"{name}.part", f"md5:{md5}" if md5 else None
     instead = f"or {instead}"
     resumed = part.exists()
     try:
         try:
-            pooch.retrieve(url, known, name, folder, downloader=_resume)
+            pooch.retrieve(url, known, name, folder, downloader=resume)
         except (
             ValueError
         ):  # a wrong MD5; the bytes from an earlier call may be to blame, so once more from zero
             if not resumed:
                 raise
-            pooch.retrieve(url, known, name, folder, downloader=_resume)
+            pooch.retrieve(url, known, name, folder, downloader=resume)
     except requests.RequestException as error:
         if error.response is not None:
             problem = f"{url} answered {error.response.status_code} {error.response.reason}: try again later"
         elif part.exists() and (size := part.stat().st_size):
             problem = f"the download of {url} stopped after {size:,} bytes: run again to go on from there"
         else:
-            problem = (
-                f"cannot reach {url} ({type(error).__name__}): check the network and SIAMESE_OMNIGLOT_URL"
-            )
+            problem = f"cannot reach {url} ({type(error).__name__}): check the network"
         raise DataError(f"{problem}, {instead}.") from error
     except ValueError as error:
         raise DataError(
@@ -63,14 +64,14 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str) -> Path:
 def cannot_store(folder: Path, error: OSError) -> DataError:
     """The error of a full disk, or a folder that cannot be written."""
     return DataError(
-        f"cannot store Omniglot in {folder} ({error.strerror or error}): set SIAMESE_CACHE_DIR to a folder "
-        "that can be written and has 100 MB to spare."
+        f"cannot store the data in {folder} ({error.strerror or error}): set SIAMESE_CACHE_DIR to a folder "
+        "that can be written and has room: Omniglot takes 100 MB."
     )
 
 
-def _resume(url: str, output_file: str, _: object) -> None:
+def _resume(name: str, url: str, output_file: str, _: object) -> None:
     """A downloader for pooch that goes on where the last one stopped: NAME.part grows until complete."""
-    part = Path(output_file).with_name(url.rpartition("/")[2] + ".part")
+    part = Path(output_file).with_name(f"{name}.part")
     for attempt in range(TRIES):
         try:
             _append_rest(url, part)

@@ -343,7 +343,7 @@ def test_a_cache_with_changed_bytes_is_never_believed(source, cache, data):
 
 def test_a_cache_folder_that_cannot_be_made_is_reported(source, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    fails("cannot store Omniglot in .*set SIAMESE_CACHE_DIR", source, tmp_path / "file" / "cache")
+    fails("cannot store the data in .*set SIAMESE_CACHE_DIR", source, tmp_path / "file" / "cache")
 
 
 @pytest.mark.parametrize(
@@ -538,7 +538,7 @@ def test_a_full_disk_during_the_download_is_reported(server, cache, monkeypatch)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(download, "_append_rest", refuse)
-    fails("cannot store Omniglot in .*No space left.*SIAMESE_CACHE_DIR", None, cache)
+    fails("cannot store the data in .*No space left.*SIAMESE_CACHE_DIR", None, cache)
 
 
 def test_an_interrupted_download_leaves_only_its_part(server, cache, monkeypatch):

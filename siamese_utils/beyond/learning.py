@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from .. import archives
 from ..backend import keras
 from ..data import Dataset, Split, with_channels
 from ..datasets import load_dataset
@@ -66,8 +67,8 @@ def learn(
 ) -> Run:
     """The finished run of a learner under a profile and seed; trained now if it is not on disk.
 
-    folder    train on the images of a folder (see `folders`) instead of the profile's dataset, with batches no larger
-              than it has classes
+    folder    train on the images of a folder (see `folders`), or on one of `archives` by name, instead of the profile's
+              dataset, with batches no larger than it has classes
 
     held_out  "validation": trains on four fifths of the background alphabets and is scored on the others;
               "evaluation": trains on all of them and is scored on the evaluation set
@@ -78,7 +79,9 @@ def learn(
     learner, profile = load_learner(learner), load_profile(profile)
     fingerprint = dataset_fingerprint(profile)
     if folder is not None:
-        dataset = load_folder(Path(folder), profile.image_size)
+        named = str(folder) in archives.ARCHIVES
+        size = profile.image_size
+        dataset = archives.load(str(folder), size) if named else load_folder(Path(folder), size)
         fingerprint = dataset.fingerprint
         train, _ = splits(dataset, held_out)
         turns = TURNS if learner.rotated_classes else 1
