@@ -78,8 +78,13 @@ class OneShot:
     @property
     def reads_drawings(self) -> bool:
         """Whether it was trained on dark ink on light paper, as opposed to pictures of any kind."""
-        layers = {layer.name: layer for layer in self.model.get_layer("backbone").layers}
-        return getattr(layers.get("pixels"), "reads", "drawings") == "drawings"
+        backbone = self.model.get_layer("backbone")
+        every = [
+            *backbone.layers,
+            *(inner for layer in backbone.layers for inner in getattr(layer, "layers", ())),
+        ]
+        kinds = [layer.reads for layer in every if layer.name == "pixels"]
+        return kinds in ([], ["drawings"])
 
     def read(self, image: ImageLike) -> np.ndarray:
         """One image as the model takes it: (size, size) uint8, or (size, size, 3).

@@ -216,3 +216,13 @@ def test_learn_on_a_folder_of_ones_own(capsys, monkeypatch, tmp_path, reports, f
     code, _, err = call(capsys, monkeypatch, "learn", "best")
     assert code == 2
     assert "no learner 'best'" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("reads", ["drawings", "pictures"])
+def test_a_model_of_several_views_knows_what_it_reads(reads, tmp_path, fresh_keras):
+    from siamese_utils.beyond.networks import build_siamese, build_trainer
+
+    learner = load_learner("beyond-3-minutes")
+    trainer = build_trainer(learner, (20, 20, 1), classes=8, steps=10, seed=0, reads=reads)
+    build_siamese(learner, trainer).save(tmp_path / "model.keras")
+    assert OneShot.load(tmp_path / "model.keras").reads_drawings == (reads == "drawings")

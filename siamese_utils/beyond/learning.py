@@ -8,6 +8,7 @@ reports/<profile>/beyond/; there is no checkpoint, as a run takes minutes.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,12 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from .. import archives
+from .. import archives, omniglot
 from ..backend import keras
 from ..data import Dataset, Split, with_channels
 from ..datasets import load_dataset
 from ..episodes import Protocol, draw_episodes
+from ..errors import DataError
 from ..evaluation import answer, embed, score_of, similarity
 from ..folders import load_folder
 from ..params import Profile, key_hash, load_profile
@@ -29,6 +31,7 @@ from ..paths import reports_dir
 from ..provenance import code_version, provenance
 from ..results import SCHEMA_VERSION, Run, dataset_fingerprint, finish, write_json
 from ..training import prepare_backend
+from . import one_shot_runs
 from .batches import TURNS, ClassBatches
 from .learner import Learner, load_learner
 from .networks import build_siamese, build_trainer, calibrated
@@ -173,6 +176,10 @@ def _train_and_evaluate(
     model, history = train_learner(learner, train, seed, steps, progress, reads=reads)
     seconds = time.perf_counter() - begun
     scores, answers = one_shot_scores(model, scored, profile.episodes)
+    within = benchmark(model, dataset) if key["held_out"] == "evaluation" else None
+    if within:
+        scores.append(within[0])
+        answers["within_alphabet"] = within[1]
     model = calibrate(model, scored)
     partial = folder.with_name(folder.name + ".partial")
     partial.mkdir(exist_ok=True)
@@ -206,6 +213,22 @@ def _train_and_evaluate(
     )
     model.save(partial / "model.keras")
     finish(partial, folder)
+
+
+def benchmark(model: keras.Model, dataset: Dataset) -> tuple[dict[str, Any], np.ndarray] | None:
+    """The score on Omniglot's official one-shot runs, and the packed answers (400 bits); None for other datasets, and
+    where the runs cannot be had: what is not scored is reported as not run."""
+    if dataset.fingerprint != omniglot.FINGERPRINT:
+        return None
+    try:
+        runs = one_shot_runs.load()
+    except DataError as error:
+        warnings.warn(f"the official one-shot runs are left out: {error}", stacklevel=2)
+        return None
+    score, correct = one_shot_runs.within_alphabet(model, runs)
+    return {"protocol": "within_alphabet", "ways": one_shot_runs.WAYS, **score.as_dict()}, np.packbits(
+        correct
+    )
 
 
 def train_learner(
