@@ -18,7 +18,7 @@ from .errors import ParamsError
 from .paths import project_root
 
 PAPER_ITERATIONS = 5000  # the length that a profile's `iterations` stands for (paper, Section 3.2)
-NOT_PROFILES = ("experiments", "claims", "beyond")  # what else lies in params/
+NOT_PROFILES = ("experiments", "claims", "beyond", "factorial", "published")  # what else lies in params/
 RECIPE_VERSION = 1  # raise when pairs, models, training or episodes change what a run's numbers would be
 
 

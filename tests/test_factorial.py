@@ -1,0 +1,79 @@
+"""The factorial: every combination, and effects that are recovered from made-up accuracies."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from siamese_utils.factorial import accuracies, cells, effects, find_cells, load_factorial
+from siamese_utils.params import load_experiment, load_profile
+from siamese_utils.training import run
+
+
+def made_up(value, seeds=2, noise=0.0):
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        [
+            {"a": a, "b": b, "c": c, "seed": s, "accuracy": value(a, b, c) + rng.normal(0, noise)}
+            for a, b, c in product((-1, 1), repeat=3)
+            for s in range(seeds)
+        ]
+    )
+
+
+def test_every_combination_is_an_experiment_of_its_own():
+    found = cells()
+    assert (
+        len({e.name for e in found.values()})
+        == len({e.recipe.model_dump_json() for e in found.values()})
+        == 16
+    )
+    first, last = found[(False,) * 4].recipe, found[(True,) * 4].recipe
+    assert (first.batch_norm, first.dropout, first.l2, first.embedding) == (False, 0, 0, 128)
+    assert first.learning_rate == load_experiment("lr-0.001").recipe.learning_rate
+    assert last == load_experiment("dense-512").recipe  # the paper's baseline but for the embedding
+    assert load_factorial().factors[0].name == "batch_norm"
+
+
+def test_effects_by_hand():
+    found = effects(made_up(lambda a, b, c: 40 + 5 * a - 2 * b + 3 * a * c, noise=1e-6))
+    by = {factors: row for factors, row in found.set_index("factors").iterrows()}
+    assert by[("a",)]["effect"] == pytest.approx(10, abs=1e-4)  # 45 minus 35
+    assert by[("b",)]["effect"] == pytest.approx(-4, abs=1e-4)
+    assert by[("c",)]["effect"] == pytest.approx(0, abs=1e-4)
+    assert by[("a", "c")]["effect"] == pytest.approx(6, abs=1e-4)  # a's effect is 16 and 4: half of 12
+    assert len(found) == 6
+
+
+def test_intervals_agree_with_a_regression():
+    import statsmodels.formula.api as smf
+
+    frame = made_up(lambda a, b, c: 40 + 5 * a - b * c, seeds=3, noise=2.0)
+    fit = smf.ols("accuracy ~ a * b * c", frame).fit()
+    found = effects(frame).set_index("factors")
+    for factors in [("a",), ("b", "c")]:
+        name = ":".join(factors)
+        row = found.loc[[factors]].iloc[0]
+        assert row["effect"] == pytest.approx(2 * fit.params[name])
+        assert [row["low"], row["high"]] == pytest.approx(list(2 * fit.conf_int().loc[name]))
+        assert row["p"] == pytest.approx(fit.pvalues[name])
+
+
+def test_an_incomplete_design_is_refused():
+    frame = made_up(lambda a, b, c: a)
+    for part in (frame.iloc[:-1], frame[frame["a"] > 0], frame[frame["seed"] == 0]):
+        with pytest.raises(ValueError, match="combinations"):
+            effects(part)
+
+
+def test_a_cell_runs_as_an_experiment(reports, fresh_keras, tiny):
+    profile = load_profile(tiny)
+    assert accuracies(profile).empty
+    first = cells()[(False, True, False, True)]
+    made = run(first, profile, seed=0)
+    frame = accuracies(profile)
+    assert frame[["batch_norm", "regularization", "learning_rate", "embedding"]].to_numpy().tolist() == [
+        [-1, 1, -1, 1]
+    ]
+    assert [found.run_id for found in find_cells(profile)] == [made.run_id]
