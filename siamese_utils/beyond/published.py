@@ -1,0 +1,102 @@
+"""What others have published on Omniglot, protocol by protocol, and ours beside it under the protocols that we run."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import Field, model_validator
+
+from ..params import Profile, Strict, checked, params_dir, read_yaml
+from ..results import Run
+from .learner import load_learner, load_learners
+from .learning import find_learned
+
+Protocol = Literal["within_alphabet", "random_split", "strict"]
+PRECISION = 1  # digits after the point, as published
+
+
+class About(Strict):
+    """A protocol: what a table of it is called, and what is measured."""
+
+    title: str
+    words: str
+
+
+class Result(Strict):
+    """One published figure: an error in % for within_alphabet, an accuracy in % otherwise."""
+
+    protocol: Protocol
+    name: str
+    value: float = Field(ge=0, le=100)
+    note: str
+    source: str = Field(min_length=1)
+    url: str = Field(pattern="^https?://")
+
+
+class Published(Strict):
+    """The whole of params/published.yaml."""
+
+    protocols: dict[Protocol, About]
+    results: tuple[Result, ...]
+
+    @model_validator(mode="after")
+    def _every_protocol_is_described(self) -> Published:
+        if missing := sorted({result.protocol for result in self.results} - set(self.protocols)):
+            raise ValueError(f"protocol without words: {', '.join(missing)}")
+        return self
+
+
+@lru_cache
+def load_published(path: Path | None = None) -> Published:
+    """The published figures; ParamsError where the file is not valid."""
+    path = path or params_dir() / "published.yaml"
+    return checked(Published, read_yaml(path), path)
+
+
+def evaluated(profile: Profile) -> list[Run]:
+    """The finished runs that looked at the evaluation set, learner by learner, under the profile's seeds."""
+    found = (
+        find_learned(learner, profile, seed, "evaluation")
+        for learner in load_learners()
+        for seed in profile.seeds
+    )
+    return [run for run in found if run]
+
+
+def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
+    """A line for each learner that was scored under the protocol: its mean over the seeds, the lowest and the highest."""
+    by_learner: dict[str, list[float]] = {}
+    for run in runs:
+        for score in run.metrics["scores"]:
+            if score["protocol"] == protocol:
+                accuracy = 100 * score["accuracy"]
+                value = 100 - accuracy if protocol == "within_alphabet" else accuracy
+                by_learner.setdefault(run.metrics["learner"], []).append(value)
+    lines = []
+    for name, values in by_learner.items():
+        spread = f", seeds {min(values):.1f} to {max(values):.1f}" if len(values) > 1 else ", one seed"
+        words = f"{load_learner(name).title} (here{spread})"
+        lines.append(
+            {"name": words, "value": sum(values) / len(values), "note": "", "source": "this companion"}
+        )
+    return lines
+
+
+def beside(protocol: Protocol, runs: list[Run]) -> pd.DataFrame:
+    """The published figures of one protocol with ours among them, the best first.
+
+    Columns: what it is, its figure in %, a note, the source.
+    """
+    published = [
+        {"name": r.name, "value": r.value, "note": r.note, "source": r.source}
+        for r in load_published().results
+        if r.protocol == protocol
+    ]
+    frame = pd.DataFrame([*published, *ours(protocol, runs)], columns=["name", "value", "note", "source"])
+    frame = frame.sort_values("value", ascending=protocol == "within_alphabet", kind="stable")
+    measure = "error in %" if protocol == "within_alphabet" else "accuracy in %"
+    frame["value"] = [f"{value:.{PRECISION}f}" for value in frame["value"]]
+    return frame.rename(columns={"name": "", "value": measure})

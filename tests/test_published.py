@@ -1,0 +1,55 @@
+"""The table of published results: sources, protocols that are never mixed, ours beside them."""
+
+import pytest
+
+from siamese_utils.beyond.published import beside, load_published, ours
+from siamese_utils.errors import ParamsError
+
+
+class Scored:
+    """A run that has these accuracies, and nothing else."""
+
+    def __init__(self, learner, **accuracies):
+        scores = [{"protocol": name, "ways": 20, "accuracy": value} for name, value in accuracies.items()]
+        self.metrics = {"learner": learner, "scores": scores}
+
+
+RUNS = [
+    Scored("beyond", strict=0.97, within_alphabet=0.95),
+    Scored("beyond", strict=0.98, within_alphabet=0.96),
+    Scored("loss-triplet", strict=0.80),
+]
+
+
+def test_ours_are_means_over_the_seeds_and_errors_where_the_benchmark_counts_errors():
+    (within,) = ours("within_alphabet", RUNS)
+    assert within["value"] == pytest.approx(4.5)
+    assert "seeds 4.0 to 5.0" in within["name"]
+    strict = ours("strict", RUNS)
+    assert [line["value"] for line in strict] == pytest.approx([97.5, 80])
+    assert "one seed" in strict[1]["name"]
+    assert ours("random_split", RUNS) == []
+
+
+def test_protocols_are_not_mixed_and_the_best_stands_first():
+    within = beside("within_alphabet", RUNS)
+    assert within.columns.tolist() == ["", "error in %", "note", "source"]
+    values = within["error in %"].astype(float).tolist()
+    assert values == sorted(values)
+    assert within["source"].eq("this companion").sum() == 1
+    strict = beside("strict", RUNS)
+    assert strict["accuracy in %"].tolist() == ["97.5", "80.0"]  # nobody else's, so nobody else's beside it
+    assert set(beside("random_split", RUNS)["source"]).isdisjoint({"this companion"})
+
+
+def test_every_published_figure_has_a_source_and_a_protocol(tmp_path):
+    published = load_published()
+    assert {r.protocol for r in published.results} == {"within_alphabet", "random_split"}
+    people = next(r for r in published.results if r.name == "People")
+    assert (people.protocol, people.value) == ("within_alphabet", 4.5)
+    path = tmp_path / "published.yaml"
+    path.write_text(
+        "protocols: {}\nresults:\n- {protocol: strict, name: a, value: 1, note: '', source: '', url: x}"
+    )
+    with pytest.raises(ParamsError, match=r"results\.0\.source.*results\.0\.url"):
+        load_published(path)
