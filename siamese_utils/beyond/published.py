@@ -67,7 +67,7 @@ def evaluated(profile: Profile) -> list[Run]:
 
 
 def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
-    """A line for each learner that was scored under the protocol: its mean over the seeds, the lowest and the highest."""
+    """A line for each learner scored under the protocol: the mean over its seeds, the lowest and the highest."""
     by_learner: dict[str, list[float]] = {}
     for run in runs:
         for score in run.metrics["scores"]:
