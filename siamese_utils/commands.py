@@ -79,6 +79,23 @@ def learn(
     out.print(f"model: {output or model}", soft_wrap=True)
 
 
+def factorial(
+    profile: Annotated[str, typer.Option("--profile", "-p", help="A profile's name or file.")] = "laptop",
+) -> None:
+    """Train the paper's details in all combinations (params/factorial.yaml); what is finished is not trained again."""
+    from .datasets import load_dataset
+    from .factorial import cells, load_factorial
+    from .params import load_profile
+    from .training import run
+
+    chosen = load_profile(profile)
+    wanted = [(cell, seed) for seed in load_factorial().seeds for cell in cells().values()]
+    dataset = load_dataset(chosen)
+    for number, (cell, seed) in enumerate(wanted, start=1):
+        found = run(cell, chosen, seed, dataset=dataset)
+        out.print(f"{number} of {len(wanted)}: {cell.row}, seed {seed}: {found.run_id}", soft_wrap=True)
+
+
 def embed(
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     model: ModelOption,
@@ -142,6 +159,7 @@ def classify(
 
 
 EXAMPLES: dict[Callable[..., None], str] = {
+    factorial: "`siamese factorial --profile laptop`",
     learn: "`siamese learn loss-prototype --profile laptop -o model.keras`",
     embed: "`siamese embed a.png b.png -m model.keras -o embeddings.csv`",
     compare: "`siamese compare a.png b.png -m model.keras`",

@@ -102,6 +102,21 @@ def accuracies(profile: Profile, design: Factorial | None = None) -> pd.DataFram
     return pd.DataFrame(lines, columns=[*names, "seed", "accuracy"])
 
 
+def is_complete(frame: pd.DataFrame, design: Factorial | None = None) -> bool:
+    """Whether every combination has run under every seed."""
+    design = design or load_factorial()
+    return len(frame) == len(cells(design)) * len(design.seeds)
+
+
+def not_run(profile: Profile, found: int) -> str:
+    """What a page says where the design is not complete."""
+    wanted = len(cells()) * len(load_factorial().seeds)
+    return (
+        f"<p>Not run: {found} of {wanted} runs of the factorial are finished under the profile {profile.name}. "
+        f"<code>siamese factorial --profile {profile.name}</code> trains the others.</p>"
+    )
+
+
 def effects(frame: pd.DataFrame) -> pd.DataFrame:
     """Main effects and interactions of two factors, in points, with 95 % intervals.
 

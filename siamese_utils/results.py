@@ -66,10 +66,10 @@ class Run:
         return self.config["seed"]
 
     def answers(self) -> dict[str, np.ndarray]:
-        """ "<protocol>/<split>" → (episodes,) bool, which of the final 20-way episodes were answered correctly."""
+        """ "<protocol>/<split>", or a learner's "<protocol>" → (episodes,) bool: which final episodes were answered."""
         with np.load(self.folder / "answers.npz") as packed:
             return {
-                name: np.unpackbits(packed[name], count=self.metrics["episodes"]).astype(bool)
+                name: np.unpackbits(packed[name])[: self.metrics["episodes"]].astype(bool)
                 for name in packed.files
             }
 

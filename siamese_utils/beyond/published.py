@@ -9,10 +9,9 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field, model_validator
 
-from ..params import Profile, Strict, checked, params_dir, read_yaml
+from ..params import Strict, checked, params_dir, read_yaml
 from ..results import Run
-from .learner import load_learner, load_learners
-from .learning import find_learned
+from .learner import load_learner
 
 Protocol = Literal["within_alphabet", "random_split", "strict"]
 PRECISION = 1  # digits after the point, as published
@@ -56,16 +55,6 @@ def load_published(path: Path | None = None) -> Published:
     return checked(Published, read_yaml(path), path)
 
 
-def evaluated(profile: Profile) -> list[Run]:
-    """The finished runs that looked at the evaluation set, learner by learner, under the profile's seeds."""
-    found = (
-        find_learned(learner, profile, seed, "evaluation")
-        for learner in load_learners()
-        for seed in profile.seeds
-    )
-    return [run for run in found if run]
-
-
 def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
     """A line for each learner scored under the protocol: the mean over its seeds, the lowest and the highest."""
     by_learner: dict[str, list[float]] = {}
@@ -83,6 +72,28 @@ def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
             {"name": words, "value": sum(values) / len(values), "note": "", "source": "this companion"}
         )
     return lines
+
+
+def costs(runs: list[Run]) -> pd.DataFrame:
+    """What each learner took: parameters, images seen, seconds of training (lowest to highest seed), processor."""
+    lines: dict[str, dict] = {}
+    for run in runs:
+        found = run.metrics
+        line = lines.setdefault(
+            found["learner"],
+            {
+                "": load_learner(found["learner"]).title,
+                "parameters": f"{found['parameters']:,}",
+                "images seen": f"{found['images_seen']:,}",
+                "seconds": [],
+                "processor": found["provenance"].get("processor") or "unknown",
+            },
+        )
+        line["seconds"].append(found["training_seconds"])
+    for line in lines.values():
+        low, high = min(line["seconds"]), max(line["seconds"])
+        line["seconds"] = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+    return pd.DataFrame(list(lines.values()))
 
 
 def beside(protocol: Protocol, runs: list[Run]) -> pd.DataFrame:

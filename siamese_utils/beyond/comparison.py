@@ -1,0 +1,121 @@
+"""Which loss helps: learners that differ in nothing else, compared on the episodes that they share.
+
+Accuracy is strict, 20-way 1-shot, on the background alphabets that were held out of the training. Intervals and tests
+are those of `evidence`: the episodes and the seeds both count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from ..evidence import Estimate, Evidence, Facts, Term
+from ..params import Profile
+from ..words import number, signed
+from .learner import Learner
+from .learning import HeldOut, find_learned
+
+PROTOCOL = "strict"
+
+
+def learned_evidence(
+    learners: Sequence[Learner], profile: Profile, held_out: HeldOut = "validation"
+) -> Evidence:
+    """The finished runs of learners under the profile's seeds, as `evidence` takes them."""
+    found = {
+        learner.name: {
+            seed: Facts(run.run_id, {"val": run.answers()[PROTOCOL]})
+            for seed in profile.seeds
+            if (run := find_learned(learner, profile, seed, held_out))
+        }
+        for learner in learners
+    }
+    return Evidence(profile, found)
+
+
+def compare(learners: Sequence[Learner], reference: str, evidence: Evidence) -> pd.DataFrame:
+    """One line a learner that has run, the best first: accuracy and difference to the reference in %, with intervals.
+
+    Columns: name, title, source, accuracy, low, high, by_seed (the seeds' accuracies), difference, difference_low,
+    difference_high, p (two-sided, Holm's correction over the learners; NaN for the reference and with a single seed).
+    """
+    lines = []
+    for learner in learners:
+        own = evidence.estimate([Term(1, learner.name)])
+        if own is None:
+            continue
+        line = {
+            "name": learner.name,
+            "title": learner.title,
+            "source": learner.source,
+            "accuracy": own.value,
+            "low": own.low,
+            "high": own.high,
+            "by_seed": [
+                100 * float(evidence.facts[learner.name][seed].answers["val"].mean()) for seed in own.seeds
+            ],
+        }
+        against = None
+        if learner.name != reference:
+            against = evidence.estimate([Term(1, learner.name), Term(-1, reference)])
+        lines.append({**line, **_difference(against)})
+    frame = pd.DataFrame(lines)
+    if frame.empty:
+        return frame
+    known = frame["p"].notna()
+    if known.any():
+        frame.loc[known, "p"] = multipletests(frame.loc[known, "p"], method="holm")[1]
+    return frame.sort_values("accuracy", ascending=False, ignore_index=True)
+
+
+def _difference(against: Estimate | None) -> dict[str, float]:
+    if against is None:
+        return {
+            "difference": float("nan"),
+            "difference_low": float("nan"),
+            "difference_high": float("nan"),
+            "p": float("nan"),
+        }
+    several = len(against.seeds) > 1
+    return {
+        "difference": against.value,
+        "difference_low": against.low,
+        "difference_high": against.high,
+        "p": min(1.0, 2 * min(against.p_above(0), against.p_below(0))) if several else float("nan"),
+    }
+
+
+def readable(frame: pd.DataFrame, first: str = "loss") -> pd.DataFrame:
+    """The comparison as text for a table; `first` names its first column."""
+    return pd.DataFrame(
+        {
+            first: frame["title"],
+            "accuracy": [
+                _with_interval(*line)
+                for line in zip(frame["accuracy"], frame["low"], frame["high"], strict=True)
+            ],
+            "seeds": [", ".join(number(value) for value in values) for values in frame["by_seed"]],
+            "to the reference": [
+                "reference" if pd.isna(value) else _signed_with_interval(value, low, high)
+                for value, low, high in zip(
+                    frame["difference"], frame["difference_low"], frame["difference_high"], strict=True
+                )
+            ],
+            "p (Holm)": ["" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in frame["p"]],
+            **({"source": frame["source"]} if len(set(frame["source"])) > 1 else {}),
+        }
+    )
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return (
+        number(value)
+        if pd.isna(low)
+        else f"{number(value)} ({number(max(low, 0))} to {number(min(high, 100))})"
+    )
+
+
+def _signed_with_interval(value: float, low: float, high: float) -> str:
+    return signed(value) if pd.isna(low) else f"{signed(value)} ({signed(low)} to {signed(high)})"

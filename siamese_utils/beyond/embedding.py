@@ -1,0 +1,74 @@
+"""A closer look at a trained model: a map of its embeddings, nearest neighbours, and the mistakes that it makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..episodes import Episodes
+from ..evaluation import embed, similarity
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..data import Split
+
+Item = tuple[int, int]  # class and drawer
+
+
+def embeddings_of(model: keras.Model, split: Split) -> np.ndarray:
+    """Every image of a split embedded: (classes, drawers, d) float32."""
+    flat = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
+    return flat.reshape(split.classes, split.drawers, -1)
+
+
+def places(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
+    """A map of the classes by t-SNE: (classes, drawers, d) → (classes, 2); near is alike, far means little.
+
+    Each class is the mean direction of its images. Source: L. van der Maaten and G. Hinton, JMLR 9, 2008; computed by
+    scikit-learn, with cosine distances.
+    """
+    from sklearn.manifold import TSNE
+
+    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=-1, keepdims=True), 1e-9)
+    means = unit.mean(axis=1)
+    perplexity = min(15.0, (len(means) - 1) / 3)
+    return TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed).fit_transform(means)
+
+
+def nearest(model: keras.Model, embeddings: np.ndarray, queries: np.ndarray, count: int = 8) -> np.ndarray:
+    """The images most similar to each query among all drawings by other people, the most similar first.
+
+    queries (rows, 2): class and drawer → (rows, count, 2)
+    """
+    classes, drawers, _ = embeddings.shape
+    flat = embeddings.reshape(classes * drawers, -1)
+    drawer = np.tile(np.arange(drawers), classes)
+    found = []
+    for query in queries:
+        own = np.broadcast_to(embeddings[query[0], query[1]], flat.shape)
+        values = np.where(drawer == query[1], -np.inf, similarity(model, own, flat))
+        best = np.argsort(-values, kind="stable")[:count]
+        found.append(np.stack(np.divmod(best, drawers), axis=1))
+    return np.array(found)
+
+
+def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> list[tuple[Item, Item, Item]]:
+    """The 1-shot episodes that are answered wrongly: query, right answer, given answer, in the episodes' order."""
+    query, support = episodes.query, episodes.support[:, :, 0]
+    shape = support.shape[:2]
+    left = np.broadcast_to(query[:, None], support.shape).reshape(-1, 2)
+    right = support.reshape(-1, 2)
+    values = similarity(
+        model, embeddings[left[:, 0], left[:, 1]], embeddings[right[:, 0], right[:, 1]]
+    ).reshape(shape)
+    wrong = []
+    for number in np.flatnonzero(values.argmax(axis=1) != episodes.target):
+        answer, given = support[number, episodes.target[number]], support[number, values[number].argmax()]
+        wrong.append((_item(query[number]), _item(answer), _item(given)))
+    return wrong
+
+
+def _item(pair: np.ndarray) -> Item:
+    return int(pair[0]), int(pair[1])

@@ -1,0 +1,84 @@
+"""The calls that the notebook beyond the paper makes: learn what is missing, have a trained model at hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from IPython.display import HTML, DisplayHandle
+
+from ..errors import ResultsError
+from ..notebook import Section
+from ..results import Run
+from .learner import Learner, load_learner, load_learners
+from .learning import HeldOut, Progress, find_learned, learn, splits, train_learner
+
+if TYPE_CHECKING:
+    import keras
+
+REFERENCE = "loss-cross-entropy"  # the paper's loss
+
+
+def loss_learners() -> list[Learner]:
+    """The learners that differ in their loss and in nothing else."""
+    return [learner for learner in load_learners() if learner.name.startswith("loss-")]
+
+
+def recipe_learners() -> list[Learner]:
+    """The three-minute recipe, and the same with one part left out."""
+    names = ("recipe-", "beyond-3-minutes")
+    found = [learner for learner in load_learners() if learner.name.startswith(names)]
+    return sorted(found, key=lambda learner: learner.name != "beyond-3-minutes")
+
+
+def final_learners() -> list[Learner]:
+    """The learners that are shown the evaluation set."""
+    return [learner for learner in load_learners() if learner.name.startswith("beyond")]
+
+
+def learn_missing(
+    section: Section, learners: Sequence[Learner], held_out: HeldOut = "validation"
+) -> list[Run]:
+    """The learners' runs under the section's seeds; those not on disk are trained now, with a line of progress."""
+    wanted = [(learner, seed) for learner in learners for seed in section.profile.seeds]
+    missing = [pair for pair in wanted if find_learned(pair[0], section.profile, pair[1], held_out) is None]
+    begun, line = time.perf_counter(), DisplayHandle()
+    line.display(_caption(f"{len(wanted) - len(missing)} of {len(wanted)} runs loaded from disk."))
+
+    for number, (learner, seed) in enumerate(missing, start=1):
+
+        def tell(now: Progress, number: int = number, learner: Learner = learner) -> None:
+            words = (
+                f"{learner.title}, seed {now.seed}, step {now.step:,} of {now.steps:,}, loss {now.loss:.3f}"
+            )
+            line.update(_caption(f"Training run {number} of {len(missing)}: {words}"))
+
+        learn(learner, section.profile, seed, held_out=held_out, dataset=section.dataset, progress=tell)
+    if missing:
+        seconds = f"{len(missing)} trained in {time.perf_counter() - begun:.0f} s"
+        line.update(
+            _caption(f"{len(wanted)} runs: {len(wanted) - len(missing)} loaded from disk, {seconds}.")
+        )
+    found = (find_learned(learner, section.profile, seed, held_out) for learner, seed in wanted)
+    return [run for run in found if run]
+
+
+def trained(section: Section, name: str) -> tuple[keras.Model, Run]:
+    """A learner's model and run under the section's first seed, from training on all background alphabets.
+
+    Committed runs come without weights: then it is trained again, from the same seed.
+    """
+    learner = load_learner(name)
+    run = learn(learner, section.profile, section.seed, held_out="evaluation", dataset=section.dataset)
+    try:
+        return run.model(), run
+    except ResultsError:
+        train, _ = splits(section.dataset, "evaluation")
+        model, _ = train_learner(learner, train, section.seed, run.metrics["steps"])
+        return model, run
+
+
+def _caption(words: str) -> HTML:
+    return HTML(f'<p class="caption">{escape(words)}</p>')
