@@ -6,9 +6,12 @@ One idea a module, read in this order: `params` → `data`, `datasets` → `pair
 The Keras backend is chosen here, before Keras is first imported: TensorFlow unless KERAS_BACKEND says otherwise.
 """
 
+import logging
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# it advises against compiling again for every new model and batch size, which here is what is meant
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 __version__ = "0.1.0"

@@ -130,7 +130,7 @@ def embedding_map(places: np.ndarray, split: Split, drawer: int = 0) -> Figure:
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     ax.margins(0.03)
     side = split.images.shape[2]
-    zoom = 0.62 * 28 / side * min(1.0, (700 / len(places)) ** 0.5)
+    zoom = 0.62 * 28 / side * min(1.8, (659 / len(places)) ** 0.5)
     for place, image in zip(places, split.images[:, drawer], strict=True):
         picture = np.zeros((*image.shape, 4))
         picture[..., 3] = 1 - image / 255  # paper is transparent, so neighbours do not hide one another
@@ -162,7 +162,7 @@ def neighbours(split: Split, queries: np.ndarray, nearest: np.ndarray) -> Figure
 def errors(split: Split, wrong: Sequence[tuple[tuple[int, int], tuple[int, int], tuple[int, int]]]) -> Figure:
     """Columns of three drawings: the query, the right answer, and the answer that was given; (class, drawer) each."""
     columns = max(1, len(wrong))
-    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
     axes = np.asarray(figure.subplots(3, columns, squeeze=False))
     for column, triple in enumerate(wrong):
         for ax, item, colour in zip(axes[:, column], triple, (INK, BLUE, ORANGE), strict=True):

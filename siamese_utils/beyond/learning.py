@@ -113,7 +113,8 @@ def learned_folder(
     words = {"title", "source", "steps", "steps_on_synthetic"}
     key = {
         "version": LEARNER_VERSION,
-        "learner": learner.model_dump(mode="json", exclude=words),
+        # what has its default is left out, so that a new field changes no older run
+        "learner": learner.model_dump(mode="json", exclude=words, exclude_defaults=True),
         "steps": learner.steps_under(profile),
         "dataset": fingerprint or dataset_fingerprint(profile),
         "image_size": profile.image_size,

@@ -11,6 +11,7 @@ from IPython.display import HTML, DisplayHandle
 
 from ..errors import ResultsError
 from ..notebook import Section
+from ..params import Profile
 from ..results import Run
 from .learner import Learner, load_learner, load_learners
 from .learning import HeldOut, Progress, find_learned, learn, splits, train_learner
@@ -21,21 +22,34 @@ if TYPE_CHECKING:
 REFERENCE = "loss-cross-entropy"  # the paper's loss
 
 
-def loss_learners() -> list[Learner]:
-    """The learners that differ in their loss and in nothing else."""
-    return [learner for learner in load_learners() if learner.name.startswith("loss-")]
+# built-in characters only show how everything works: a few learners are enough for that
+IN_THE_DEMO = {
+    REFERENCE,
+    "loss-triplet",
+    "loss-supervised-contrastive",
+    "beyond-3-minutes",
+    "recipe-without-turns",
+}
 
 
-def recipe_learners() -> list[Learner]:
-    """The three-minute recipe, and the same with one part left out."""
-    names = ("recipe-", "beyond-3-minutes")
-    found = [learner for learner in load_learners() if learner.name.startswith(names)]
-    return sorted(found, key=lambda learner: learner.name != "beyond-3-minutes")
+def loss_learners(profile: Profile) -> list[Learner]:
+    """The learners that differ in their loss and in nothing else; a few of them where the data are synthetic."""
+    return _learners(profile, "loss-")
 
 
-def final_learners() -> list[Learner]:
-    """The learners that are shown the evaluation set."""
-    return [learner for learner in load_learners() if learner.name.startswith("beyond")]
+def recipe_learners(profile: Profile) -> list[Learner]:
+    """The three-minute recipe, and the same with one part left out; a few of them where the data are synthetic."""
+    return _learners(profile, "beyond-3-minutes", "recipe-")
+
+
+def final_learners(profile: Profile) -> list[Learner]:
+    """The learners that are shown the evaluation set; one of them where the data are synthetic."""
+    return _learners(profile, "beyond")
+
+
+def _learners(profile: Profile, *beginnings: str) -> list[Learner]:
+    found = [learner for learner in load_learners() if learner.name.startswith(beginnings)]
+    return [e for e in found if profile.dataset != "synthetic" or e.name in IN_THE_DEMO]
 
 
 def learn_missing(
