@@ -7,8 +7,15 @@ from scipy.stats import binomtest
 
 from siamese_utils.backend import keras, ops
 from siamese_utils.beyond.batches import ClassBatches, batch_of_step, draw_classes, take_turned, transforms
-from siamese_utils.beyond.learner import Augmentation, load_learner, load_learners
-from siamese_utils.beyond.learning import find_learned, held_out_alphabets, learn, splits, train_learner
+from siamese_utils.beyond.learner import Augmentation, Block, load_learner, load_learners
+from siamese_utils.beyond.learning import (
+    find_learned,
+    held_out_alphabets,
+    learn,
+    learned_folder,
+    splits,
+    train_learner,
+)
 from siamese_utils.beyond.networks import build_backbone, build_siamese, build_trainer, warm_up_and_cosine
 from siamese_utils.data import Split
 from siamese_utils.datasets import load_dataset
@@ -55,6 +62,20 @@ def test_the_losses_differ_in_the_loss_and_in_nothing_else():
     own = {"name", "title", "source", "loss", "loss_options", "normalize", "comparison"}
     assert len(rows) == len({learner.loss for learner in rows}) == 9
     assert len({learner.model_dump_json(exclude=own) for learner in rows}) == 1
+
+
+def test_a_learner_may_have_its_own_image_size_on_omniglot_alone():
+    laptop, demo = load_profile("laptop"), load_profile("demo")
+    plain = load_learner("beyond-3-minutes").model_copy(update={"image_size": None})
+    larger = plain.model_copy(update={"image_size": 40})
+    assert plain.sized(laptop) == laptop
+    assert larger.sized(demo) == demo
+    assert larger.sized(laptop).image_size == 40
+    assert learned_folder(plain, demo, 0, "validation") == learned_folder(larger, demo, 0, "validation")
+    name, key = learned_folder(larger, laptop, 0, "validation")
+    assert key["image_size"] == 40
+    assert name != learned_folder(plain, laptop, 0, "validation")[0]
+    assert name.parent == learned_folder(plain, laptop, 0, "validation")[0].parent
 
 
 # --- batches ------------------------------------------------------------------------------------------
@@ -189,6 +210,14 @@ def test_kochs_network_has_its_published_size(fresh_keras):
     )  # by hand from the paper's Figure 4, the head's 4,097 with it
     small_images = build_backbone(learner.network, (28, 28, 1), seed=0)
     assert small_images.get_layer("flatten").output.shape == (None, 3 * 3 * 256)
+
+
+def test_a_block_may_stride_instead_of_pooling(fresh_keras):
+    network = load_learner("loss-prototype").network
+    blocks = (Block(filters=8, kernel=5, stride=2, pool=False), Block(filters=4))
+    backbone = build_backbone(network.model_copy(update={"blocks": blocks}), (40, 40, 1), seed=0)
+    assert backbone.get_layer("conv_1").output.shape == (None, 20, 20, 8)
+    assert backbone.output_shape == (None, 10 * 10 * 4)
 
 
 def test_averaging_keeps_the_mean_of_the_weights(drawn, fresh_keras):

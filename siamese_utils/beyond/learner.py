@@ -27,6 +27,7 @@ class Block(Strict):
 
     filters: int = Field(gt=0)
     kernel: int = Field(3, gt=0)
+    stride: int = Field(1, gt=0)
     pool: bool = True
 
 
@@ -65,6 +66,7 @@ class Learner(Strict):
     comparison: Comparison  # how two embeddings are compared when episodes are answered
     classes: int = Field(ge=2)  # of a batch
     images: int = Field(ge=2)  # of each class
+    image_size: int | None = Field(None, ge=8)  # of Omniglot's images, pixels a side; None: the profile's
     rotated_classes: bool  # every character turned by 90°, 180° and 270° is a class of its own
     augmentation: Augmentation | None
     views: int = Field(
@@ -90,6 +92,12 @@ class Learner(Strict):
         return self.model_copy(
             update={"classes": min(self.classes, classes), "images": min(self.images, fewest)}
         )
+
+    def sized(self, profile: Profile) -> Profile:
+        """The profile at the learner's own image size; the built-in characters stay as they are."""
+        if self.image_size is None or profile.dataset == "synthetic":
+            return profile
+        return profile.model_copy(update={"image_size": self.image_size})
 
     def steps_under(self, profile: Profile) -> int:
         """How many batches it trains on under a profile."""

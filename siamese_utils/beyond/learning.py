@@ -76,10 +76,11 @@ def learn(
     held_out  "validation": trains on four fifths of the background alphabets and is scored on the others;
               "evaluation": trains on all of them and is scored on the evaluation set
 
-    The profile gives dataset, image size and number of episodes. Raises ParamsError for names that do not exist,
-    DataError where the dataset cannot be had.
+    The profile gives dataset, number of episodes and, unless the learner has its own, image size. Raises ParamsError
+    for names that do not exist, DataError where the dataset cannot be had.
     """
-    learner, profile = load_learner(learner), load_profile(profile)
+    learner = load_learner(learner)
+    profile = learner.sized(load_profile(profile))
     fingerprint = dataset_fingerprint(profile)
     if folder is not None:
         named = str(folder) in archives.ARCHIVES
@@ -110,14 +111,14 @@ def learned_folder(
 
     fingerprint  of the dataset; None for the profile's
     """
-    words = {"title", "source", "steps", "steps_on_synthetic"}
+    words = {"title", "source", "steps", "steps_on_synthetic", "image_size"}
     key = {
         "version": LEARNER_VERSION,
         # what has its default is left out, so that a new field changes no older run
         "learner": learner.model_dump(mode="json", exclude=words, exclude_defaults=True),
         "steps": learner.steps_under(profile),
         "dataset": fingerprint or dataset_fingerprint(profile),
-        "image_size": profile.image_size,
+        "image_size": learner.sized(profile).image_size,
         "episodes": profile.episodes,
         "held_out": held_out,
         "seed": seed,

@@ -52,6 +52,7 @@ def build_backbone(
         features = layers.Conv2D(
             block.filters,
             block.kernel,
+            strides=block.stride,
             padding=padding,
             use_bias=not network.batch_norm,
             kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),

@@ -75,7 +75,8 @@ def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
 
 
 def costs(runs: list[Run]) -> pd.DataFrame:
-    """What each learner took: parameters, images seen, seconds of training (lowest to highest seed), processor."""
+    """What each learner took: image size in pixels, parameters, images seen, seconds of training (lowest to highest
+    seed), processor."""
     lines: dict[str, dict] = {}
     for run in runs:
         found = run.metrics
@@ -83,6 +84,7 @@ def costs(runs: list[Run]) -> pd.DataFrame:
             found["learner"],
             {
                 "": load_learner(found["learner"]).title,
+                "image": f"{run.config['image_size']}×{run.config['image_size']}",
                 "parameters": f"{found['parameters']:,}",
                 "images seen": f"{found['images_seen']:,}",
                 "seconds": [],

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from IPython.display import HTML, DisplayHandle
 
+from ..data import Dataset
+from ..datasets import load_dataset
 from ..errors import ResultsError
 from ..notebook import Section
 from ..params import Profile
@@ -69,7 +71,8 @@ def learn_missing(
             )
             line.update(_caption(f"Training run {number} of {len(missing)}: {words}"))
 
-        learn(learner, section.profile, seed, held_out=held_out, dataset=section.dataset, progress=tell)
+        dataset = _dataset(section, learner)
+        learn(learner, section.profile, seed, held_out=held_out, dataset=dataset, progress=tell)
     if missing:
         seconds = f"{len(missing)} trained in {time.perf_counter() - begun:.0f} s"
         line.update(
@@ -85,13 +88,20 @@ def trained(section: Section, name: str) -> tuple[keras.Model, Run]:
     Committed runs come without weights: then it is trained again, from the same seed.
     """
     learner = load_learner(name)
-    run = learn(learner, section.profile, section.seed, held_out="evaluation", dataset=section.dataset)
+    dataset = _dataset(section, learner)
+    run = learn(learner, section.profile, section.seed, held_out="evaluation", dataset=dataset)
     try:
         return run.model(), run
     except ResultsError:
-        train, _ = splits(section.dataset, "evaluation")
+        train, _ = splits(dataset, "evaluation")
         model, _ = train_learner(learner, train, section.seed, run.metrics["steps"])
         return model, run
+
+
+def _dataset(section: Section, learner: Learner) -> Dataset:
+    """The section's dataset, or the same at the learner's own image size."""
+    sized = learner.sized(section.profile)
+    return section.dataset if sized == section.profile else load_dataset(sized)
 
 
 def _caption(words: str) -> HTML:
