@@ -28,7 +28,7 @@ lab: $(VENV)/.ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 test: $(VENV)/.ready-dev ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.ready-dev ## slow checks on real Omniglot
 	$(BIN)/python -m pytest -m slow
