@@ -73,6 +73,9 @@ class Learner(Strict):
         1, ge=1
     )  # embeddings averaged, once trained: the image's and those of its moved copies
     rate: float = Field(gt=0)  # AdamW's, after the warm-up; falls to zero along a cosine
+    kernel_rate: float | None = Field(
+        None, gt=0
+    )  # of convolution kernels by Muon; None: AdamW's for them too
     warm_up: float = Field(ge=0, lt=1)  # part of the steps
     weight_decay: float = Field(ge=0)
     averaging: float = Field(ge=0, lt=1)  # of the weights, a step; 0 for none

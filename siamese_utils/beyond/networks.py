@@ -12,6 +12,7 @@ from ..models import AbsoluteDifference, jit_compile, seeds_of
 from .batches import transforms
 from .learner import Learner, Network
 from .losses import LOSSES, cosine_softmax, cross_entropy
+from .muon import Muon
 
 
 @keras.saving.register_keras_serializable(package="siamese_utils")
@@ -195,7 +196,7 @@ class BatchLoss(keras.losses.Loss):
 def build_trainer(
     learner: Learner, shape: tuple[int, ...], classes: int, steps: int, seed: int, reads: str = "drawings"
 ) -> keras.Model:
-    """The compiled model of a learner's training: backbone, the loss's own layer, AdamW on a cosine.
+    """The compiled model of a learner's training: backbone, the loss's own layer, AdamW or Muon on a cosine.
 
     classes  how many there are to tell apart in training; only the softmax over all of them needs it
     """
@@ -208,11 +209,12 @@ def build_trainer(
         output = ClassDirections(classes, seed=seed, name="directions")(output)
     model = keras.Model(backbone.input, output, name=learner.name.replace("-", "_"))
     averaging = {"use_ema": True, "ema_momentum": learner.averaging, "ema_overwrite_frequency": None}
-    optimizer = keras.optimizers.AdamW(
-        warm_up_and_cosine(learner.rate, steps, round(learner.warm_up * steps)),
-        weight_decay=learner.weight_decay,
-        **(averaging if learner.averaging else {}),
-    )
+    options: dict[str, Any] = {"weight_decay": learner.weight_decay, **(averaging if learner.averaging else {})}
+    rate = warm_up_and_cosine(learner.rate, steps, round(learner.warm_up * steps))
+    if learner.kernel_rate:
+        optimizer = Muon(rate, ratio=learner.kernel_rate / learner.rate, **options)
+    else:
+        optimizer = keras.optimizers.AdamW(rate, **options)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(optimizer, BatchLoss(learner), jit_compile=jit_compile())
     return model
