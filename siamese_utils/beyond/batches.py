@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backend import keras, ops
+from ..backend import ops
 from ..data import Split, with_channels
 from ..errors import ParamsError
 from .learner import Augmentation, Learner
@@ -71,28 +71,11 @@ def transforms(rng: np.random.Generator, augmentation: Augmentation, images: int
     return np.stack(rows, axis=-1).astype(np.float32)
 
 
-class ClassBatches(keras.utils.PyDataset):
-    """A learner's batches: images (P·K, size, size, 1) float32, 0 ink to 255 paper, class by class, and their classes.
-
-    Every epoch goes on where the last one ended.
-    """
-
-    def __init__(self, learner: Learner, split: Split, seed: int, steps: int):
-        super().__init__()
-        self.learner, self.split, self.seed, self.steps, self.first = learner, split, seed, steps, 0
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, index: int):
-        return batch_of_step(self.learner, self.split, self.seed, self.first + index)
-
-    def on_epoch_end(self) -> None:
-        self.first += self.steps
-
-
 def batch_of_step(learner: Learner, split: Split, seed: int, step: int):
-    """The batch of one training step: a function of seed and step alone."""
+    """The batch of one training step, a function of seed and step alone.
+
+    Images (P·K, size, size, 1 or 3) float32, 0 ink to 255 paper, class by class, and their classes (P·K,) int.
+    """
     rng = np.random.default_rng([seed, step])
     turns = TURNS if learner.rotated_classes else 1
     chosen, by = draw_classes(

@@ -32,7 +32,7 @@ from ..provenance import code_version, provenance
 from ..results import SCHEMA_VERSION, Run, dataset_fingerprint, finish, write_json
 from ..training import prepare_backend
 from . import one_shot_runs
-from .batches import TURNS, ClassBatches
+from .batches import TURNS, batch_of_step
 from .learner import Learner, load_learner
 from .networks import build_siamese, build_trainer, calibrated
 
@@ -248,20 +248,19 @@ def train_learner(
     epochs = next(n for n in range(min(EPOCHS, steps), 0, -1) if steps % n == 0)
     trainer = build_trainer(learner, shape, classes, steps, seed, reads)
     begun, lines = time.perf_counter(), []
-
-    def after_epoch(epoch: int, logs: dict[str, float]) -> None:
-        step = (epoch + 1) * steps // epochs
-        lines.append({"step": step, "loss": logs["loss"], "seconds": round(time.perf_counter() - begun, 1)})
-        if progress:
-            progress(Progress(learner.name, seed, step, steps, logs["loss"]))
-
-    trainer.fit(
-        ClassBatches(learner, train, seed, steps // epochs),
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)],
-    )
+    for step in range(steps):
+        # not `fit`: its epochs run on one core of two every now and then, as benchmarks/one_batch_at_a_time.py shows
+        batch = batch_of_step(learner, train, seed, step)
+        logs = trainer.train_on_batch(*batch, return_dict=True)
+        if (step + 1) % (steps // epochs) == 0:
+            seconds, loss = time.perf_counter() - begun, float(logs["loss"])  # the mean since the last line
+            lines.append({"step": step + 1, "loss": loss, "seconds": round(seconds, 1)})
+            trainer.reset_metrics()
+            if progress:
+                progress(Progress(learner.name, seed, step + 1, steps, loss))
+    trainer.optimizer.finalize_variable_values(
+        trainer.trainable_variables
+    )  # the averages, where there are any
     return build_siamese(learner, trainer), pd.DataFrame(lines)
 
 

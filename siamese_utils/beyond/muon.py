@@ -6,6 +6,7 @@ from ..backend import keras, ops
 
 STEPS = 5  # of the Newton–Schulz iteration
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of its quintic, chosen by its author for a steep slope at 0
+TINY = 1e-7
 RMS = 0.2  # of an update's numbers at rate 1, about that of AdamW's
 
 
@@ -41,16 +42,19 @@ class Muon(keras.optimizers.AdamW):
 def orthogonalized(matrix):
     """(n, m) → (n, m): the same singular vectors, and singular values near 1, by a Newton–Schulz iteration.
 
-    Its quintic a·σ + b·σ³ + c·σ⁵ takes every σ in (0, 1] to about 0.7 to 1.2, but for the very smallest.
+    Its quintic a·σ + b·σ³ + c·σ⁵ takes every σ in (0, 1] to about 0.7 to 1.2, but for the very smallest. A long matrix
+    costs no more than its Gram matrix: all steps are polynomials of that, and commute.
     """
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
-    wide = ops.transpose(matrix) if tall else matrix
-    wide = wide / (ops.norm(wide) + 1e-7)
+    gram = ops.matmul(ops.transpose(matrix), matrix) if tall else ops.matmul(matrix, ops.transpose(matrix))
+    size = ops.sqrt(ops.trace(gram)) + TINY  # no singular value is larger
+    identity = ops.eye(gram.shape[0])
+    square, factor = gram / ops.square(size), identity / size
     for _ in range(STEPS):
-        square = ops.matmul(wide, ops.transpose(wide))
-        wide = a * wide + ops.matmul(b * square + c * ops.matmul(square, square), wide)
-    return ops.transpose(wide) if tall else wide
+        quintic = a * identity + b * square + c * ops.matmul(square, square)
+        square, factor = ops.matmul(ops.matmul(quintic, square), quintic), ops.matmul(quintic, factor)
+    return ops.matmul(matrix, factor) if tall else ops.matmul(factor, matrix)
 
 
 def _is_kernel(variable) -> bool:

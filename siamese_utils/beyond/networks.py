@@ -209,7 +209,10 @@ def build_trainer(
         output = ClassDirections(classes, seed=seed, name="directions")(output)
     model = keras.Model(backbone.input, output, name=learner.name.replace("-", "_"))
     averaging = {"use_ema": True, "ema_momentum": learner.averaging, "ema_overwrite_frequency": None}
-    options: dict[str, Any] = {"weight_decay": learner.weight_decay, **(averaging if learner.averaging else {})}
+    options: dict[str, Any] = {
+        "weight_decay": learner.weight_decay,
+        **(averaging if learner.averaging else {}),
+    }
     rate = warm_up_and_cosine(learner.rate, steps, round(learner.warm_up * steps))
     if learner.kernel_rate:
         optimizer = Muon(rate, ratio=learner.kernel_rate / learner.rate, **options)

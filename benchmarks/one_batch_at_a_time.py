@@ -1,0 +1,79 @@
+"""Training by `fit` and by `train_on_batch`, side by side, with the three-minute learner's steps.
+
+    python benchmarks/one_batch_at_a_time.py --repeats 20
+
+The two take turns of four epochs. Look at the spread of `fit` too: on TensorFlow without a GPU an epoch of it runs on
+one core or on all, for as long as it lasts. Seconds of processor per second of clock tell which.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+
+from siamese_utils.backend import keras
+from siamese_utils.beyond.batches import batch_of_step
+from siamese_utils.beyond.learner import load_learner
+from siamese_utils.beyond.networks import build_trainer
+from siamese_utils.synthetic import draw_dataset
+
+EPOCHS, STEPS = 4, 8  # of a turn
+
+
+class Batches(keras.utils.PyDataset):
+    """The same batches as `fit` wants them."""
+
+    def __init__(self, *of):
+        super().__init__()
+        self.of = of
+
+    def __len__(self):
+        return STEPS
+
+    def __getitem__(self, step):
+        return batch_of_step(*self.of, step)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=28, help="pixels a side")
+    parser.add_argument("--repeats", type=int, default=20)
+    arguments = parser.parse_args()
+    learner = load_learner("beyond-3-minutes")
+    of = (learner, draw_dataset(size=arguments.size).train, 0)
+    shape = (arguments.size, arguments.size, 1)
+    model = build_trainer(learner, shape, classes=1, steps=10_000, seed=0)
+
+    def by_fit():
+        model.fit(Batches(*of), epochs=EPOCHS, shuffle=False, verbose=0)
+
+    def by_batch():
+        for step in range(EPOCHS * STEPS):
+            model.train_on_batch(*batch_of_step(*of, step))
+
+    ways = {"fit": by_fit, "train_on_batch": by_batch}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    cores: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(arguments.repeats + 1):
+        for name, way in ways.items():
+            begun, used = time.perf_counter(), sum(os.times()[:2])
+            way()
+            passed = time.perf_counter() - begun
+            if turn:  # the first compiles
+                seconds[name].append(passed / EPOCHS / STEPS)
+                cores[name].append((sum(os.times()[:2]) - used) / passed)
+    for name, each in seconds.items():
+        middle, low, high = statistics.median(each), min(each), max(each)
+        sys.stdout.write(
+            f"{name:15} {middle:.3f} s a step ({low:.3f} to {high:.3f}), "
+            f"{min(cores[name]):.1f} to {max(cores[name]):.1f} cores at work\n"
+        )
+    ratio = statistics.median(seconds["fit"]) / statistics.median(seconds["train_on_batch"])
+    sys.stdout.write(f"ratio           {ratio:.2f}\n")
+
+
+if __name__ == "__main__":
+    main()
