@@ -81,7 +81,7 @@ def test_the_learners_of_each_question():
     assert len(loss_learners(laptop)) == 9
     assert [e.name for e in final_learners(laptop)] == ["beyond-3-minutes", "beyond"]
     assert recipe_learners(laptop)[0].name == "beyond-3-minutes"
-    assert len({e.model_dump_json(exclude={"name", "title"}) for e in recipe_learners(laptop)}) == 7
+    assert len({e.model_dump_json(exclude={"name", "title"}) for e in recipe_learners(laptop)}) == 8
     assert 0 < len(loss_learners(demo)) < 9
     assert {e.name for e in recipe_learners(demo) + final_learners(demo)} < {e.name for e in load_learners()}
 
