@@ -88,6 +88,8 @@ def test_the_learners_of_each_question():
 
 def test_costs_name_the_slowest_and_the_fastest_seed():
     class Cost:
+        config = {"image_size": 40}
+
         def __init__(self, seconds):
             self.metrics = {
                 "learner": "beyond", "parameters": 1000, "images_seen": 5000, "training_seconds": seconds,
@@ -96,6 +98,7 @@ def test_costs_name_the_slowest_and_the_fastest_seed():
 
     (line,) = costs([Cost(580.4), Cost(601.0)]).to_dict("records")
     assert line["seconds"] == "580 to 601"
+    assert line["image"] == "40×40"
     assert line["parameters"] == "1,000"
 
 
