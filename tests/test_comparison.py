@@ -88,9 +88,8 @@ def test_the_learners_of_each_question():
 
 def test_costs_name_the_slowest_and_the_fastest_seed():
     class Cost:
-        config = {"image_size": 40}
-
         def __init__(self, seconds):
+            self.config = {"image_size": 40}
             self.metrics = {
                 "learner": "beyond", "parameters": 1000, "images_seen": 5000, "training_seconds": seconds,
                 "provenance": {"processor": "some CPU"},
