@@ -23,6 +23,8 @@ def scoreboard_markdown(full: Scoreboard, small: Scoreboard) -> str:
             "",
             *(f"- {sentence}" for sentence in learned(board)),
             "",
+            *_beyond_lines(small),
+            "",
             f"<details><summary>The claims, one by one, with their verdicts ({scale})</summary>",
             "",
             *_claim_lines(board),
@@ -58,6 +60,51 @@ def _table1_lines(full: Scoreboard, small: Scoreboard) -> list[str]:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _beyond_lines(board: Scoreboard) -> list[str]:
+    """The learners beyond the paper on the evaluation set: a column a protocol, never an average over two of them."""
+    from .beyond.learner import load_learners
+    from .beyond.learning import find_learned
+
+    profile = board.profile
+    lines = [
+        f"Beyond the paper, trained on {profile.dataset.title()} without a GPU and judged on alphabets that no choice "
+        f"was made on: lowest to highest of the seeds, {profile.episodes:,} episodes each; the official runs ask 400 "
+        "questions within alphabets.",
+        "",
+        "| learner | trained in | author’s protocol, % | strict, % | official runs, error in % | seeds |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for learner in load_learners():
+        if not learner.name.startswith("beyond"):
+            continue
+        found = [find_learned(learner, profile, seed, "evaluation") for seed in profile.seeds]
+        runs = [run for run in found if run]
+        if not runs:
+            lines.append(f"| {learner.title} | not run | | | | |")
+            continue
+        scores = [{s["protocol"]: 100 * s["accuracy"] for s in run.metrics["scores"]} for run in runs]
+        wrong = [100 - score["within_alphabet"] for score in scores if "within_alphabet" in score]
+        links = [
+            f"[{run.metrics['seed']}](reports/{profile.name}/beyond/{run.run_id}/metrics.json)"
+            for run in runs
+        ]
+        cells = [
+            f"{learner.title}, {learner.sized(profile).image_size}×{learner.sized(profile).image_size}",
+            f"{_span([run.metrics['training_seconds'] for run in runs], 0)} s",
+            _span([score["author"] for score in scores]),
+            _span([score["strict"] for score in scores]),
+            _span(wrong) if wrong else "not run",
+            " ".join(links),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _span(values: list[float], digits: int = 1) -> str:
+    low, high = (f"{value:.{digits}f}" for value in (min(values), max(values)))
+    return low if low == high else f"{low}–{high}"
 
 
 def _claim_lines(board: Scoreboard) -> list[str]:
