@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Iterable
 
 from .errors import ResultsError
 from .learned import learned
 from .scoreboard import Scoreboard
-from .table1 import ours_words
+from .table1 import ours_words, trained_on
 from .words import listed, number
 
 BEGIN, END = "<!-- scoreboard: made by `siamese scoreboard`, do not edit -->", "<!-- scoreboard: end -->"
@@ -55,7 +55,11 @@ def _table1_lines(full: Scoreboard, small: Scoreboard) -> list[str]:
             number(second["author_val"]),
             ours_words(first),
             ours_words(second),
-            " ".join([*_seed_links(full, first), *_seed_links(small, second)]),
+            " ".join(
+                link
+                for board, row in ((full, first), (small, second))
+                for link in _seed_links(board.profile.name, "results", row["run_ids"])
+            ),
             f"{verdict} (full protocol)" if first["seeds"] else verdict,
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -66,12 +70,13 @@ def _beyond_lines(board: Scoreboard) -> list[str]:
     """The learners beyond the paper on the evaluation set: a column a protocol, never an average over two of them."""
     from .beyond.learner import load_learners
     from .beyond.learning import find_learned
+    from .beyond.published import measured
 
     profile = board.profile
     lines = [
-        f"Beyond the paper, trained on {profile.dataset.title()} without a GPU and judged on alphabets that no choice "
-        f"was made on: lowest to highest of the seeds, {profile.episodes:,} episodes each; the official runs ask 400 "
-        "questions within alphabets.",
+        f"Beyond the paper, trained on {profile.dataset.title()} and judged on alphabets that no choice was made on: "
+        f"lowest to highest of the seeds, {profile.episodes:,} episodes each; the official runs ask 400 questions "
+        "within alphabets.",
         "",
         "| learner | trained in | author’s protocol, % | strict, % | official runs, error in % | seeds |",
         "|---|--:|--:|--:|--:|---|",
@@ -81,28 +86,25 @@ def _beyond_lines(board: Scoreboard) -> list[str]:
             continue
         found = [find_learned(learner, profile, seed, "evaluation") for seed in profile.seeds]
         runs = [run for run in found if run]
-        if not runs:
-            lines.append(f"| {learner.title} | not run | | | | |")
-            continue
-        scores = [{s["protocol"]: 100 * s["accuracy"] for s in run.metrics["scores"]} for run in runs]
-        wrong = [100 - score["within_alphabet"] for score in scores if "within_alphabet" in score]
-        links = [
-            f"[{run.metrics['seed']}](reports/{profile.name}/beyond/{run.run_id}/metrics.json)"
-            for run in runs
-        ]
+        size = learner.sized(profile).image_size
+        seconds = _span([run.metrics["training_seconds"] for run in runs], 0)
         cells = [
-            f"{learner.title}, {learner.sized(profile).image_size}×{learner.sized(profile).image_size}",
-            f"{_span([run.metrics['training_seconds'] for run in runs], 0)} s",
-            _span([score["author"] for score in scores]),
-            _span([score["strict"] for score in scores]),
-            _span(wrong) if wrong else "not run",
-            " ".join(links),
+            f"{learner.title}, {size}×{size}",
+            f"{seconds} s, {trained_on(runs)}" if runs else seconds,
+            *(
+                _span(measured(protocol, runs).get(learner.name, []))
+                for protocol in ("author", "strict", "within_alphabet")
+            ),
+            " ".join(_seed_links(profile.name, "beyond", [run.run_id for run in runs])),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def _span(values: list[float], digits: int = 1) -> str:
+    """ "95.3–95.9", or "not run" for nothing."""
+    if not values:
+        return "not run"
     low, high = (f"{value:.{digits}f}" for value in (min(values), max(values)))
     return low if low == high else f"{low}–{high}"
 
@@ -134,9 +136,9 @@ def _machine(board: Scoreboard) -> str:
     return f" ({listed(machines)})" if machines else ""
 
 
-def _seed_links(board: Scoreboard, line: pd.Series) -> list[str]:
-    name = board.profile.name
+def _seed_links(profile: str, kind: str, run_ids: Iterable[str]) -> list[str]:
+    """The seed of each run as a link to its figures; kind: "results" or "beyond"."""
     return [
-        f"[{run_id.split('-s')[-1].partition('-')[0]}](reports/{name}/results/{run_id}/metrics.json)"
-        for run_id in line["run_ids"]
+        f"[{run_id.split('-s')[-1].partition('-')[0]}](reports/{profile}/{kind}/{run_id}/metrics.json)"
+        for run_id in run_ids
     ]

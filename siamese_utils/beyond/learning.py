@@ -258,9 +258,8 @@ def train_learner(
             trainer.reset_metrics()
             if progress:
                 progress(Progress(learner.name, seed, step + 1, steps, loss))
-    trainer.optimizer.finalize_variable_values(
-        trainer.trainable_variables
-    )  # the averages, where there are any
+    # the averages, where there are any
+    trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
     return build_siamese(learner, trainer), pd.DataFrame(lines)
 
 

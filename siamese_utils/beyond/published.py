@@ -55,8 +55,8 @@ def load_published(path: Path | None = None) -> Published:
     return checked(Published, read_yaml(path), path)
 
 
-def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
-    """A line for each learner scored under the protocol: the mean over its seeds, the lowest and the highest."""
+def measured(protocol: str, runs: list[Run]) -> dict[str, list[float]]:
+    """Each learner's figures under the protocol in %, one a run: errors within alphabets, accuracies otherwise."""
     by_learner: dict[str, list[float]] = {}
     for run in runs:
         for score in run.metrics["scores"]:
@@ -64,8 +64,13 @@ def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
                 accuracy = 100 * score["accuracy"]
                 value = 100 - accuracy if protocol == "within_alphabet" else accuracy
                 by_learner.setdefault(run.metrics["learner"], []).append(value)
+    return by_learner
+
+
+def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
+    """A line for each learner scored under the protocol: the mean over its seeds, the lowest and the highest."""
     lines = []
-    for name, values in by_learner.items():
+    for name, values in measured(protocol, runs).items():
         spread = f", seeds {min(values):.1f} to {max(values):.1f}" if len(values) > 1 else ", one seed"
         words = f"{load_learner(name).title} (here{spread})"
         lines.append(
