@@ -68,7 +68,7 @@ def _table1_lines(full: Scoreboard, small: Scoreboard) -> list[str]:
 
 def _beyond_lines(board: Scoreboard) -> list[str]:
     """The learners beyond the paper on the evaluation set: a column a protocol, never an average over two of them."""
-    from .beyond.learner import load_learners
+    from .beyond.learner import learners_of
     from .beyond.learning import find_learned
     from .beyond.published import measured
 
@@ -81,9 +81,7 @@ def _beyond_lines(board: Scoreboard) -> list[str]:
         "| learner | trained in | author’s protocol, % | strict, % | official runs, error in % | seeds |",
         "|---|--:|--:|--:|--:|---|",
     ]
-    for learner in load_learners():
-        if not learner.name.startswith("beyond"):
-            continue
+    for learner in learners_of("final", profile):
         found = [find_learned(learner, profile, seed, "evaluation") for seed in profile.seeds]
         runs = [run for run in found if run]
         size = learner.sized(profile).image_size

@@ -47,6 +47,8 @@ def test_a_wrong_row_says_where(tmp_path):
         ("name: loss-triplet", "name: loss-prototype", "used twice: loss-prototype"),
         ("comparison: head", "comparison: cosine", "go together"),
         ("steps: 500", "steps: 500\n  views: 3", "there is none"),
+        ("demo: [loss-cross-entropy", "demo: [loss-crossed", "no such learner for the demo: loss-crossed"),
+        ("group: final", "group: finale", "learners.9.group"),
     ]:
         assert old in text
         path = tmp_path / "beyond.yaml"
@@ -58,7 +60,7 @@ def test_a_wrong_row_says_where(tmp_path):
 
 
 def test_the_losses_differ_in_the_loss_and_in_nothing_else():
-    rows = [learner for learner in load_learners() if learner.name.startswith("loss-")]
+    rows = [learner for learner in load_learners() if learner.group == "loss"]
     own = {"name", "title", "source", "loss", "loss_options", "normalize", "comparison"}
     assert len(rows) == len({learner.loss for learner in rows}) == 9
     assert len({learner.model_dump_json(exclude=own) for learner in rows}) == 1
@@ -244,9 +246,7 @@ def test_a_fifth_of_omniglots_background_alphabets_is_held_out():
     assert len(held_out_alphabets(Split(np.zeros((30, 1, 1, 1), np.uint8), names))) == 6
 
 
-@pytest.mark.parametrize(
-    "learner", [e for e in load_learners() if e.name.startswith("loss-")], ids=lambda e: e.loss
-)
+@pytest.mark.parametrize("learner", [e for e in load_learners() if e.group == "loss"], ids=lambda e: e.loss)
 def test_every_loss_learns_to_tell_new_characters_apart(learner, drawn, reports, fresh_keras):
     run = learn(learner, "demo", dataset=drawn)
     assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]

@@ -20,6 +20,7 @@ LossName = Literal[
     "supervised_contrastive", "cosine_softmax",
 ]  # fmt: skip
 Comparison = Literal["euclidean", "cosine", "head"]
+Group = Literal["loss", "recipe", "final"]
 
 
 class Block(Strict):
@@ -59,6 +60,7 @@ class Learner(Strict):
     name: str
     title: str
     source: str = ""  # of the loss or the network, for tables
+    group: Group  # which question it helps to answer; "final": it is shown the evaluation set
     network: Network
     loss: LossName
     loss_options: dict[str, float] = Field({})
@@ -114,24 +116,38 @@ class Learner(Strict):
 class Beyond(Strict):
     """The whole of params/beyond.yaml."""
 
+    demo: tuple[str, ...]  # built-in characters only show how everything works: a few learners do for that
     learners: tuple[Learner, ...]
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Beyond:
+    def _names_are_unique_and_known(self) -> Beyond:
         names = [learner.name for learner in self.learners]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"learner name used twice: {', '.join(twice)}")
+        if unknown := sorted(set(self.demo) - set(names)):
+            raise ValueError(f"no such learner for the demo: {', '.join(unknown)}")
         return self
 
 
 @lru_cache
-def load_learners(path: Path | None = None) -> tuple[Learner, ...]:
-    """Every learner of params/beyond.yaml, in its order; ParamsError where the file is not valid."""
+def load_beyond(path: Path | None = None) -> Beyond:
+    """The whole of params/beyond.yaml; ParamsError where the file is not valid."""
     path = path or params_dir() / "beyond.yaml"
     raw = read_yaml(path)
     defaults: dict[str, Any] = raw.pop("defaults", {})
     rows = [{**defaults, **row} for row in raw.get("learners", [])]
-    return checked(Beyond, {**raw, "learners": rows}, path).learners
+    return checked(Beyond, {**raw, "learners": rows}, path)
+
+
+def load_learners(path: Path | None = None) -> tuple[Learner, ...]:
+    """Every learner of params/beyond.yaml, in its order; ParamsError where the file is not valid."""
+    return load_beyond(path).learners
+
+
+def learners_of(group: Group, profile: Profile) -> list[Learner]:
+    """The learners of a group that run under a profile, in the order of params/beyond.yaml."""
+    found, demo = load_beyond(), profile.dataset == "synthetic"
+    return [e for e in found.learners if e.group == group and (not demo or e.name in found.demo)]
 
 
 def load_learner(name: str | Learner) -> Learner:

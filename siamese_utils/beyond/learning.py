@@ -111,7 +111,7 @@ def learned_folder(
 
     fingerprint  of the dataset; None for the profile's
     """
-    words = {"title", "source", "steps", "steps_on_synthetic", "image_size"}
+    words = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
     key = {
         "version": LEARNER_VERSION,
         # what has its default is left out, so that a new field changes no older run

@@ -15,7 +15,7 @@ from ..errors import ResultsError
 from ..notebook import Section
 from ..params import Profile
 from ..results import Run
-from .learner import Learner, load_learner, load_learners
+from .learner import Learner, learners_of, load_learner
 from .learning import HeldOut, Progress, find_learned, learn, splits, train_learner
 
 if TYPE_CHECKING:
@@ -23,35 +23,22 @@ if TYPE_CHECKING:
 
 REFERENCE = "loss-cross-entropy"  # the paper's loss
 
-
-# built-in characters only show how everything works: a few learners are enough for that
-IN_THE_DEMO = {
-    REFERENCE,
-    "loss-triplet",
-    "loss-supervised-contrastive",
-    "beyond-3-minutes",
-    "recipe-without-turns",
-}
+RECIPE = "beyond-3-minutes"  # what the rows of the recipe's parts change
 
 
 def loss_learners(profile: Profile) -> list[Learner]:
-    """The learners that differ in their loss and in nothing else; a few of them where the data are synthetic."""
-    return _learners(profile, "loss-")
+    """The learners that differ in their loss and in nothing else."""
+    return learners_of("loss", profile)
 
 
 def recipe_learners(profile: Profile) -> list[Learner]:
-    """The three-minute recipe, and the same with one part left out; a few of them where the data are synthetic."""
-    return _learners(profile, "beyond-3-minutes", "recipe-")
+    """The three-minute recipe, and the same with one part left out or changed."""
+    return [load_learner(RECIPE), *learners_of("recipe", profile)]
 
 
 def final_learners(profile: Profile) -> list[Learner]:
-    """The learners that are shown the evaluation set; one of them where the data are synthetic."""
-    return _learners(profile, "beyond")
-
-
-def _learners(profile: Profile, *beginnings: str) -> list[Learner]:
-    found = [learner for learner in load_learners() if learner.name.startswith(beginnings)]
-    return [e for e in found if profile.dataset != "synthetic" or e.name in IN_THE_DEMO]
+    """The learners that are shown the evaluation set."""
+    return learners_of("final", profile)
 
 
 def learn_missing(
