@@ -137,6 +137,18 @@ def test_mistakes_are_those_of_the_mixed_up_drawing(looked):
         assert query[0] == answer[0] != given[0]
 
 
+def test_more_examples_outvote_a_misleading_one(looked):
+    model, embeddings = looked
+    frame = embedding.by_shots(model, embeddings, (1, 2, 3), ways=20, episodes=2000, seed=0)
+    assert frame["shots"].tolist() == [1, 2]  # three drawers: one asks, two show
+    one, two = frame["accuracy"]
+    assert one < two < 100  # a query that misleads stays wrong, an example that does is outvoted
+    assert (frame["low"] < frame["accuracy"]).all()
+    assert (frame["accuracy"] < frame["high"]).all()
+    drawn = draw_episodes("strict", classes=25, drawers=3, ways=20, episodes=2000, seed=0)
+    assert 100 - one == pytest.approx(len(embedding.mistakes(model, embeddings, drawn)) / 20)
+
+
 def test_a_map_puts_like_classes_together():
     rng = np.random.default_rng(1)
     centres = np.eye(4)[np.repeat(range(4), 15)]
@@ -166,6 +178,9 @@ def test_figures_draw_what_they_are_given():
         "neighbours": figures.neighbours(split, np.array([[0, 0]]), np.array([[[0, 1], [3, 1]]])),
         "errors": figures.errors(split, [((0, 0), (0, 1), (2, 1))]),
         "no errors": figures.errors(split, []),
+        "examples": figures.examples(
+            pd.DataFrame({"shots": [1, 5], "accuracy": [90, 95], "low": [88, 94], "high": [92, 96]})
+        ),
     }
     for name, figure in drawn.items():
         assert len(to_png(figure)) > 1000, name

@@ -1,13 +1,15 @@
-"""A closer look at a trained model: a map of its embeddings, nearest neighbours, and the mistakes that it makes."""
+"""A closer look at a trained model: a map of its embeddings, nearest neighbours, its mistakes, and more examples."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from ..episodes import Episodes
-from ..evaluation import embed, similarity
+from ..episodes import Episodes, draw_episodes, judge
+from ..evaluation import answer, embed, score_of, similarity
 
 if TYPE_CHECKING:
     import keras
@@ -55,7 +57,10 @@ def nearest(model: keras.Model, embeddings: np.ndarray, queries: np.ndarray, cou
 
 
 def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> list[tuple[Item, Item, Item]]:
-    """The 1-shot episodes that are answered wrongly: query, right answer, given answer, in the episodes' order."""
+    """The 1-shot episodes that are answered wrongly: query, right answer, given answer, in the episodes' order.
+
+    Where a tie is wrong, the answer given is the rival that ties.
+    """
     query, support = episodes.query, episodes.support[:, :, 0]
     shape = support.shape[:2]
     left = np.broadcast_to(query[:, None], support.shape).reshape(-1, 2)
@@ -63,11 +68,35 @@ def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> 
     values = similarity(
         model, embeddings[left[:, 0], left[:, 1]], embeddings[right[:, 0], right[:, 1]]
     ).reshape(shape)
+    rivals = values.copy()
+    rivals[np.arange(len(episodes)), episodes.target] = -np.inf
     wrong = []
-    for number in np.flatnonzero(values.argmax(axis=1) != episodes.target):
-        answer, given = support[number, episodes.target[number]], support[number, values[number].argmax()]
-        wrong.append((_item(query[number]), _item(answer), _item(given)))
+    for number in np.flatnonzero(~judge(values[..., None], episodes)):
+        right, given = support[number, episodes.target[number]], support[number, rivals[number].argmax()]
+        wrong.append((_item(query[number]), _item(right), _item(given)))
     return wrong
+
+
+def by_shots(
+    model: keras.Model, embeddings: np.ndarray, shots: Sequence[int], *, ways: int, episodes: int, seed: int
+) -> pd.DataFrame:
+    """Strict accuracy with so many examples of each class, a line each: shots; accuracy, low and high in %.
+
+    embeddings (classes, drawers, d); numbers of shots that the drawers do not suffice for are left out. A class's
+    similarity to the query is the mean over its examples, the interval is Wilson's at 95 %.
+    """
+    classes, drawers, _ = embeddings.shape
+    lines = []
+    for count in shots:
+        if count > drawers - 1:
+            continue
+        drawn = draw_episodes(
+            "strict", classes=classes, drawers=drawers, ways=ways, shots=count, episodes=episodes, seed=seed
+        )
+        score = score_of(answer(model, embeddings, drawn))
+        figures = (100 * score.accuracy, 100 * score.low, 100 * score.high)
+        lines.append({"shots": count, **dict(zip(("accuracy", "low", "high"), figures, strict=True))})
+    return pd.DataFrame(lines)
 
 
 def _item(pair: np.ndarray) -> Item:

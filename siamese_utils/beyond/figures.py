@@ -1,4 +1,4 @@
-"""The figures beyond the paper: which loss, which detail, a map of embeddings, neighbours, errors."""
+"""The figures beyond the paper: which loss, which detail, a map of embeddings, neighbours, errors, more examples."""
 
 from __future__ import annotations
 
@@ -175,6 +175,26 @@ def errors(split: Split, wrong: Sequence[tuple[tuple[int, int], tuple[int, int],
         for ax in axes.ravel():
             ax.set_axis_off()
         figure.text(0.5, 0.5, "no error in these episodes", ha="center", va="center", color=GREY)
+    return figure
+
+
+@styled
+def examples(frame: pd.DataFrame) -> Figure:
+    """Errors over the number of examples of each class, with their intervals.
+
+    frame  from `embedding.by_shots`
+    """
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    ax = figure.subplots()
+    reach = np.array([frame["accuracy"] - frame["low"], frame["high"] - frame["accuracy"]])[::-1]
+    error = 100 - frame["accuracy"]
+    ax.errorbar(frame["shots"], error, yerr=reach, fmt="o-", color=BLUE, capsize=2.5, markersize=6)
+    for shots, value in zip(frame["shots"], error, strict=True):
+        ax.annotate(f"{value:.1f}", (shots, value), (7, 6), textcoords="offset points", fontsize=8.5)
+    ax.set_xscale("log")
+    ax.minorticks_off()
+    ax.set_xticks(frame["shots"], [str(shots) for shots in frame["shots"]])
+    ax.set(ylim=(0, None), xlabel="examples of each of the 20 characters", ylabel="errors in %, strict")
     return figure
 
 
