@@ -1,7 +1,7 @@
 """A learner is data: one row of params/beyond.yaml, everything about network, loss, batches and optimizer.
 
 Where an experiment of the paper trains on pairs, a learner trains on batches of P classes with K images each, from
-which its loss takes every pair, triplet, quadruplet or prototype (see `losses`).
+which its loss takes its pairs, triplets, quadruplets or prototypes (see `losses`).
 """
 
 from __future__ import annotations

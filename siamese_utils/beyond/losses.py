@@ -2,7 +2,7 @@
 
 Every loss takes embeddings (classes, images, dimensions), float: P classes with K images each, the classes all
 different, and returns a scalar. D(x, y) is the Euclidean distance. "Same" pairs are two different images of one
-class, "different" pairs are images of two classes; sums run over every such pair, triplet or quadruplet of the batch.
+class, "different" pairs are images of two classes; sums run over every such pair or triplet of the batch.
 
 A pair loss weighs the mean over the same pairs and the mean over the different pairs by one half each, as the paper's
 batches do, half of whose pairs are of one class.
