@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from .params import Experiment, Profile, Strict, checked, load_matrix, params_dir, read_yaml
 from .results import Run, find_run
@@ -117,15 +118,17 @@ def not_run(profile: Profile, found: int) -> str:
     )
 
 
-def effects(frame: pd.DataFrame) -> pd.DataFrame:
+def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
     """Main effects and interactions of two factors, in points, with 95 % intervals.
 
-    frame  as `accuracies` gives it: every combination under the same number of seeds, at least two
+    frame     as `accuracies` gives it: every combination under the same number of seeds, at least two
+    episodes  how many each accuracy is over: the same ones for every run
 
     A main effect is the mean at the high level minus the mean at the low one; an interaction is half the difference of
-    one factor's effect at the two levels of the other. The intervals are Student's t on the spread between seeds within
-    the combinations (pure error), which the episodes' spread is part of. Raises ValueError where the design is not
-    complete.
+    one factor's effect at the two levels of the other. An interval is Student's t on two spreads: that between seeds
+    within the combinations (pure error), and that of the episodes between combinations, which more seeds would not
+    lessen; as if each combination had drawn episodes of its own, which is on the safe side. p is two-sided, after
+    Holm's correction over all lines. Raises ValueError where the design is not complete.
     """
     names = [name for name in frame.columns if name not in ("seed", "accuracy")]
     groups = frame.groupby(names)["accuracy"]
@@ -135,14 +138,17 @@ def effects(frame: pd.DataFrame) -> pd.DataFrame:
             f"{len(sizes)} of {2 ** len(names)} combinations, with {sorted(set(sizes))} runs each"
         )
     freedom = len(frame) - len(sizes)
-    error = float(groups.var(ddof=1).mean()) ** 0.5
-    reach = float(stats.t.ppf(0.975, freedom)) * 2 * error / len(frame) ** 0.5
+    by_seed = float(groups.var(ddof=1).mean()) / len(frame)
+    by_episode = float((groups.mean() * (100 - groups.mean())).mean()) / episodes / len(sizes)
+    error = 2 * max(by_seed + by_episode, 1e-18) ** 0.5
+    reach = float(stats.t.ppf(0.975, freedom)) * error
     lines = []
     for factors in [*((name,) for name in names), *combinations(names, 2)]:
         sign = np.prod([frame[name] for name in factors], axis=0)
         value = float((sign * frame["accuracy"]).sum() / (len(frame) / 2))
-        p = float(2 * stats.t.sf(abs(value) * len(frame) ** 0.5 / (2 * max(error, 1e-9)), freedom))
+        p = float(2 * stats.t.sf(abs(value) / error, freedom))
         lines.append(
             {"factors": factors, "effect": value, "low": value - reach, "high": value + reach, "p": p}
         )
-    return pd.DataFrame(lines)
+    found = pd.DataFrame(lines)
+    return found.assign(p=multipletests(found["p"], method="holm")[1])

@@ -172,7 +172,7 @@ def test_figures_draw_what_they_are_given():
     assert is_complete(cells, design)
     drawn = {
         "losses": figures.losses(frame, NAMES[0]),
-        "effects": figures.effects(effects(cells), design),
+        "effects": figures.effects(effects(cells, episodes=10_000), design),
         "cells": figures.cells(cells, design),
         "map": figures.embedding_map(rng.normal(size=(25, 2)), split),
         "neighbours": figures.neighbours(split, np.array([[0, 0]]), np.array([[[0, 1], [3, 1]]])),

@@ -29,6 +29,10 @@ def test_ours_are_means_over_the_seeds_and_errors_where_the_benchmark_counts_err
     assert [line["value"] for line in strict] == pytest.approx([97.5, 80])
     assert "one seed" in strict[1]["name"]
     assert ours("random_split", RUNS) == []
+    assert [line["note"] for line in strict] == [
+        "rotated classes, affine distortions and 9 views of an image",
+        "rotated classes",
+    ]
 
 
 def test_protocols_are_not_mixed_and_the_best_stands_first():

@@ -52,16 +52,16 @@ def losses(frame: pd.DataFrame, reference: str) -> Figure:
 
 @styled
 def effects(found: pd.DataFrame, design: Factorial) -> Figure:
-    """Main effects and interactions in points with 95 % intervals; what leaves zero is filled.
+    """Main effects and interactions in points with 95 % intervals; filled where p is below 0.05.
 
-    found  from `factorial.effects`
+    found  from `factorial.effects`, whose p is after Holm's correction
     """
     titles = {factor.name: factor for factor in design.factors}
     figure = Figure(figsize=(WIDTH, 0.9 + 0.33 * len(found)), layout="constrained")
     ax = figure.subplots()
     labels = []
     for place, (_, line) in enumerate(found.iterrows()):
-        clear = line["low"] > 0 or line["high"] < 0
+        clear = line["p"] < 0.05
         main = len(line["factors"]) == 1
         ax.errorbar(
             line["effect"], place, xerr=[[line["effect"] - line["low"]], [line["high"] - line["effect"]]],

@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from ..params import Strict, checked, params_dir, read_yaml
 from ..results import Run
-from .learner import load_learner
+from ..words import listed
+from .learner import Learner, load_learner
 
 Protocol = Literal["within_alphabet", "random_split", "strict"]
 PRECISION = 1  # digits after the point, as published
@@ -73,10 +74,19 @@ def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
     for name, values in measured(protocol, runs).items():
         spread = f", seeds {min(values):.1f} to {max(values):.1f}" if len(values) > 1 else ", one seed"
         words = f"{load_learner(name).title} (here{spread})"
-        lines.append(
-            {"name": words, "value": sum(values) / len(values), "note": "", "source": "this companion"}
-        )
+        note, mean = trained_with(load_learner(name)), sum(values) / len(values)
+        lines.append({"name": words, "value": mean, "note": note, "source": "this companion"})
     return lines
+
+
+def trained_with(learner: Learner) -> str:
+    """What a learner was trained with beyond the images as they are, and what it looks at when asked."""
+    parts = {
+        "rotated classes": learner.rotated_classes,
+        "affine distortions": learner.augmentation is not None,
+        f"{learner.views} views of an image": learner.views > 1,
+    }
+    return listed([words for words, wanted in parts.items() if wanted])
 
 
 def costs(runs: list[Run]) -> pd.DataFrame:
