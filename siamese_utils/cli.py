@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -250,6 +251,7 @@ commands.register(app)
 
 def main() -> None:
     """Entry point: a user's error is one sentence on stderr and exit code 2, never a traceback."""
+    warnings.showwarning = _said
     try:
         app()
     except SiameseError as error:
@@ -258,6 +260,11 @@ def main() -> None:
     except KeyboardInterrupt:
         errors.print("interrupted: what was trained is kept; the same command goes on from there.")
         sys.exit(130)
+
+
+def _said(message, category, filename, lineno, file=None, line=None) -> None:
+    """A warning as one line, without the place in the code that gave it."""
+    errors.print(f"[yellow]note:[/] {_escaped(str(message))}", soft_wrap=True)
 
 
 def _batch(profile: str, notebooks, seeds, experiments, author_logs, timeout) -> bool:

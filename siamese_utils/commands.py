@@ -9,8 +9,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from .paths import writable
 
 out = Console(highlight=False)
 
@@ -43,6 +46,7 @@ def learn(
     ] = None,
 ) -> None:
     """Train one of the learners beyond the paper, or load it where it is trained, and say how good it is."""
+    output = writable(output, ".keras") if output else None
     from .beyond.learning import learn as train
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -65,8 +69,9 @@ def learn(
     where = "classes that it was not trained on"
     if found["dataset"]["synthetic"]:
         where += "; drawn by a program, not Omniglot"
+    groups = len(found["scored_on"])
     out.print(
-        f"on {len(found['scored_on'])} groups of {where}; {found['images_seen']:,} images seen in training"
+        f"on {groups} group{'s' * (groups > 1)} of {where}; {found['images_seen']:,} images seen in training"
     )
     model = run.folder / "model.keras"
     if output:
@@ -74,9 +79,8 @@ def learn(
             raise typer.BadParameter(
                 f"run {run.run_id} has no weights here: delete {run.folder} and run again."
             )
-        output.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(model, output)
-    out.print(f"model: {output or model}", soft_wrap=True)
+    out.print(f"model: {escape(str(output or model))}", soft_wrap=True)
 
 
 def factorial(
@@ -102,6 +106,9 @@ def embed(
     output: Annotated[Path, typer.Option("--output", "-o", help="A CSV file: a line an image.")] = Path("-"),
 ) -> None:
     """Write the embeddings of images as CSV: the file's name, then its coordinates."""
+    to_file = str(output) != "-"
+    if to_file:
+        output = writable(output)
     import pandas as pd
 
     from .one_shot import OneShot
@@ -110,11 +117,10 @@ def embed(
     table = pd.DataFrame(vectors, columns=[f"d{number}" for number in range(vectors.shape[1])])
     table.insert(0, "image", [str(image) for image in images])
     text = table.to_csv(index=False)
-    if str(output) == "-":
-        typer.echo(text, nl=False)
-    else:
-        output.parent.mkdir(parents=True, exist_ok=True)
+    if to_file:
         output.write_text(text, encoding="utf-8")
+    else:
+        typer.echo(text, nl=False)
 
 
 def compare(
@@ -154,7 +160,7 @@ def classify(
     ranked = OneShot.load(model).classify(query, support)
     table = Table("class", "similarity")
     for name, value in ranked[:top]:
-        table.add_row(name, f"{value:.3f}")
+        table.add_row(escape(name), f"{value:.3f}")
     out.print(table)
 
 

@@ -6,6 +6,8 @@ Shapes follow one convention everywhere: images (classes, drawers, height, width
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +63,20 @@ class Dataset:
     def split(self, name: str) -> Split:
         """The split called "train" or "val"."""
         return {"train": self.train, "val": self.val}[name]
+
+
+def hold_out(groups: Sequence[str], part: float, seed: int) -> set[str]:
+    """A part of the groups, drawn with a seed, to be kept from training: more where that is not two classes yet, but
+    never all.
+
+    groups  (classes,) the group of each class
+    """
+    sizes = Counter(groups)
+    order = [sorted(sizes)[number] for number in np.random.default_rng(seed).permutation(len(sizes))]
+    count = max(1, round(part * len(order)))
+    while count < len(order) - 1 and sum(sizes[group] for group in order[:count]) < 2:
+        count += 1
+    return set(order[:count])
 
 
 def with_channels(images: np.ndarray) -> np.ndarray:

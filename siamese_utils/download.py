@@ -50,7 +50,9 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
         elif part.exists() and (size := part.stat().st_size):
             problem = f"the download of {url} stopped after {size:,} bytes: run again to go on from there"
         else:
-            why = f"({type(error).__name__}): check the network, and SIAMESE_OMNIGLOT_URL where it is set"
+            mirror = os.environ.get("SIAMESE_OMNIGLOT_URL")
+            setting = " and SIAMESE_OMNIGLOT_URL" if mirror and url.startswith(mirror.rstrip("/")) else ""
+            why = f"({type(error).__name__}): check the network{setting}"
             problem = f"cannot reach {url} {why}"
         raise DataError(f"{problem}, {instead}.") from error
     except ValueError as error:

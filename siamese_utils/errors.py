@@ -16,5 +16,9 @@ class DataError(SiameseError):
     """A dataset that is missing, damaged, foreign, or cannot be stored."""
 
 
+class OutputError(SiameseError):
+    """A file that cannot be written where it is wanted."""
+
+
 class ResultsError(SiameseError):
     """A result folder that is missing or cannot be read."""

@@ -7,8 +7,9 @@ letters/greek/alpha/1.png        classes in groups: a group lies wholly in train
 from __future__ import annotations
 
 import hashlib
+import os
+import unicodedata
 import warnings
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .data import Dataset, Split
+from .data import Dataset, Split, hold_out
 from .errors import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+KINDS = ", ".join(ending[1:] for ending in ENDINGS)
 EVALUATION_PART = 0.2  # of the groups, or of the classes where there are no groups
 SPLIT_SEED = 0
+NEARLY_WHITE = 200  # grey level
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,11 @@ def find_images(root: Path, fewest: int = 2) -> Found:
     """
     root = Path(root).expanduser().resolve()
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}: give one that holds a folder of images for each class.")
-    files: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in ENDINGS and path.is_file() and not _hidden(path, root):
-            files[path.parent.relative_to(root).as_posix()].append(path)
+        problem = f"{root} is a file" if root.is_file() else f"there is no folder {root}"
+        raise DataError(f"{problem}: give a folder that holds a folder of images for each class.")
+    files, empty = _walk(root)
     if not files:
-        raise DataError(
-            f"{root} holds no images ({', '.join(ending[1:] for ending in ENDINGS)}): put a folder of images for each "
-            "class there."
-        )
+        raise DataError(f"{root} holds no images ({KINDS}): put a folder of images for each class there.")
     depths = {0 if name == "." else name.count("/") + 1: name for name in sorted(files)}
     if 0 in depths:
         raise DataError(f"{files['.'][0]} lies in no class's folder: move it into one.")
@@ -63,6 +61,8 @@ def find_images(root: Path, fewest: int = 2) -> Found:
             f"{root} mixes classes, groups of classes and deeper folders (for example {example}): every image must lie "
             "in CLASS/ or every image in GROUP/CLASS/."
         )
+    if empty:
+        raise DataError(f"{root / empty[0]} holds no images ({KINDS}): put some there, or remove the folder.")
     _refuse_twins(root, files)
     for name, paths in files.items():
         if len(paths) < fewest:
@@ -113,18 +113,14 @@ def load_folder(root: Path, size: int) -> Dataset:
 
 def _parts(found: Found) -> tuple[list[str], list[str]]:
     """The names of the classes to train on and to evaluate on."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in found.files:
-        groups[name.partition("/")[0]].append(name)
-    if len(groups) < 2:
+    groups = [name.partition("/")[0] for name in found.files]
+    if len(set(groups)) < 2:
         kind = "group of classes" if found.grouped else "class"
         raise DataError(
             f"{found.root} holds one {kind} only: there must be some to train on and others to ask about."
         )
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(groups))
-    count = max(1, round(EVALUATION_PART * len(groups)))
-    held = {sorted(groups)[number] for number in order[:count]}
-    val = [name for name in found.files if name.partition("/")[0] in held]
+    held = hold_out(groups, EVALUATION_PART, SPLIT_SEED)
+    val = [name for name, group in zip(found.files, groups, strict=True) if group in held]
     return [name for name in found.files if name not in set(val)], val
 
 
@@ -139,17 +135,30 @@ def _split(classes: dict[str, np.ndarray], names: Iterable[str]) -> Split:
     return Split(images, names, None if len(set(counts)) == 1 else counts)
 
 
-def read_image(path: Path) -> Image.Image:
-    """One image, upright as its camera says, transparent parts white; mode L where it has no colour, else RGB."""
+def read_image(path: Path, *, light_ink: bool = False) -> Image.Image:
+    """The image in a file as `flat` gives it; DataError, naming the file, where it cannot be read."""
+    if not path.is_file():
+        problem = "it is a folder" if path.is_dir() else "there is no such file"
+        raise DataError(f"{path} is not a readable image: {problem}.")
     try:
         with Image.open(path) as opened:
             opened.load()
-            image = ImageOps.exif_transpose(opened)
+            return flat(opened, light_ink=light_ink)
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} is not a readable image ({error}): replace or remove it.") from error
+
+
+def flat(image: Image.Image, *, light_ink: bool = False) -> Image.Image:
+    """An image upright as its camera says, transparent parts white; mode L where it has no colour, else RGB.
+
+    light_ink  transparent parts are black where what can be seen is nearly white
+    """
+    image = ImageOps.exif_transpose(image)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        grey, alpha = (np.asarray(band, np.float64) for band in (image.convert("L"), image.getchannel("A")))
+        light = light_ink and alpha.any() and np.average(grey, weights=alpha) > NEARLY_WHITE
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black" if light else "white"), image)
     if image.mode in ("I", "I;16", "F"):  # more than eight bits a pixel: spread over what is there
         values = np.asarray(image, np.float64)
         spread = max(float(np.ptp(values)), 1e-9)
@@ -173,14 +182,39 @@ def square(image: Image.Image, size: int) -> np.ndarray:
 
 
 def _refuse_twins(root: Path, files: dict[str, list[Path]]) -> None:
-    """Two classes of one name would be told apart by nothing but their spelling."""
+    """Two classes, or groups, of one name would be told apart by nothing but their spelling."""
     seen: dict[str, str] = {}
-    for name in files:
-        if (twin := seen.setdefault(name.casefold().strip(), name)) != name:
+    for name in [*files, *dict.fromkeys(name.partition("/")[0] for name in files if "/" in name)]:
+        if (twin := seen.setdefault(_spelled(name), name)) != name:
+            kind = "classes" if name in files else "groups"
             raise DataError(
-                f"{root} holds two classes of the same name, {twin} and {name}: rename or join them."
+                f"{root} holds two {kind} of the same name, {twin!r} and {name!r}: rename or join them."
             )
 
 
-def _hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
+def _spelled(name: str) -> str:
+    """A name without what a reader does not see: capitals, blanks at the ends, how accents are stored."""
+    return "/".join(part.strip() for part in unicodedata.normalize("NFC", name).casefold().split("/"))
+
+
+def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """The image files of every folder under the root, links followed, and the folders that hold nothing of use."""
+    files: dict[str, list[Path]] = {}
+    empty: list[str] = []
+    for folder, inner, names in os.walk(root, followlinks=True):
+        here = Path(folder)
+        above = {
+            e.resolve() for e in (here, *here.parents)
+        }  # a link that leads there would go round for ever
+        inner[:] = sorted(e for e in inner if not _hidden(e) and (here / e).resolve() not in above)
+        images = [here / e for e in sorted(names) if Path(e).suffix.lower() in ENDINGS and not _hidden(e)]
+        name = here.relative_to(root).as_posix()
+        if images:
+            files[name] = images
+        elif not inner:
+            empty.append(name)
+    return files, empty
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX"))

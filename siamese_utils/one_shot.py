@@ -7,6 +7,8 @@ model.classify("query.png", support="letters/")       # a folder with a folder o
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +17,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from PIL import Image
 
+from .drawings import drawing
 from .errors import DataError
 from .evaluation import embed, similarity
-from .folders import find_images, read_image, square
+from .folders import find_images, flat, read_image, square
 
 if TYPE_CHECKING:
     import keras
 
 ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
-INK_SIDE = 0.7  # how much of an image's side the ink of a drawing is brought to: Omniglot's characters take about that
+# what Keras and the libraries below it raise on a file that is damaged, or is something else
+NO_MODEL = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError, RuntimeError,
+            zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,15 @@ class OneShot:
         """A model from its .keras file; DataError where it is not one."""
         from .beyond import networks
 
+        file = Path(path).expanduser()
+        problem = "there is no such file" if not file.is_file() else "its name must end in .keras"
+        if not file.is_file() or file.suffix != ".keras":
+            raise DataError(f"{path} is not a siamese model ({problem}): train one with `siamese learn`.")
         try:
-            model = networks.keras.saving.load_model(Path(path).expanduser(), safe_mode=True)
+            model = networks.keras.saving.load_model(file, safe_mode=True)
             model.get_layer("backbone")
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except NO_MODEL as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise DataError(
                 f"{path} is not a siamese model ({reason}): train one with `siamese learn`."
             ) from error
@@ -89,14 +98,17 @@ class OneShot:
     def read(self, image: ImageLike) -> np.ndarray:
         """One image as the model takes it: (size, size) uint8, or (size, size, 3).
 
+        image  a file; a PIL image; or an array (height, width[, 1, 3 or 4]): integers of 8 or 16 bits, booleans, or
+               floats from 0 to 1 or to 255
+
         Drawings are brought to dark ink on white paper, cut to their ink and centred; pictures are padded to a square.
-        Raises DataError where a file is not an image, or a drawing has no ink.
+        Raises DataError where a file is not an image, an array is no image, or a drawing has no ink.
         """
-        name = str(image) if isinstance(image, str | Path) else "the image"
+        name, light_ink = "the image", self.reads_drawings
         if isinstance(image, str | Path):
-            image = read_image(Path(image).expanduser())
-        elif isinstance(image, np.ndarray):
-            image = Image.fromarray(image)
+            name, image = str(image), read_image(Path(image).expanduser(), light_ink=light_ink)
+        else:
+            image = flat(from_array(image) if isinstance(image, np.ndarray) else image, light_ink=light_ink)
         if self.reads_drawings:
             return drawing(image, self.size, name)
         pixels = square(image, self.size)
@@ -104,7 +116,10 @@ class OneShot:
 
     def embed(self, images: Iterable[ImageLike]) -> np.ndarray:
         """Embeddings of images → (n, d) float32."""
-        return embed(self.model, np.stack([self.read(image) for image in images]))
+        read = [self.read(image) for image in images]
+        if not read:
+            raise DataError("there are no images to embed: give at least one.")
+        return embed(self.model, np.stack(read))
 
     def compare(self, left: ImageLike, right: ImageLike) -> Comparison:
         """How alike two images are."""
@@ -145,37 +160,23 @@ class OneShot:
         return classes
 
 
-def drawing(image: Image.Image, size: int, name: str = "the image") -> np.ndarray:
-    """A drawing as Omniglot's are: (size, size) uint8, 0 ink to 255 paper, its ink centred and of Omniglot's extent.
-
-    Ink is what stands out from the border, dark on light or light on dark; the threshold is Otsu's (N. Otsu, 1979).
-    Raises DataError where there is no ink.
-    """
-    grey = np.asarray(image.convert("L"), np.float64)
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    contrast = np.abs(grey - np.median(border))
-    if contrast.max() < 25:
-        raise DataError(f"{name} shows no drawing: nothing in it stands out from its border.")
-    ink = contrast > _otsu(contrast)
-    rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
-    cut = contrast[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / contrast.max()
-    side = round(max(cut.shape) / INK_SIDE)
-    paper = np.zeros((side, side))
-    top, left = (side - cut.shape[0]) // 2, (side - cut.shape[1]) // 2
-    paper[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
-    shown = Image.fromarray(np.uint8(255 - np.round(255 * np.clip(paper, 0, 1))))
-    return np.asarray(shown.resize((size, size), Image.Resampling.BOX))
-
-
-def _otsu(values: np.ndarray) -> float:
-    """The threshold that parts values of 0 to 255 into two groups of least variance within."""
-    counts, edges = np.histogram(values, bins=256, range=(0, 256))
-    levels, below = edges[:-1], np.cumsum(counts)
-    total, sums = below[-1], np.cumsum(counts * edges[:-1])
-    above = total - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
-    return float(levels[np.nanargmax(between)])
+def from_array(pixels: np.ndarray) -> Image.Image:
+    """An array of pixels as an image: (height, width[, 1, 3 or 4]); DataError for what is none."""
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    kind, shape = pixels.dtype.kind, pixels.shape
+    if 0 in shape or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or kind not in "biuf":
+        raise DataError(
+            f"an array of {pixels.dtype}, shape {shape}, is not one image: give (height, width) or (height, width, 3)."
+        )
+    values = pixels.astype(np.float64)
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise DataError("the array has numbers that are no pixels, below 0 or not finite: give 0 to 255.")
+    if values.max() <= 1:
+        values *= 255
+    elif values.max() > 255:  # 16 bits: spread over what is there
+        values = 255 * (values - values.min()) / max(float(np.ptp(values)), 1e-9)
+    return Image.fromarray(np.uint8(np.round(values)))
 
 
 def _part_below(quantiles: Sequence[float], value: float) -> float:

@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from siamese_utils.beyond.learner import load_learner
-from siamese_utils.beyond.learning import one_shot_scores, train_learner
+from siamese_utils.beyond.learning import one_shot_scores, splits, train_learner
 from siamese_utils.episodes import draw_episodes, judge
 from siamese_utils.errors import DataError, ParamsError
-from siamese_utils.folders import load_folder
+from siamese_utils.folders import find_images, load_folder
 
 
 def write(path, image, mode="L", **options):
@@ -91,12 +91,12 @@ def test_transparent_parts_are_white(tmp_path):
 
 def test_grey_images_among_colour_ones_are_named(tmp_path):
     rng = np.random.default_rng(1)
-    for name in ("x", "y", "z"):
+    for name in ("w", "x", "y", "z"):
         for number in range(3):
             write(tmp_path / name / f"{number}.png", blob(rng, colour=True), "RGB")
     assert load_folder(tmp_path, 8).train.images.shape == (2, 3, 8, 8, 3)
     write(tmp_path / "x" / "1.png", blob(rng))
-    with pytest.warns(UserWarning, match=r"1 of 9 images .* are grey, for example .*x/1\.png"):
+    with pytest.warns(UserWarning, match=r"1 of 12 images .* are grey, for example .*x/1\.png"):
         dataset = load_folder(tmp_path, 8)
     assert dataset.train.images.shape[-1] == 3
 
@@ -110,7 +110,12 @@ def test_grey_images_among_colour_ones_are_named(tmp_path):
         (lambda root: write(root / "loose.png", np.zeros((5, 5))), r"loose\.png lies in no class's folder"),
         (lambda root: write(root / "odd" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
         (lambda root: write(root / "a" / "b" / "c" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
-        (lambda root: twins(root / "a"), r"two classes of the same name, a/CLASS0 and a/class0"),
+        (lambda root: (root / "a" / "nothing").mkdir(), r"a/nothing holds no images"),
+        (lambda root: (root / "a/class0/9.png").symlink_to(root / "gone.png"), r"class0/9\.png .* no such file"),
+        (lambda root: twins(root / "B"), r"two classes of the same name, 'B/CLASS0' and 'b/class0'"),
+        (lambda root: twins(root / "B", "new"), r"two groups of the same name, 'B' and 'b'"),
+        (lambda root: accents(root), r"two classes of the same name, 'a/.+' and 'a/.+'"),
+        (lambda root: twins(root / "a"), r"two classes of the same name, 'a/CLASS0' and 'a/class0'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(change, says, letters):
@@ -123,9 +128,41 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:100])
 
 
-def twins(group):
+def twins(group, name="CLASS0"):
     for number in range(2):
-        write(group / "CLASS0" / f"{number}.png", np.zeros((5, 5)))
+        write(group / name / f"{number}.png", np.zeros((5, 5)))
+
+
+def accents(root):
+    """One letter in its two spellings: as one sign, and as an e with an accent after it."""
+    for name in ("\u00e9", "e\u0301"):
+        for number in range(2):
+            write(root / "a" / name / f"{number}.png", np.zeros((5, 5)))
+
+
+def test_linked_folders_are_followed_but_not_in_circles(letters, tmp_path):
+    (letters / "a").rename(tmp_path / "elsewhere")
+    (letters / "a").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(letters)
+    names = set(find_images(letters).files)
+    assert {name.partition("/")[0] for name in names} == {"a", "b", "c", "d", "e"}
+    assert not [name for name in names if "round" in name]
+
+
+@pytest.mark.parametrize("held_out", ["validation", "evaluation"])
+@pytest.mark.parametrize("classes", range(2, 11))
+def test_a_small_folder_is_split_into_parts_that_can_be_scored_or_refused(classes, held_out, tmp_path):
+    for number in range(classes):
+        for image in range(2):
+            write(tmp_path / f"class{number}" / f"{image}.png", np.full((4, 4), 20 * number + image))
+    dataset = load_folder(tmp_path, 4)
+    if classes < (6 if held_out == "validation" else 4):
+        with pytest.raises(DataError, match=f"has {classes} classes in {classes} groups: too few"):
+            splits(dataset, held_out)
+        return
+    train, scored = splits(dataset, held_out)
+    assert min(train.classes, scored.classes) >= 2
+    assert not set(train.characters) & set(scored.characters)
 
 
 def test_too_little_is_named(tmp_path):
@@ -133,6 +170,9 @@ def test_too_little_is_named(tmp_path):
         load_folder(tmp_path / "nowhere", 8)
     with pytest.raises(DataError, match="holds no images"):
         load_folder(tmp_path, 8)
+    (tmp_path / "file.txt").write_text("no folder")
+    with pytest.raises(DataError, match=r"file\.txt is a file: give a folder"):
+        load_folder(tmp_path / "file.txt", 8)
     write(tmp_path / "only" / "1.png", np.zeros((5, 5)))
     write(tmp_path / "only" / "2.png", np.zeros((5, 5)))
     with pytest.raises(DataError, match="holds one class only"):

@@ -13,7 +13,7 @@ from siamese_utils.beyond.learner import load_learner
 from siamese_utils.beyond.learning import calibrate, train_learner
 from siamese_utils.data import Split
 from siamese_utils.errors import DataError
-from siamese_utils.one_shot import OneShot, drawing
+from siamese_utils.one_shot import OneShot, from_array
 
 STROKES = {  # three characters, their pen's points in a unit square
     "cross": [[(0.1, 0.5), (0.9, 0.5)], [(0.5, 0.1), (0.5, 0.9)]],
@@ -110,27 +110,76 @@ def test_colour_size_and_polarity_of_a_drawing_do_not_matter(model):
     assert np.linalg.norm(plain - larger) < 0.3 * far
 
 
-def test_a_drawing_is_cut_to_its_ink_and_centred():
-    image = Image.new("L", (300, 200), 255)
-    ImageDraw.Draw(image).rectangle((200, 120, 239, 179), fill=0)
-    pixels = drawing(image, 50)
-    rows, columns = np.nonzero(pixels < 128)
-    assert rows.max() - rows.min() + 1 == pytest.approx(35, abs=1)  # 0.7 of the side
-    assert abs((rows.min() + rows.max()) / 2 - 24.5) <= 1
-    assert abs((columns.min() + columns.max()) / 2 - 24.5) <= 1
-    with pytest.raises(DataError, match=r"blank\.png shows no drawing"):
-        drawing(Image.new("L", (30, 30), 250), 20, "blank.png")
-
-
-def test_what_is_no_model_or_no_image_is_a_clear_error(model, tmp_path):
+def test_what_is_no_model_or_no_image_is_a_clear_error(model, model_file, tmp_path):
     with pytest.raises(DataError, match=r"is not a siamese model .*siamese learn"):
         OneShot.load(tmp_path / "nothing.keras")
     (tmp_path / "broken.keras").write_bytes(b"no")
     with pytest.raises(DataError, match="is not a siamese model"):
         OneShot.load(tmp_path / "broken.keras")
+    with pytest.raises(DataError, match=r"nothing\.keras .*no such file"):
+        OneShot.load(tmp_path / "nothing.keras")
+    (tmp_path / "model").write_bytes(model_file.read_bytes())
+    with pytest.raises(DataError, match=r"must end in \.keras"):
+        OneShot.load(tmp_path / "model")
+    whole = bytearray(model_file.read_bytes())
+    for start in range(0, len(whole), 2000):  # some bytes of every part
+        whole[start : start + 40] = bytes(byte ^ 255 for byte in whole[start : start + 40])
+    (tmp_path / "flipped.keras").write_bytes(whole)
+    with pytest.raises(DataError, match=r"flipped\.keras is not a siamese model"):
+        OneShot.load(tmp_path / "flipped.keras")
     (tmp_path / "broken.png").write_bytes(b"no")
     with pytest.raises(DataError, match=r"broken\.png is not a readable image"):
         model.embed([tmp_path / "broken.png"])
+    with pytest.raises(DataError, match="is not a readable image: it is a folder"):
+        model.embed([tmp_path])
+    with pytest.raises(DataError, match="no images to embed"):
+        model.embed([])
+
+
+@pytest.mark.parametrize("case", ["transparent", "turned", "white on transparent", "dim 16 bits"])
+def test_an_image_and_its_file_are_read_alike(case, model, tmp_path):
+    plain = drawn_by_hand("house", 1)
+    path, expected = tmp_path / "image.png", model.read(plain)
+    clear = Image.new("RGBA", plain.size, (0, 0, 0, 0))
+    if case == "transparent":
+        clear.paste((0, 0, 0, 255), mask=plain.point(lambda value: 255 - value))
+        clear.save(path)
+    elif case == "white on transparent":
+        clear.paste((255, 255, 255, 255), mask=plain.point(lambda value: 255 - value))
+        clear.save(path)
+    elif case == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 8  # to be turned by 90° counterclockwise
+        path = path.with_suffix(".jpg")
+        plain.rotate(-90, expand=True, fillcolor=250).save(path, exif=exif, quality=98)
+    else:
+        Image.fromarray(np.asarray(plain).astype(np.uint16) * 3).save(path)
+    from_file = model.read(path)
+    with Image.open(path) as opened:
+        np.testing.assert_array_equal(model.read(opened), from_file)
+    assert np.abs(from_file.astype(int) - expected).mean() < 6
+
+
+def test_an_array_of_any_kind_of_pixels_is_an_image():
+    pixels = np.asarray(drawn_by_hand("cross", 1))
+    expected = np.asarray(from_array(pixels))
+    np.testing.assert_array_equal(expected, pixels)
+    for array in (pixels[..., None], pixels.astype(np.int64), pixels / 255, pixels.astype(np.float32)):
+        np.testing.assert_array_equal(np.asarray(from_array(array)), expected)
+    binary = np.asarray(from_array(pixels > 128))
+    assert set(np.unique(binary)) == {0, 255}
+    np.testing.assert_array_equal(np.asarray(from_array((pixels > 128).astype(int))), binary)
+    assert np.asarray(from_array(pixels.astype(np.uint16) * 200)).max() == 255
+    for wrong in (
+        pixels[None],
+        pixels[0],
+        np.zeros((0, 4)),
+        np.full((4, 4), np.nan),
+        -(pixels / 255),
+        pixels * 1j,
+    ):
+        with pytest.raises(DataError, match=r"not one image|no pixels"):
+            from_array(wrong)
 
 
 def test_a_model_of_pictures_pads_them():
@@ -190,6 +239,12 @@ def test_classify_compare_and_embed_on_the_command_line(capsys, monkeypatch, let
     target = letters / "out" / "embeddings.csv"
     assert call(capsys, monkeypatch, "embed", mine, "-m", model_file, "-o", target)[0] == 0
     assert target.read_text().startswith("image,d0")
+    code, _, err = call(capsys, monkeypatch, "embed", mine, "-m", model_file, "-o", letters)
+    assert (code, "is a folder" in err) == (2, True)
+    (letters / "letters" / "house").rename(letters / "letters" / "[bold]")  # a name, not a style
+    arguments = ("classify", letters / "house.jpg", "--support", letters / "letters", "-m", model_file)
+    assert "[bold]" in call(capsys, monkeypatch, *arguments)[1]
+    mine = letters / "house.jpg"
     code, _, err = call(capsys, monkeypatch, "compare", mine, letters / "nowhere.png", "-m", model_file)
     assert code == 2
     assert "nowhere.png is not a readable image" in " ".join(err.split())
@@ -213,6 +268,14 @@ def test_learn_on_a_folder_of_ones_own(capsys, monkeypatch, tmp_path, reports, f
     made = (run / "metrics.json").stat().st_mtime_ns
     assert call(capsys, monkeypatch, *arguments)[0] == 0
     assert (run / "metrics.json").stat().st_mtime_ns == made
+    for place, says in [
+        (tmp_path, "is a folder: name a file"),
+        (tmp_path / "model", "must end in .keras: name it model.keras"),
+        (tmp_path / "mine" / "cross-0" / "0.png" / "model.keras", "cannot make the folder"),
+    ]:
+        code, _, err = call(capsys, monkeypatch, *arguments[:-1], place)
+        assert code == 2
+        assert says in " ".join(err.split())
     code, _, err = call(capsys, monkeypatch, "learn", "best")
     assert code == 2
     assert "no learner 'best'" in " ".join(err.split())

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from .. import archives, omniglot
 from ..backend import keras
-from ..data import Dataset, Split, with_channels
+from ..data import Dataset, Split, hold_out, with_channels
 from ..datasets import load_dataset
 from ..episodes import Protocol, draw_episodes
 from ..errors import DataError
@@ -138,19 +138,25 @@ def find_learned(
 def held_out_alphabets(train: Split) -> tuple[str, ...]:
     """The background alphabets for choices: a fifth of them, drawn with a fixed seed, sorted; classes without alphabets
     each stand for themselves."""
-    alphabets = sorted(set(train.groups))
-    count = max(1, round(VALIDATION_PART * len(alphabets)))
-    drawn = np.random.default_rng(VALIDATION_SEED).permutation(len(alphabets))[:count]
-    return tuple(sorted(alphabets[number] for number in drawn))
+    return tuple(sorted(hold_out(train.groups, VALIDATION_PART, VALIDATION_SEED)))
 
 
 def splits(dataset: Dataset, held_out: HeldOut) -> tuple[Split, Split]:
-    """What a run trains on, and what it is scored on."""
-    if held_out == "evaluation":
-        return dataset.train, dataset.val
-    train, held = dataset.train, set(held_out_alphabets(dataset.train))
-    outside = np.array([group in held for group in train.groups])
-    return _part(train, ~outside), _part(train, outside)
+    """What a run trains on, and what it is scored on; DataError where one of them has fewer than two classes."""
+    train, scored = dataset.train, dataset.val
+    if held_out == "validation":
+        held = held_out_alphabets(train)
+        outside = np.array([group in held for group in train.groups])
+        train, scored = _part(train, ~outside), _part(train, outside)
+    if min(train.classes, scored.classes) < 2:
+        classes = dataset.train.classes + dataset.val.classes
+        groups = len(set(dataset.train.groups + dataset.val.groups))
+        raise DataError(
+            f"{dataset.name} has {classes} classes in {groups} groups: too few to train on some, choose on others and "
+            "evaluate on others still, two classes each at least, no group in two places. Add classes; six without "
+            "groups will do."
+        )
+    return train, scored
 
 
 def _part(split: Split, chosen: np.ndarray) -> Split:
