@@ -12,6 +12,7 @@ INK_SIDE = 0.7  # how much of an image's side the ink is brought to: Omniglot's 
 PEN = 0.075  # the middle width of Omniglot's strokes, as a part of the longer side of the ink
 PENS = (0.055, 0.12)  # widths that are left as they are: those of nine in ten of its characters
 FAINT = 25  # grey levels that ink must differ from the paper around it
+BORDER_PART = 0.3  # of the ink, that may be a shadow's edge or a scan's
 LARGEST = 1600  # pixels a side, for the sake of time
 MEASURED = 210  # pixels a side, at least, that the ink is measured at
 
@@ -28,6 +29,7 @@ def drawing(image: Image.Image, size: int, name: str = "the image") -> np.ndarra
     if contrast.max() < FAINT:
         raise DataError(f"{name} shows no drawing: nothing in it stands out from its paper.")
     threshold = max(_otsu(contrast), FAINT / 2)
+    contrast = np.where(_stray(contrast > threshold), 0, contrast)
     contrast = contrast[_box(contrast > threshold)]
     factor = -(-MEASURED // max(contrast.shape))  # enlarged, so that a pen can be a part of a pixel
     ink = _with_pen(_enlarged(contrast, factor) > threshold)
@@ -60,6 +62,20 @@ def _contrast(pixels: np.ndarray) -> np.ndarray:
         else:
             found.append(colour - ndimage.grey_opening(colour, size=window, mode="nearest"))
     return np.max(found, axis=0)
+
+
+def _stray(ink: np.ndarray) -> np.ndarray:
+    """What is no stroke: specks of less than half a square of the pen's width, and what reaches in from the image's
+    border, unless it is a good part of the ink."""
+    parts, count = ndimage.label(ink, np.ones((3, 3)))
+    areas = np.bincount(parts.ravel(), minlength=count + 1)
+    specks = areas < pen_width(ink) ** 2 / 2
+    from_border = np.zeros(count + 1, bool)
+    from_border[np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])] = True
+    from_border[0] = False
+    if areas[from_border].sum() > BORDER_PART * areas[1:].sum():
+        from_border[:] = False
+    return ink & (specks | from_border)[parts]
 
 
 def _box(ink: np.ndarray) -> tuple[slice, slice]:

@@ -61,6 +61,16 @@ def test_paper_may_be_lit_unevenly(light):
     assert alike(lit(hook(), light(hook()))) > 0.85
 
 
+def test_specks_and_what_reaches_in_from_the_border_are_no_strokes():
+    dirty = np.array(hook())
+    for row, column in [(20, 30), (25, 200), (300, 60), (290, 220)]:
+        dirty[row : row + 2, column : column + 2] = 60
+    dirty[-30:, :12] = 40
+    assert alike(Image.fromarray(dirty)) > 0.95
+    tight = hook().crop((44, 68, 194, 196))  # all of its strokes reach the border
+    assert alike(tight) > 0.7
+
+
 @pytest.mark.parametrize(
     ("ink", "paper"),
     [
