@@ -169,7 +169,7 @@ def origin(section: Section, runs: Iterable[Run] = ()) -> str:
     return " · ".join(
         [
             f"Profile {section.profile.name}",
-            dataset_words(section.profile),
+            dataset_words(section.profile, (run.image_size for run in runs)),
             f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}",
             _count(len(runs), "run") if runs else "no training run",
             *([trained_on(runs)] if runs else []),

@@ -65,6 +65,13 @@ class Run:
     def seed(self) -> int:
         return self.config["seed"]
 
+    @property
+    def image_size(self) -> int:
+        """Pixels a side, of what it was trained on; a learner may have its own."""
+        return (
+            self.config["image_size"] if "image_size" in self.config else self.config["profile"]["image_size"]
+        )
+
     def answers(self) -> dict[str, np.ndarray]:
         """ "<protocol>/<split>", or a learner's "<protocol>" → (episodes,) bool: which final episodes were answered."""
         with np.load(self.folder / "answers.npz") as packed:

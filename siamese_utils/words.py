@@ -12,9 +12,9 @@ from .params import Profile
 JOIN = "\u2060"  # an interval is not broken over two lines
 
 
-def dataset_words(profile: Profile) -> str:
-    """ "Omniglot, 105×105 pixels"."""
-    size = f"{profile.image_size}×{profile.image_size} pixels"
+def dataset_words(profile: Profile, sizes: Iterable[int] = ()) -> str:
+    """ "Omniglot, 105×105 pixels"; sizes: pixels a side, where they are not the profile's."""
+    size = f"{listed(f'{side}×{side}' for side in sorted(set(sizes)) or [profile.image_size])} pixels"
     name = "Omniglot" if profile.dataset == "omniglot" else "built-in drawn characters (not Omniglot)"
     return f"{name}, {size}"
 

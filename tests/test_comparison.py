@@ -184,6 +184,15 @@ def test_figures_draw_what_they_are_given():
     }
     for name, figure in drawn.items():
         assert len(to_png(figure)) > 1000, name
+    for ax in drawn["cells"].axes:
+        values = np.concatenate([line.get_ydata() for line in ax.lines])
+        assert ax.get_ylim()[0] <= values.min() <= values.max() < ax.get_ylim()[1]
+    assert (
+        drawn["cells"]
+        .axes[0]
+        .get_title(loc="left")
+        .startswith("Batch normalization: without; Dropout and L2: ")
+    )
     labels = [label.get_text() for label in drawn["losses"].axes[0].get_yticklabels()]
     assert labels == frame["title"].tolist()
     assert len(drawn["map"].axes[0].artists) == 25

@@ -107,8 +107,8 @@ def cells(frame: pd.DataFrame, design: Factorial) -> Figure:
             )
             ax.plot(shown[along.name], shown["accuracy"], marker, color=colour, markersize=3, linestyle="")
         levels = [(f.high if high else f.low).words for f, high in ((rows, row), (columns, column))]
-        ax.set_title(f"{rows.title} {levels[0]}; {columns.title.lower()}: {levels[1]}", fontsize=8.5)
-        ax.set(xlim=(-1.5, 1.5), ylim=(0, None))
+        ax.set_title(f"{rows.title}: {levels[0]}; {columns.title}: {levels[1]}", fontsize=8.5)
+        ax.set(xlim=(-1.5, 1.5), ylim=(0, 1.08 * frame["accuracy"].max()))
         ax.set_xticks([-1, 1], [along.low.words, along.high.words])
         ax.axhline(CHANCE, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
     for ax in axes[:, 0]:
@@ -167,8 +167,8 @@ def errors(split: Split, wrong: Sequence[tuple[tuple[int, int], tuple[int, int],
     for column, triple in enumerate(wrong):
         for ax, item, colour in zip(axes[:, column], triple, (INK, BLUE, ORANGE), strict=True):
             _picture(ax, split, item, colour, 1.6)
-        words = [split.alphabets[item[0]].replace("_", " ") for item in triple[1:]]
-        axes[2, column].set_xlabel("\n".join(word[:13] for word in dict.fromkeys(words)), fontsize=6.5)
+        words = [_short(split.alphabets[item[0]]) for item in triple[1:]]
+        axes[2, column].set_xlabel("\n".join(dict.fromkeys(words)), fontsize=6.5)
     for ax, label in zip(axes[:, 0], ("query", "right answer", "given answer"), strict=True):
         ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8.5)
     if not wrong:
@@ -196,6 +196,12 @@ def examples(frame: pd.DataFrame) -> Figure:
     ax.set_xticks(frame["shots"], [str(shots) for shots in frame["shots"]])
     ax.set(ylim=(0, None), xlabel="examples of each of the 20 characters", ylabel="errors in %, strict")
     return figure
+
+
+def _short(alphabet: str, most: int = 13) -> str:
+    """An alphabet's name for a narrow column."""
+    name = alphabet.replace("_", " ").partition(" (")[0]
+    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
 
 
 def _picture(ax: Axes, split: Split, item: Sequence[int], colour: str, frame: float) -> None:
