@@ -147,12 +147,26 @@ def show_table(
     section: Section, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = (), source: str = ""
 ) -> None:
     """Show a data frame as an HTML table whose caption ends with where it comes from; see `show_figure`."""
-    table = frame.to_html(index=False, border=0, na_rep="–", classes="plain", justify="left")
+    classes = [
+        "plain",
+        *(f"text-{number}" for number in _columns_of_text(frame)),
+    ]  # the report's style sheet reads these
+    table = frame.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left")
     head = (
         f"<caption>{escape(caption)} <br><small>{escape(source or origin(section, runs))}</small></caption>"
     )
     table = table.replace("<th>", '<th scope="col">').replace("<thead>", f"{head}<thead>", 1)
     show_html(table)
+
+
+def _columns_of_text(frame: pd.DataFrame) -> list[int]:
+    """The numbers of the columns, from 2, that hold sentences or names rather than figures."""
+
+    def is_text(values: pd.Series) -> bool:
+        written = "".join(value for value in values if isinstance(value, str))
+        return sum(map(str.isalpha, written)) > len(written) / 2
+
+    return [number for number in range(2, frame.shape[1] + 1) if is_text(frame.iloc[:, number - 1])]
 
 
 def show_html(content: str) -> None:
