@@ -18,7 +18,7 @@ help: ## this list
 reproduce: $(VENV)/.ready ## the demo: every experiment and the report, minutes on two cores, no download of data
 	$(BIN)/siamese reproduce --profile demo $(LOGS)
 
-laptop: $(VENV)/.ready ## real Omniglot scaled down; its runs are in the repository, made anew they take four hours and a half
+laptop: $(VENV)/.ready ## real Omniglot scaled down; its runs are in the repository, made anew they take about eight hours
 	$(BIN)/siamese reproduce --profile laptop $(LOGS)
 
 paper: $(VENV)/.ready ## the paper's full protocol with three seeds; needs a GPU
