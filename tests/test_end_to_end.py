@@ -42,6 +42,7 @@ def test_a_notebook_is_whole_quiet_and_has_its_parameters(name, executed):
     assert not [output for output in outputs if output.output_type == "error"]
     noise = [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
     assert not noise
+    assert not [o.text for o in outputs if o.output_type == "stream" and "WARNING" in o.text]
     given = notebook.metadata.papermill.parameters
     assert given["profile"] == TINY.name
     assert set(given) <= set(parameters_of(ROOT / "notebooks" / f"{name}.ipynb"))

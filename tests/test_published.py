@@ -9,9 +9,9 @@ from siamese_utils.errors import ParamsError
 class Scored:
     """A run that has these accuracies, and nothing else."""
 
-    def __init__(self, learner, **accuracies):
+    def __init__(self, learner, synthetic=False, **accuracies):
         scores = [{"protocol": name, "ways": 20, "accuracy": value} for name, value in accuracies.items()]
-        self.metrics = {"learner": learner, "scores": scores}
+        self.metrics = {"learner": learner, "scores": scores, "dataset": {"synthetic": synthetic}}
 
 
 RUNS = [
@@ -33,6 +33,13 @@ def test_ours_are_means_over_the_seeds_and_errors_where_the_benchmark_counts_err
         "rotated classes, affine distortions and 9 views of an image",
         "rotated classes",
     ]
+
+
+def test_built_in_characters_do_not_stand_beside_omniglot():
+    assert ours("strict", [*RUNS, Scored("loss-prototype", synthetic=True, strict=0.9)]) == ours(
+        "strict", RUNS
+    )
+    assert beside("strict", [Scored("beyond", synthetic=True, strict=0.9)]).empty
 
 
 def test_protocols_are_not_mixed_and_the_best_stands_first():
