@@ -147,10 +147,8 @@ def show_table(
     section: Section, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = (), source: str = ""
 ) -> None:
     """Show a data frame as an HTML table whose caption ends with where it comes from; see `show_figure`."""
-    classes = [
-        "plain",
-        *(f"text-{number}" for number in _columns_of_text(frame)),
-    ]  # the report's style sheet reads these
+    # the report's style sheet reads these
+    classes = ["plain", *(f"text-{number}" for number in _columns_of_text(frame))]
     table = frame.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left")
     head = (
         f"<caption>{escape(caption)} <br><small>{escape(source or origin(section, runs))}</small></caption>"
