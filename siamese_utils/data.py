@@ -72,7 +72,8 @@ def hold_out(groups: Sequence[str], part: float, seed: int) -> set[str]:
     groups  (classes,) the group of each class
     """
     sizes = Counter(groups)
-    order = [sorted(sizes)[number] for number in np.random.default_rng(seed).permutation(len(sizes))]
+    names = sorted(sizes)
+    order = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
     count = max(1, round(part * len(order)))
     while count < len(order) - 1 and sum(sizes[group] for group in order[:count]) < 2:
         count += 1

@@ -156,9 +156,8 @@ def flat(image: Image.Image, *, light_ink: bool = False) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
-        grey, alpha = (np.asarray(band, np.float64) for band in (image.convert("L"), image.getchannel("A")))
-        light = light_ink and alpha.any() and np.average(grey, weights=alpha) > NEARLY_WHITE
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "black" if light else "white"), image)
+        paper = "black" if light_ink and _is_nearly_white(image) else "white"
+        image = Image.alpha_composite(Image.new("RGBA", image.size, paper), image)
     if image.mode in ("I", "I;16", "F"):  # more than eight bits a pixel: spread over what is there
         values = np.asarray(image, np.float64)
         spread = max(float(np.ptp(values)), 1e-9)
@@ -168,6 +167,12 @@ def flat(image: Image.Image, *, light_ink: bool = False) -> Image.Image:
     image = image.convert("RGB")
     red, green, blue = (np.asarray(band) for band in image.split())
     return image.convert("L") if np.array_equal(red, green) and np.array_equal(red, blue) else image
+
+
+def _is_nearly_white(image: Image.Image) -> bool:
+    """Whether what can be seen of an image with transparent parts is nearly white."""
+    grey, alpha = (np.asarray(band, np.float64) for band in (image.convert("L"), image.getchannel("A")))
+    return bool(alpha.any()) and float(np.average(grey, weights=alpha)) > NEARLY_WHITE
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
@@ -203,9 +208,7 @@ def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
     empty: list[str] = []
     for folder, inner, names in os.walk(root, followlinks=True):
         here = Path(folder)
-        above = {
-            e.resolve() for e in (here, *here.parents)
-        }  # a link that leads there would go round for ever
+        above = {e.resolve() for e in (here, *here.parents)}  # a link back there would go round for ever
         inner[:] = sorted(e for e in inner if not _hidden(e) and (here / e).resolve() not in above)
         images = [here / e for e in sorted(names) if Path(e).suffix.lower() in ENDINGS and not _hidden(e)]
         name = here.relative_to(root).as_posix()
