@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from siamese_utils.backend import keras, ops
 from siamese_utils.beyond.batches import batch_of_step, draw_classes, take_turned, transforms
-from siamese_utils.beyond.learner import Augmentation, Block, load_learner, load_learners
+from siamese_utils.beyond.learner import Augmentation, Block, LookAlikes, load_learner, load_learners
 from siamese_utils.beyond.learning import (
     find_learned,
     held_out_alphabets,
@@ -16,7 +16,14 @@ from siamese_utils.beyond.learning import (
     splits,
     train_learner,
 )
-from siamese_utils.beyond.networks import build_backbone, build_siamese, build_trainer, warm_up_and_cosine
+from siamese_utils.beyond.look_alikes import due, look_alikes
+from siamese_utils.beyond.networks import (
+    backbone_of,
+    build_backbone,
+    build_siamese,
+    build_trainer,
+    warm_up_and_cosine,
+)
 from siamese_utils.data import Split
 from siamese_utils.datasets import load_dataset
 from siamese_utils.errors import ParamsError
@@ -49,6 +56,17 @@ def test_a_wrong_row_says_where(tmp_path):
         ("steps: 500", "steps: 500\n  views: 3", "there is none"),
         ("demo: [loss-cross-entropy", "demo: [loss-crossed", "no such learner for the demo: loss-crossed"),
         ("group: final", "group: finale", "learners.9.group"),
+        (
+            "rotated_classes: true",
+            "rotated_classes: false\n  mirrored_classes: true",
+            "come with rotated_classes",
+        ),
+        ("steps: 500", "steps: 500\n  upside_down: true", "needs the comparison cosine"),
+        (
+            "steps: 500",
+            "steps: 500\n  look_alikes: {company: 1, among: 2, after: 0, every: 1}",
+            "need the comparison euclidean or cosine",
+        ),
     ]:
         assert old in text
         path = tmp_path / "beyond.yaml"
@@ -118,6 +136,76 @@ def test_a_turned_character_is_another_class():
     np.testing.assert_array_equal(taken[1, 1], np.rot90(images[0, 2], 1))
     np.testing.assert_array_equal(taken[2, 0], np.rot90(images[1, 0], 2))
     np.testing.assert_array_equal(taken[3, 0], np.rot90(images[0, 0], 3))
+    taken = take_turned(images, np.array([9, 10]), np.array([[0, 2]] * 2))
+    np.testing.assert_array_equal(taken[0, 1], np.fliplr(images[1, 2]))
+    np.testing.assert_array_equal(taken[1, 1], np.rot90(np.fliplr(images[0, 2]), 1))
+
+
+def test_the_forms_of_a_character_are_the_symmetries_of_the_square():
+    learner = load_learner("loss-prototype")
+    assert learner.model_copy(update={"rotated_classes": False}).forms == 1
+    assert learner.forms == 4
+    assert learner.model_copy(update={"mirrored_classes": True}).forms == 8
+    image = np.arange(9, dtype=np.uint8).reshape(1, 1, 3, 3)
+    forms = take_turned(image, np.arange(8), np.zeros((8, 1), int))
+    assert len({form.tobytes() for form in forms}) == 8
+
+
+def test_a_class_takes_along_those_that_look_like_it():
+    alike = np.array([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]])
+    options = {"classes": 6, "drawers": 4, "batch_images": 2, "alike": alike}
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        chosen, _ = draw_classes(rng, batch_classes=3, company=2, **options)
+        assert len({number // 3 for number in chosen}) == 1
+        chosen, _ = draw_classes(rng, batch_classes=5, company=1, **options)
+        assert len(set(chosen.tolist())) == 5
+        assert chosen[1] in alike[chosen[0]]
+
+
+def test_look_alikes_are_the_nearest_of_other_characters(drawn, fresh_keras):
+    chosen = LookAlikes(company=1, among=3, after=0.5, every=4)
+    learner = small("loss-prototype", look_alikes=chosen, mirrored_classes=True)
+    split = Split(drawn.train.images[:6], drawn.train.characters[:6])
+    backbone = backbone_of(learner, build_trainer(learner, (20, 20, 1), 48, 10, seed=0))
+    alike = look_alikes(learner, backbone, split, seed=0, step=5)
+    assert alike.shape == (6 * 8, 3)
+    character = np.arange(48) % 6
+    assert (character[alike] != character[:, None]).all()
+    np.testing.assert_array_equal(alike, look_alikes(learner, backbone, split, seed=0, step=5))
+
+    one_each = Split(split.images[:, :1], split.characters)  # nothing is left to chance
+    alike = look_alikes(learner, backbone, one_each, seed=0, step=5)
+    images = take_turned(one_each.images, np.arange(48), np.zeros((48, 1), int))
+    embeddings = ops.convert_to_numpy(backbone(images.reshape(48, 20, 20, 1)))
+    distances = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
+    distances[character[:, None] == character] = np.inf
+    np.testing.assert_allclose(
+        np.sort(np.take_along_axis(distances, alike, 1)), np.sort(distances)[:, :3], rtol=1e-3
+    )
+    alone = Split(split.images[:1], split.characters[:1])
+    assert look_alikes(learner, backbone, alone, seed=0, step=5) is None
+    assert [step for step in range(20) if due(chosen, step, 20)] == [10, 14, 18]
+    assert not due(None, 10, 20)
+
+
+def test_look_alikes_meet_in_a_batch_once_they_are_known(drawn, fresh_keras, monkeypatch):
+    seen = []
+
+    def noted(learner, split, seed, step, alike=None):
+        batch = batch_of_step(learner, split, seed, step, alike)
+        seen.append((batch[1].reshape(learner.classes, learner.images)[:, 0], alike))
+        return batch
+
+    monkeypatch.setattr("siamese_utils.beyond.learning.batch_of_step", noted)
+    options = LookAlikes(company=4, among=4, after=0.5, every=2)
+    learner = small("loss-prototype", look_alikes=options)
+    train_learner(learner, drawn.train, seed=0, steps=8)
+    assert [alike is None for _, alike in seen] == [True] * 4 + [False] * 4
+    assert seen[4][1] is seen[5][1]
+    assert seen[5][1] is not seen[6][1]
+    for classes, alike in seen[4:]:
+        assert set(classes[1:]) == set(alike[classes[0]])
 
 
 def moved(image, maps):
@@ -196,6 +284,40 @@ def test_an_embedding_of_several_views_is_their_mean(comparison, drawn, tmp_path
         )
     np.testing.assert_allclose(embed(model, images), means, rtol=1e-3, atol=1e-5)
     assert np.abs(maps[1:, [2, 5]]).max() > 0.1
+
+
+def test_two_images_are_compared_upside_down_too(drawn, tmp_path, fresh_keras):
+    moves = Augmentation(rotate=10, shear=10, scale=0.2, shift=0.1)
+    learner = small("loss-supervised-contrastive", augmentation=moves, views=3)
+    trainer = build_trainer(learner, (20, 20, 1), 8, steps=10, seed=1)
+    upright = build_siamese(learner, trainer)
+    both = learner.model_copy(update={"upside_down": True})
+    build_siamese(both, trainer).save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    images = drawn.val.images[:4, 0]
+    turned = np.rot90(images, 2, axes=(1, 2))
+
+    def said(model, images):
+        embeddings = embed(model, images)
+        return similarity(model, embeddings[[0, 1, 2]], embeddings[[1, 2, 3]])
+
+    mean = (said(upright, images) + said(upright, turned)) / 2
+    np.testing.assert_allclose(said(model, images), mean, rtol=1e-3)
+    assert np.abs(said(upright, images) - mean).max() > 1e-3
+    once = build_siamese(both.model_copy(update={"views": 1}), trainer)
+    plain = build_siamese(learner.model_copy(update={"views": 1}), trainer)
+    np.testing.assert_allclose(said(once, images), (said(plain, images) + said(plain, turned)) / 2, rtol=1e-3)
+
+
+def test_padded_pooling_keeps_the_last_row_and_column(fresh_keras):
+    network = load_learner("loss-prototype").network
+    shapes = [
+        build_backbone(network.model_copy(update={"padded_pooling": padded}), (28, 28, 1), seed=0)
+        .get_layer("pool_4")
+        .output.shape[1:3]
+        for padded in (False, True)
+    ]
+    assert shapes == [(1, 1), (2, 2)]  # 28 to 14, 7, 3 and 1; or to 14, 7, 4 and 2
 
 
 def test_kochs_network_has_its_published_size(fresh_keras):

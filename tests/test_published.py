@@ -30,7 +30,7 @@ def test_ours_are_means_over_the_seeds_and_errors_where_the_benchmark_counts_err
     assert "one seed" in strict[1]["name"]
     assert ours("random_split", RUNS) == []
     assert [line["note"] for line in strict] == [
-        "rotated classes, affine distortions and 9 views of an image",
+        "rotated and mirrored classes, affine distortions and 10 views of an image",
         "rotated classes",
     ]
 

@@ -9,7 +9,7 @@ from ..data import Split, with_channels
 from ..errors import ParamsError
 from .learner import Augmentation, Learner
 
-TURNS = 4  # a character and its three turns by 90°
+TURNS = 4  # a character and its three turns by 90°; forms 4 to 7 are those of its mirror image
 
 
 def draw_classes(
@@ -19,10 +19,13 @@ def draw_classes(
     drawers: int | np.ndarray,
     batch_classes: int,
     batch_images: int,
+    alike: np.ndarray | None = None,
+    company: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Different classes (P,) and, for each, different drawers (P, K).
 
     drawers  how many images a class has; one number, or (classes,) int where they differ
+    alike    (classes, k) int: of the k classes most like it, each class takes `company` along, drawn by chance
     Raises ParamsError where there are fewer than the batch takes.
     """
     fewest = int(np.min(drawers))
@@ -32,6 +35,9 @@ def draw_classes(
             f"{classes} with {fewest}: lower `classes` or `images` of the learner."
         )
     chosen = rng.permutation(classes)[:batch_classes]
+    if alike is not None:
+        groups = np.column_stack([chosen, rng.permuted(alike[chosen], axis=1)[:, :company]])
+        chosen = np.array(list(dict.fromkeys(groups.ravel().tolist())))[:batch_classes]
     order = rng.random((batch_classes, int(np.max(drawers))))
     if not isinstance(drawers, int):
         order += np.arange(order.shape[1]) >= drawers[chosen, None]  # what a class does not have comes last
@@ -39,12 +45,15 @@ def draw_classes(
 
 
 def take_turned(images: np.ndarray, classes: np.ndarray, drawers: np.ndarray) -> np.ndarray:
-    """Images (P, K, size, size) of classes (P,), numbered turn · C + character, by drawers (P, K).
+    """Images (P, K, size, size) of classes (P,), numbered form · C + character, by drawers (P, K).
 
-    images (C, drawers, size, size), or with a last axis of colours; turn 1 is 90° counterclockwise.
+    images (C, drawers, size, size), or with a last axis of colours; form 1 is turned by 90° counterclockwise, form 4
+    mirrored left to right, form 5 that turned by 90° counterclockwise.
     """
-    turn, character = np.divmod(classes, len(images))
+    form, character = np.divmod(classes, len(images))
     taken = images[character[:, None], drawers]
+    mirrored, turn = np.divmod(form, TURNS)
+    taken[mirrored == 1] = np.flip(taken[mirrored == 1], axis=3)
     for quarter in range(1, TURNS):
         taken[turn == quarter] = np.rot90(taken[turn == quarter], quarter, axes=(2, 3))
     return taken
@@ -71,19 +80,20 @@ def transforms(rng: np.random.Generator, augmentation: Augmentation, images: int
     return np.stack(rows, axis=-1).astype(np.float32)
 
 
-def batch_of_step(learner: Learner, split: Split, seed: int, step: int):
-    """The batch of one training step, a function of seed and step alone.
+def batch_of_step(learner: Learner, split: Split, seed: int, step: int, alike: np.ndarray | None = None):
+    """The batch of one training step, a function of seed, step and which classes look alike (see `look_alikes`).
 
     Images (P·K, size, size, 1 or 3) float32, 0 ink to 255 paper, class by class, and their classes (P·K,) int.
     """
     rng = np.random.default_rng([seed, step])
-    turns = TURNS if learner.rotated_classes else 1
     chosen, by = draw_classes(
         rng,
-        classes=split.classes * turns,
-        drawers=split.drawers if split.counts is None else np.tile(split.counts, turns),
+        classes=split.classes * learner.forms,
+        drawers=split.drawers if split.counts is None else np.tile(split.counts, learner.forms),
         batch_classes=learner.classes,
         batch_images=learner.images,
+        alike=alike,
+        company=learner.look_alikes.company if learner.look_alikes else 0,
     )
     taken = take_turned(split.images, chosen, by)
     batch = with_channels(taken.reshape(-1, *taken.shape[2:])).astype(np.float32)

@@ -39,6 +39,7 @@ class Network(Strict):
     batch_norm: bool
     embedding: int | None = Field(None, gt=0)
     activation: Literal["linear", "sigmoid"] = "linear"  # of the embedding's Dense layer
+    padded_pooling: bool = False  # an odd side keeps its last row and column; False: they are dropped
     dropout: float = Field(0.0, ge=0, lt=1)  # on the flattened features
     unpadded_from: int | None = Field(
         None, gt=0
@@ -52,6 +53,15 @@ class Augmentation(Strict):
     shear: float = Field(ge=0, description="degrees")
     scale: float = Field(ge=0, description="logarithm of the factor, each axis by itself")
     shift: float = Field(ge=0, description="part of the side, each axis by itself")
+
+
+class LookAlikes(Strict):
+    """Batches whose classes come in groups that look alike: a class, and a few of those most like it."""
+
+    company: int = Field(gt=0, description="classes that a class brings along")
+    among: int = Field(gt=0, description="drawn from so many, the most like it")
+    after: float = Field(ge=0, lt=1, description="part of the steps; before, batches are drawn by chance")
+    every: int = Field(gt=0, description="steps after which what looks alike is looked up again")
 
 
 class Learner(Strict):
@@ -70,10 +80,15 @@ class Learner(Strict):
     images: int = Field(ge=2)  # of each class
     image_size: int | None = Field(None, ge=8)  # of Omniglot's images, pixels a side; None: the profile's
     rotated_classes: bool  # every character turned by 90°, 180° and 270° is a class of its own
+    mirrored_classes: bool = False  # and so is its mirror image, and those turns of it
+    look_alikes: LookAlikes | None = None
     augmentation: Augmentation | None
     views: int = Field(
         1, ge=1
     )  # embeddings averaged, once trained: the image's and those of its moved copies
+    upside_down: bool = (
+        False  # two images are compared upside down, too, in as many views; the cosines are averaged
+    )
     rate: float = Field(gt=0)  # AdamW's, after the warm-up; falls to zero along a cosine
     kernel_rate: float | None = Field(
         None, gt=0
@@ -90,7 +105,25 @@ class Learner(Strict):
             raise ValueError("the loss cross_entropy and the comparison head go together")
         if self.views > 1 and self.augmentation is None:
             raise ValueError("views are moved by half of the augmentation, and there is none")
+        if self.mirrored_classes and not self.rotated_classes:
+            raise ValueError("mirrored_classes come with rotated_classes")
+        if self.upside_down and self.comparison != "cosine":
+            raise ValueError("upside_down averages cosines: it needs the comparison cosine")
+        if self.look_alikes and self.comparison == "head":
+            raise ValueError(
+                "look_alikes are found by distance: they need the comparison euclidean or cosine"
+            )
         return self
+
+    @property
+    def looks(self) -> int:
+        """How many times the network looks at an image to embed it, once trained."""
+        return self.views * (1 + self.upside_down)
+
+    @property
+    def forms(self) -> int:
+        """How many classes there are of each character: 1, 4 with its turns, 8 with those of its mirror image."""
+        return 8 if self.mirrored_classes else 4 if self.rotated_classes else 1
 
     def fitted_to(self, classes: int, fewest: int) -> Learner:
         """The learner with batches no larger than a dataset of so many classes, the smallest with `fewest` images."""

@@ -32,9 +32,10 @@ from ..provenance import code_version, provenance
 from ..results import SCHEMA_VERSION, Run, dataset_fingerprint, finish, write_json
 from ..training import prepare_backend
 from . import one_shot_runs
-from .batches import TURNS, batch_of_step
+from .batches import batch_of_step
 from .learner import Learner, load_learner
-from .networks import build_siamese, build_trainer, calibrated
+from .look_alikes import due, look_alikes
+from .networks import backbone_of, build_siamese, build_trainer, calibrated
 
 LEARNER_VERSION = 1  # raise when batches, losses, networks or training change what a run's numbers would be
 EPISODE_SEED = 3_000
@@ -88,8 +89,7 @@ def learn(
         dataset = archives.load(str(folder), size) if named else load_folder(Path(folder), size)
         fingerprint = dataset.fingerprint
         train, _ = splits(dataset, held_out)
-        turns = TURNS if learner.rotated_classes else 1
-        learner = learner.fitted_to(train.classes * turns, min(train.counts or [train.drawers]))
+        learner = learner.fitted_to(train.classes * learner.forms, min(train.counts or [train.drawers]))
     final, key = learned_folder(learner, profile, seed, held_out, fingerprint)
     if final.is_dir():
         return Run(final)
@@ -250,13 +250,16 @@ def train_learner(
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train on a split's images → the siamese model, and a line for each part of the training: step, loss, seconds."""
     shape = with_channels(train.images[0]).shape[1:]
-    classes = train.classes * (TURNS if learner.rotated_classes else 1)
+    classes = train.classes * learner.forms
     epochs = next(n for n in range(min(EPOCHS, steps), 0, -1) if steps % n == 0)
     trainer = build_trainer(learner, shape, classes, steps, seed, reads)
-    begun, lines = time.perf_counter(), []
+    backbone = backbone_of(learner, trainer)
+    begun, lines, alike = time.perf_counter(), [], None
     for step in range(steps):
+        if due(learner.look_alikes, step, steps):
+            alike = look_alikes(learner, backbone, train, seed, step)
         # not `fit`: its epochs run on one core of two every now and then, as benchmarks/one_batch_at_a_time.py shows
-        batch = batch_of_step(learner, train, seed, step)
+        batch = batch_of_step(learner, train, seed, step, alike)
         logs = trainer.train_on_batch(*batch, return_dict=True)
         if (step + 1) % (steps // epochs) == 0:
             seconds, loss = time.perf_counter() - begun, float(logs["loss"])  # the mean since the last line

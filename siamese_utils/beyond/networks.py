@@ -60,7 +60,8 @@ def build_backbone(
             name=f"conv_{number}",
         )(features)
         if block.pool:
-            features = layers.MaxPooling2D(2, name=f"pool_{number}")(features)
+            pooled = "same" if network.padded_pooling else "valid"
+            features = layers.MaxPooling2D(2, padding=pooled, name=f"pool_{number}")(features)
         if network.batch_norm:
             features = layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(features)
         features = layers.ReLU(name=f"relu_{number}")(features)
@@ -156,21 +157,33 @@ class Views(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="siamese_utils")
 class MeanOfViews(layers.Layer):
-    """The mean over each image's views: (n · views, d) → (n, d); of their directions where `normalize`."""
+    """The mean over each image's views: (n · views, d) → (n, d); of their directions where `normalize`.
 
-    def __init__(self, views: int, normalize: bool, **options):
+    sides  1, or how many sets of views an image has: (n · sides · views, d) → (n, sides · d), a mean each, of length 1
+           where `normalize`, so that two images' cosine is the mean of those of their sides
+    """
+
+    def __init__(self, views: int, normalize: bool, sides: int = 1, **options):
         super().__init__(**options)
-        self.views, self.normalize = views, normalize
+        self.views, self.normalize, self.sides = views, normalize, sides
 
     def call(self, inputs):
         each = ops.normalize(inputs, axis=-1) if self.normalize else inputs
-        return ops.mean(ops.reshape(each, (-1, self.views, inputs.shape[-1])), axis=1)
+        means = ops.mean(ops.reshape(each, (-1, self.sides, self.views, inputs.shape[-1])), axis=2)
+        if self.normalize and self.sides > 1:
+            means = ops.normalize(means, axis=-1)
+        return ops.reshape(means, (-1, self.sides * inputs.shape[-1]))
 
     def compute_output_shape(self, input_shape):
-        return (None, input_shape[-1])
+        return (None, self.sides * input_shape[-1])
 
     def get_config(self):
-        return {**super().get_config(), "views": self.views, "normalize": self.normalize}
+        return {
+            **super().get_config(),
+            "views": self.views,
+            "normalize": self.normalize,
+            "sides": self.sides,
+        }
 
 
 class BatchLoss(keras.losses.Loss):
@@ -223,15 +236,20 @@ def build_trainer(
     return model
 
 
+def backbone_of(learner: Learner, trainer: keras.Model) -> keras.Model:
+    """The part of a learner's model in training that embeds images, on the same weights."""
+    network = learner.network
+    last = "embedding" if network.embedding else "dropout" if network.dropout else "flatten"
+    return keras.Model(trainer.input, trainer.get_layer(last).output, name="backbone")
+
+
 def build_siamese(learner: Learner, trainer: keras.Model) -> keras.Model:
     """The model to keep: two images, 0 ink to 255 paper, → similarity (n, 1), on the trained backbone.
 
     It has the layers that `evaluation` looks for: "backbone", and after it what compares two embeddings.
     """
-    backbone = keras.Model(
-        trainer.input, trainer.get_layer(_last_of_backbone(learner)).output, name="backbone"
-    )
-    if learner.views > 1:
+    backbone = backbone_of(learner, trainer)
+    if learner.looks > 1:
         backbone = _of_several_views(learner, backbone)
     left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
     embeddings = [backbone(left), backbone(right)]
@@ -243,18 +261,34 @@ def build_siamese(learner: Learner, trainer: keras.Model) -> keras.Model:
 
 
 def _of_several_views(learner: Learner, backbone: keras.Model) -> keras.Model:
-    """The backbone with embeddings averaged over the image itself and moved copies, by up to half the augmentation."""
-    assert learner.augmentation is not None  # the schema sees to it
-    half = learner.augmentation.model_copy(
-        update={part: 0.5 * reach for part, reach in learner.augmentation.model_dump().items()}
-    )
-    drawn = transforms(np.random.default_rng(0), half, learner.views - 1, backbone.input_shape[1])
-    as_it_is = np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32)
+    """The backbone with embeddings averaged over the image itself and moved copies, by up to half the augmentation.
+
+    Upside down, where the learner looks so, too: that embedding then stands behind the one of the upright image.
+    """
+    maps = view_maps(learner, backbone.input_shape[1])
     image = keras.Input(backbone.input_shape[1:], name="image")
-    views = Views(np.concatenate([as_it_is, drawn]).tolist(), name="views")(image)
     network = keras.Model(backbone.input, backbone.output, name="network")
-    mean = MeanOfViews(learner.views, learner.comparison == "cosine", name="mean")(network(views))
-    return keras.Model(image, mean, name="backbone")
+    embeddings = network(Views(maps.tolist(), name="views")(image))
+    mean = MeanOfViews(learner.views, learner.comparison == "cosine", len(maps) // learner.views, name="mean")
+    return keras.Model(image, mean(embeddings), name="backbone")
+
+
+def view_maps(learner: Learner, size: int) -> np.ndarray:
+    """The affine maps of a learner's views, as `batches.transforms` gives them: upright ones, the first of which leaves
+    the image as it is, then the same of the image upside down, where the learner looks so."""
+    maps = np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32)
+    if learner.views > 1:
+        assert learner.augmentation is not None  # the schema sees to it
+        half = learner.augmentation.model_copy(
+            update={part: 0.5 * reach for part, reach in learner.augmentation.model_dump().items()}
+        )
+        drawn = transforms(np.random.default_rng(0), half, learner.views - 1, size)
+        maps = np.concatenate([maps, drawn])
+    if not learner.upside_down:
+        return maps
+    turned = -maps  # (x, y) is read where (size − 1 − x, size − 1 − y) was
+    turned[:, [2, 5]] += size - 1
+    return np.concatenate([maps, turned])
 
 
 @keras.saving.register_keras_serializable(package="siamese_utils")
@@ -282,11 +316,6 @@ def calibrated(model: keras.Model, same: Sequence[float], different: Sequence[fl
     """The siamese model with a `Calibration` behind its similarity."""
     layer = Calibration(same, different, name="calibration")
     return keras.Model(model.inputs, layer(model.outputs[0]), name=model.name)
-
-
-def _last_of_backbone(learner: Learner) -> str:
-    network = learner.network
-    return "embedding" if network.embedding else "dropout" if network.dropout else "flatten"
 
 
 def warm_up_and_cosine(rate: float, steps: int, warm_up: int):
