@@ -13,6 +13,8 @@ PEN = 0.075  # the middle width of Omniglot's strokes, as a part of the longer s
 PENS = (0.055, 0.12)  # widths that are left as they are: those of nine in ten of its characters
 FAINT = 25  # grey levels that ink must differ from the paper around it
 BORDER_PART = 0.3  # of the ink, that may be a shadow's edge or a scan's
+FRAME_PART = 0.75  # of an image's border, that is ink where something lies around the paper
+FRAMED = 0.25  # of an image's longer side, that a character within a frame has at least
 LARGEST = 1600  # pixels a side, for the sake of time
 MEASURED = 210  # pixels a side, at least, that the ink is measured at
 
@@ -66,15 +68,21 @@ def _contrast(pixels: np.ndarray) -> np.ndarray:
 
 def _stray(ink: np.ndarray) -> np.ndarray:
     """What is no stroke: specks of less than half a square of the pen's width, and what reaches in from the image's
-    border, unless it is a good part of the ink."""
+    border, unless it is a good part of the ink; but a frame around the sheet always is no
+    stroke, if a character stands in it: a square within a square that fills the image is taken for one."""
     parts, count = ndimage.label(ink, np.ones((3, 3)))
     areas = np.bincount(parts.ravel(), minlength=count + 1)
-    specks = areas < pen_width(ink) ** 2 / 2
+    border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
     from_border = np.zeros(count + 1, bool)
-    from_border[np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])] = True
+    from_border[border] = True
     from_border[0] = False
-    if areas[from_border].sum() > BORDER_PART * areas[1:].sum():
+    inside = ink & ~from_border[parts]
+    framed = (
+        (border > 0).mean() > FRAME_PART and inside.any() and _longer_side(inside) > FRAMED * max(ink.shape)
+    )
+    if not framed and areas[from_border].sum() > BORDER_PART * areas[1:].sum():
         from_border[:] = False
+    specks = areas < pen_width(ink & ~from_border[parts]) ** 2 / 2
     return ink & (specks | from_border)[parts]
 
 
@@ -82,6 +90,11 @@ def _box(ink: np.ndarray) -> tuple[slice, slice]:
     """The part of an image that holds its ink."""
     rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _longer_side(ink: np.ndarray) -> int:
+    rows, columns = _box(ink)
+    return max(rows.stop - rows.start, columns.stop - columns.start)
 
 
 def _enlarged(values: np.ndarray, factor: int) -> np.ndarray:

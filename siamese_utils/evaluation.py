@@ -72,22 +72,28 @@ def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.nd
 
 
 def answer(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
-    """Which episodes the model answers correctly: embeddings (classes, drawers, embedding) → (episodes,) bool.
+    """Which episodes the model answers correctly: embeddings (classes, drawers, embedding) → (episodes,) bool."""
+    return judge(similarities(model, embeddings, episodes), episodes)
 
-    Every query is compared with every support image of its episode by the model's own head.
+
+def similarities(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
+    """Every query beside every support image of its episode, by the model's own head.
+
+    Embeddings (classes, drawers, embedding) → (episodes, ways, shots) float32, a block of pairs at a time: the
+    embeddings of all at once would be large.
     """
-    shape = episodes.support.shape[:-1]  # (episodes, ways, shots)
+    shape = episodes.support.shape[:-1]
     query = np.broadcast_to(episodes.query[:, None, None, :], episodes.support.shape)
     flat_query, flat_support = query.reshape(-1, 2), episodes.support.reshape(-1, 2)
-    similarities = np.empty(len(flat_query), np.float32)
+    found = np.empty(len(flat_query), np.float32)
     for start in range(0, len(flat_query), PAIRS_AT_ONCE):
         block = slice(start, start + PAIRS_AT_ONCE)
-        similarities[block] = similarity(
+        found[block] = similarity(
             model,
             embeddings[flat_query[block, 0], flat_query[block, 1]],
             embeddings[flat_support[block, 0], flat_support[block, 1]],
         )
-    return judge(similarities.reshape(shape), episodes)
+    return found.reshape(shape)
 
 
 def embed_needed(model: keras.Model, split: Split, episodes: Episodes) -> np.ndarray:

@@ -6,7 +6,7 @@ from conftest import ROOT, TINY
 from scipy.stats import binomtest
 
 from siamese_utils.backend import keras, ops
-from siamese_utils.beyond.batches import batch_of_step, draw_classes, take_turned, transforms
+from siamese_utils.beyond.batches import batch_of_step, draw_classes, take_forms, transforms
 from siamese_utils.beyond.learner import Augmentation, Block, LookAlikes, load_learner, load_learners
 from siamese_utils.beyond.learning import (
     find_learned,
@@ -62,6 +62,12 @@ def test_a_wrong_row_says_where(tmp_path):
             "come with rotated_classes",
         ),
         ("steps: 500", "steps: 500\n  upside_down: true", "needs the comparison cosine"),
+        ("normalize: true, comparison: cosine", "normalize: true", "is compared by cosine"),
+        (
+            "steps: 500",
+            "steps: 500\n  look_alikes: {company: 3, among: 2, after: 0, every: 1}",
+            "no more company than there are",
+        ),
         (
             "steps: 500",
             "steps: 500\n  look_alikes: {company: 1, among: 2, after: 0, every: 1}",
@@ -131,12 +137,12 @@ def test_classes_and_drawers_are_drawn_without_replacement():
 
 def test_a_turned_character_is_another_class():
     images = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
-    taken = take_turned(images, np.array([1, 2, 5, 6]), np.array([[0, 2]] * 4))
+    taken = take_forms(images, np.array([1, 2, 5, 6]), np.array([[0, 2]] * 4))
     np.testing.assert_array_equal(taken[0], images[1, [0, 2]])
     np.testing.assert_array_equal(taken[1, 1], np.rot90(images[0, 2], 1))
     np.testing.assert_array_equal(taken[2, 0], np.rot90(images[1, 0], 2))
     np.testing.assert_array_equal(taken[3, 0], np.rot90(images[0, 0], 3))
-    taken = take_turned(images, np.array([9, 10]), np.array([[0, 2]] * 2))
+    taken = take_forms(images, np.array([9, 10]), np.array([[0, 2]] * 2))
     np.testing.assert_array_equal(taken[0, 1], np.fliplr(images[1, 2]))
     np.testing.assert_array_equal(taken[1, 1], np.rot90(np.fliplr(images[0, 2]), 1))
 
@@ -147,7 +153,7 @@ def test_the_forms_of_a_character_are_the_symmetries_of_the_square():
     assert learner.forms == 4
     assert learner.model_copy(update={"mirrored_classes": True}).forms == 8
     image = np.arange(9, dtype=np.uint8).reshape(1, 1, 3, 3)
-    forms = take_turned(image, np.arange(8), np.zeros((8, 1), int))
+    forms = take_forms(image, np.arange(8), np.zeros((8, 1), int))
     assert len({form.tobytes() for form in forms}) == 8
 
 
@@ -163,9 +169,11 @@ def test_a_class_takes_along_those_that_look_like_it():
         assert chosen[1] in alike[chosen[0]]
 
 
-def test_look_alikes_are_the_nearest_of_other_characters(drawn, fresh_keras):
+@pytest.mark.parametrize("comparison", ["euclidean", "cosine"])
+def test_look_alikes_are_the_nearest_of_other_characters(comparison, drawn, fresh_keras, monkeypatch):
+    monkeypatch.setattr("siamese_utils.beyond.look_alikes.ROWS", 7)  # several blocks, the last one short
     chosen = LookAlikes(company=1, among=3, after=0.5, every=4)
-    learner = small("loss-prototype", look_alikes=chosen, mirrored_classes=True)
+    learner = small("loss-prototype", comparison=comparison, look_alikes=chosen, mirrored_classes=True)
     split = Split(drawn.train.images[:6], drawn.train.characters[:6])
     backbone = backbone_of(learner, build_trainer(learner, (20, 20, 1), 48, 10, seed=0))
     alike = look_alikes(learner, backbone, split, seed=0, step=5)
@@ -176,8 +184,10 @@ def test_look_alikes_are_the_nearest_of_other_characters(drawn, fresh_keras):
 
     one_each = Split(split.images[:, :1], split.characters)  # nothing is left to chance
     alike = look_alikes(learner, backbone, one_each, seed=0, step=5)
-    images = take_turned(one_each.images, np.arange(48), np.zeros((48, 1), int))
+    images = take_forms(one_each.images, np.arange(48), np.zeros((48, 1), int))
     embeddings = ops.convert_to_numpy(backbone(images.reshape(48, 20, 20, 1)))
+    if comparison == "cosine":
+        embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     distances = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
     distances[character[:, None] == character] = np.inf
     np.testing.assert_allclose(
@@ -187,6 +197,32 @@ def test_look_alikes_are_the_nearest_of_other_characters(drawn, fresh_keras):
     assert look_alikes(learner, backbone, alone, seed=0, step=5) is None
     assert [step for step in range(20) if due(chosen, step, 20)] == [10, 14, 18]
     assert not due(None, 10, 20)
+
+
+def test_look_alikes_may_be_colour_pictures_of_classes_of_any_size(fresh_keras):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 200, (5, 4, 20, 20, 3), np.uint8)
+    counts = (2, 4, 3, 2, 4)
+    for row, count in zip(images, counts, strict=True):
+        row[count:] = 255  # what a class does not have
+    split = Split(images, tuple(f"{n}/class" for n in range(5)), counts)
+    options = LookAlikes(company=1, among=2, after=0, every=1)
+    learner = small("loss-prototype", look_alikes=options, images=2)
+    backbone = backbone_of(learner, build_trainer(learner, (20, 20, 3), 20, 10, seed=0))
+    shown = []
+
+    class Noted:
+        def predict(self, pixels, **how):
+            shown.append(pixels)
+            return backbone.predict(pixels, **how)
+
+    for step in range(8):
+        alike = look_alikes(learner, Noted(), split, seed=0, step=step)
+        pixels, classes = batch_of_step(learner, split, 0, step, alike)
+        assert pixels.max() < 255
+        assert len(set(classes.tolist())) == 5
+    assert np.concatenate(shown).max() < 255
+    assert shown[0].shape == (20, 20, 20, 3)
 
 
 def test_look_alikes_meet_in_a_batch_once_they_are_known(drawn, fresh_keras, monkeypatch):
@@ -243,7 +279,7 @@ def test_the_rate_warms_up_and_falls_to_zero():
         assert middle == pytest.approx(0.2, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["loss-cross-entropy", "loss-prototype", "loss-cosine"])
+@pytest.mark.parametrize("name", ["loss-cross-entropy", "loss-prototype", "loss-cosine", "loss-triplet"])
 def test_the_kept_model_compares_as_the_training_did(name, drawn, tmp_path, fresh_keras):
     learner = small(name)
     trainer = build_trainer(learner, (20, 20, 1), 8, steps=10, seed=1)

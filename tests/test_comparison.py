@@ -137,6 +137,12 @@ def test_mistakes_are_those_of_the_mixed_up_drawing(looked):
         assert query[0] == answer[0] != given[0]
 
 
+def test_what_is_confused_is_counted_either_way():
+    wrong = [((0, 0), (0, 1), (4, 1)), ((4, 0), (4, 2), (0, 1)), ((2, 0), (2, 1), (0, 1))]
+    assert embedding.confused(wrong) == [((0, 4), 2), ((0, 2), 1)]
+    assert embedding.confused([]) == []
+
+
 def test_more_examples_outvote_a_misleading_one(looked):
     model, embeddings = looked
     frame = embedding.by_shots(model, embeddings, (1, 2, 3), ways=20, episodes=2000, seed=0)
@@ -178,12 +184,15 @@ def test_figures_draw_what_they_are_given():
         "neighbours": figures.neighbours(split, np.array([[0, 0]]), np.array([[[0, 1], [3, 1]]])),
         "errors": figures.errors(split, [((0, 0), (0, 1), (2, 1))]),
         "no errors": figures.errors(split, []),
+        "confused": figures.confused(split, [((0, 4), 2), ((0, 2), 1)]),
+        "nothing confused": figures.confused(split, []),
         "examples": figures.examples(
             pd.DataFrame({"shots": [1, 5], "accuracy": [90, 95], "low": [88, 94], "high": [92, 96]})
         ),
     }
     for name, figure in drawn.items():
         assert len(to_png(figure)) > 1000, name
+    assert [ax.get_title(loc="left") for ax in drawn["confused"].axes[:3]] == ["2 errors", "1 error", ""]
     for ax in drawn["cells"].axes:
         values = np.concatenate([line.get_ydata() for line in ax.lines])
         assert ax.get_ylim()[0] <= values.min() <= values.max() < ax.get_ylim()[1]

@@ -71,6 +71,20 @@ def test_specks_and_what_reaches_in_from_the_border_are_no_strokes():
     assert alike(tight) > 0.7
 
 
+@pytest.mark.parametrize("wide", [4, 12, 24])
+def test_a_dark_frame_around_the_sheet_is_no_stroke(wide):
+    framed = np.array(hook())
+    framed[:wide], framed[-wide:], framed[:, :wide], framed[:, -wide:] = 30, 30, 30, 30
+    assert alike(Image.fromarray(framed)) > 0.95
+    alone = np.full((100, 100, 3), 250, np.uint8)  # a square: all the ink there is
+    alone[:wide], alone[-wide:], alone[:, :wide], alone[:, -wide:] = 30, 30, 30, 30
+    alone[48:50, 48:50] = 30  # and a speck
+    ink = drawing(Image.fromarray(alone), 50) < 128
+    assert ink[:25].any(axis=0).sum() > 30
+    assert ink[:, 25:].any(axis=1).sum() > 30
+    assert not ink[22:28, 22:28].any()
+
+
 @pytest.mark.parametrize(
     ("ink", "paper"),
     [

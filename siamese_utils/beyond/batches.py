@@ -25,7 +25,8 @@ def draw_classes(
     """Different classes (P,) and, for each, different drawers (P, K).
 
     drawers  how many images a class has; one number, or (classes,) int where they differ
-    alike    (classes, k) int: of the k classes most like it, each class takes `company` along, drawn by chance
+    alike    (classes, k) int: a class drawn by chance brings along `company` of the k most like it, then comes the next
+             one; none comes twice, and what the batch has no room for is cut off
     Raises ParamsError where there are fewer than the batch takes.
     """
     fewest = int(np.min(drawers))
@@ -44,7 +45,7 @@ def draw_classes(
     return chosen, np.argsort(order, axis=1)[:, :batch_images]
 
 
-def take_turned(images: np.ndarray, classes: np.ndarray, drawers: np.ndarray) -> np.ndarray:
+def take_forms(images: np.ndarray, classes: np.ndarray, drawers: np.ndarray) -> np.ndarray:
     """Images (P, K, size, size) of classes (P,), numbered form · C + character, by drawers (P, K).
 
     images (C, drawers, size, size), or with a last axis of colours; form 1 is turned by 90° counterclockwise, form 4
@@ -95,7 +96,7 @@ def batch_of_step(learner: Learner, split: Split, seed: int, step: int, alike: n
         alike=alike,
         company=learner.look_alikes.company if learner.look_alikes else 0,
     )
-    taken = take_turned(split.images, chosen, by)
+    taken = take_forms(split.images, chosen, by)
     batch = with_channels(taken.reshape(-1, *taken.shape[2:])).astype(np.float32)
     if learner.augmentation:
         maps = transforms(rng, learner.augmentation, len(batch), batch.shape[1])

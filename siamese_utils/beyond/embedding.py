@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..episodes import Episodes, draw_episodes, judge
-from ..evaluation import answer, embed, score_of, similarity
+from ..evaluation import answer, embed, score_of, similarities, similarity
 
 if TYPE_CHECKING:
     import keras
@@ -62,12 +63,7 @@ def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> 
     Where a tie is wrong, the answer given is the rival that ties.
     """
     query, support = episodes.query, episodes.support[:, :, 0]
-    shape = support.shape[:2]
-    left = np.broadcast_to(query[:, None], support.shape).reshape(-1, 2)
-    right = support.reshape(-1, 2)
-    values = similarity(
-        model, embeddings[left[:, 0], left[:, 1]], embeddings[right[:, 0], right[:, 1]]
-    ).reshape(shape)
+    values = similarities(model, embeddings, episodes)[..., 0]
     rivals = values.copy()
     rivals[np.arange(len(episodes)), episodes.target] = -np.inf
     wrong = []
@@ -75,6 +71,15 @@ def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> 
         right, given = support[number, episodes.target[number]], support[number, rivals[number].argmax()]
         wrong.append((_item(query[number]), _item(right), _item(given)))
     return wrong
+
+
+def confused(wrong: Sequence[tuple[Item, Item, Item]]) -> list[tuple[tuple[int, int], int]]:
+    """Which two classes were taken for each other, either way, and how often: the most frequent first.
+
+    wrong  from `mistakes`
+    """
+    pairs = Counter(tuple(sorted((right[0], given[0]))) for _, right, given in wrong)
+    return [((a, b), count) for (a, b), count in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))]
 
 
 def by_shots(

@@ -56,9 +56,12 @@ class Augmentation(Strict):
 
 
 class LookAlikes(Strict):
-    """Batches whose classes come in groups that look alike: a class, and a few of those most like it."""
+    """Batches whose classes come in groups that look alike: a class, and a few of those most like it.
 
-    company: int = Field(gt=0, description="classes that a class brings along")
+    Two forms of one symmetrical character may be among them, equal as they look.
+    """
+
+    company: int = Field(gt=0, description="classes that a class drawn by chance brings along")
     among: int = Field(gt=0, description="drawn from so many, the most like it")
     after: float = Field(ge=0, lt=1, description="part of the steps; before, batches are drawn by chance")
     every: int = Field(gt=0, description="steps after which what looks alike is looked up again")
@@ -105,10 +108,14 @@ class Learner(Strict):
             raise ValueError("the loss cross_entropy and the comparison head go together")
         if self.views > 1 and self.augmentation is None:
             raise ValueError("views are moved by half of the augmentation, and there is none")
+        if self.normalize and self.comparison != "cosine":
+            raise ValueError("what is trained at length 1, by normalize, is compared by cosine")
         if self.mirrored_classes and not self.rotated_classes:
             raise ValueError("mirrored_classes come with rotated_classes")
         if self.upside_down and self.comparison != "cosine":
             raise ValueError("upside_down averages cosines: it needs the comparison cosine")
+        if self.look_alikes and self.look_alikes.company > self.look_alikes.among:
+            raise ValueError("look_alikes: no more company than there are to draw it from, among")
         if self.look_alikes and self.comparison == "head":
             raise ValueError(
                 "look_alikes are found by distance: they need the comparison euclidean or cosine"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import keras
 from ..data import Split, with_channels
-from .batches import take_turned
+from .batches import take_forms
 from .learner import Learner, LookAlikes
 
 ROWS = 512  # of the matrix of similarities at a time
@@ -29,8 +29,8 @@ def look_alikes(
 ) -> np.ndarray | None:
     """For every class and form the `among` most like it, of other characters: (classes · forms, among) int, unsorted.
 
-    Each is judged by one image, drawn by chance. None where there are no other characters, or look-alikes are not asked
-    for.
+    Each is judged by one image, drawn by chance. Of a symmetrical character all forms may be there. None where there
+    are no other characters, or look-alikes are not asked for.
     """
     classes = split.classes * learner.forms
     among = min(learner.look_alikes.among if learner.look_alikes else 0, classes - learner.forms)
@@ -38,9 +38,9 @@ def look_alikes(
         return None
     rng = np.random.default_rng([seed, step, 1])
     counts = np.tile(split.counts or [split.drawers] * split.classes, learner.forms)
-    images = take_turned(split.images, np.arange(classes), rng.integers(0, counts)[:, None])[:, 0]
+    images = take_forms(split.images, np.arange(classes), rng.integers(0, counts)[:, None])[:, 0]
     embeddings = backbone.predict(with_channels(images), batch_size=256, verbose=0).astype(np.float32)
-    if learner.comparison == "cosine" or learner.normalize:
+    if learner.comparison == "cosine":
         embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     squares = (embeddings**2).sum(axis=1)
     character = np.arange(classes) % split.classes

@@ -263,7 +263,7 @@ def build_siamese(learner: Learner, trainer: keras.Model) -> keras.Model:
 def _of_several_views(learner: Learner, backbone: keras.Model) -> keras.Model:
     """The backbone with embeddings averaged over the image itself and moved copies, by up to half the augmentation.
 
-    Upside down, where the learner looks so, too: that embedding then stands behind the one of the upright image.
+    Where the learner compares upside down, too, the mean of those views is appended: the embedding is twice as long.
     """
     maps = view_maps(learner, backbone.input_shape[1])
     image = keras.Input(backbone.input_shape[1:], name="image")
