@@ -137,10 +137,27 @@ def test_mistakes_are_those_of_the_mixed_up_drawing(looked):
         assert query[0] == answer[0] != given[0]
 
 
-def test_what_is_confused_is_counted_either_way():
-    wrong = [((0, 0), (0, 1), (4, 1)), ((4, 0), (4, 2), (0, 1)), ((2, 0), (2, 1), (0, 1))]
-    assert embedding.confused(wrong) == [((0, 4), 2), ((0, 2), 1)]
-    assert embedding.confused([]) == []
+def test_the_hardest_pairs_are_those_that_lie_on_each_other(looked):
+    model, embeddings = looked
+    mixed = embeddings.copy()
+    mixed[7] = mixed[9] = mixed[7, 0]  # one shape: every comparison ties
+    found = embedding.confusable(model, mixed, 300, among=300)
+    assert len(found) == 25 * 24 / 2
+    assert found[0] == ((7, 9), pytest.approx(0.5))
+    unit = (mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)).astype(np.float64)
+    margins = [
+        unit[own, query] @ (unit[own, example] - unit[other, rival])
+        for own, other in ((0, 1), (1, 0))
+        for query in range(3)
+        for example in {0, 1, 2} - {query}
+        for rival in range(3)
+    ]
+    wrong = [0.5 if abs(margin) < 1e-6 else float(margin < 0) for margin in margins]
+    ties = sum(part == 0.5 for part in wrong) / len(wrong)  # rounding may decide them
+    assert dict(found)[0, 1] == pytest.approx(np.mean(wrong), abs=0.5 * ties + 1e-6)
+    assert 0.1 < np.mean(wrong) < 0.5
+    assert dict(found)[3, 4] == 0
+    assert embedding.confusable(model, mixed, 2, among=1) == found[:1]
 
 
 def test_more_examples_outvote_a_misleading_one(looked):
@@ -184,15 +201,14 @@ def test_figures_draw_what_they_are_given():
         "neighbours": figures.neighbours(split, np.array([[0, 0]]), np.array([[[0, 1], [3, 1]]])),
         "errors": figures.errors(split, [((0, 0), (0, 1), (2, 1))]),
         "no errors": figures.errors(split, []),
-        "confused": figures.confused(split, [((0, 4), 2), ((0, 2), 1)]),
-        "nothing confused": figures.confused(split, []),
+        "confusable": figures.confusable(split, [((0, 4), 0.5), ((0, 2), 0.123)]),
         "examples": figures.examples(
             pd.DataFrame({"shots": [1, 5], "accuracy": [90, 95], "low": [88, 94], "high": [92, 96]})
         ),
     }
     for name, figure in drawn.items():
         assert len(to_png(figure)) > 1000, name
-    assert [ax.get_title(loc="left") for ax in drawn["confused"].axes[:3]] == ["2 errors", "1 error", ""]
+    assert [ax.get_title(loc="left") for ax in drawn["confusable"].axes[:3]] == ["50 %", "12 %", ""]
     for ax in drawn["cells"].axes:
         values = np.concatenate([line.get_ydata() for line in ax.lines])
         assert ax.get_ylim()[0] <= values.min() <= values.max() < ax.get_ylim()[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..episodes import Episodes, draw_episodes, judge
-from ..evaluation import answer, embed, score_of, similarities, similarity
+from ..evaluation import PAIRS_AT_ONCE, answer, embed, score_of, similarities, similarity
 
 if TYPE_CHECKING:
     import keras
@@ -73,13 +72,39 @@ def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> 
     return wrong
 
 
-def confused(wrong: Sequence[tuple[Item, Item, Item]]) -> list[tuple[tuple[int, int], int]]:
-    """Which two classes were taken for each other, either way, and how often: the most frequent first.
+def confusable(
+    model: keras.Model, embeddings: np.ndarray, count: int, among: int = 200
+) -> list[tuple[tuple[int, int], float]]:
+    """The `count` pairs of classes that are hardest to tell apart, and the part of errors between the two alone.
 
-    wrong  from `mistakes`
+    A drawing of one is asked about with one example of each, by all drawers but the query's own for its class: 0.5 is a
+    guess, and so is a tie. Only the `among` pairs whose mean embeddings are most alike are tried.
     """
-    pairs = Counter(tuple(sorted((right[0], given[0]))) for _, right, given in wrong)
-    return [((a, b), count) for (a, b), count in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))]
+    classes, drawers, _ = embeddings.shape
+    means = embeddings.mean(axis=1)
+    left, right = np.triu_indices(classes, 1)
+    alike = np.concatenate(
+        [
+            similarity(model, means[left[block]], means[right[block]])
+            for block in np.array_split(np.arange(len(left)), -(-len(left) // PAIRS_AT_ONCE))
+        ]
+    )
+    found = []
+    for number in np.argsort(-alike, kind="stable")[:among]:
+        pair = int(left[number]), int(right[number])
+        images = embeddings[list(pair)].reshape(2 * drawers, -1)
+        first, second = np.indices((2 * drawers, 2 * drawers)).reshape(2, -1)
+        values = similarity(model, images[first], images[second]).reshape(2, drawers, 2, drawers)
+        errors = [_part_wrong(values[own, :, own], values[own, :, 1 - own]) for own in (0, 1)]
+        found.append((pair, float(np.mean(errors))))
+    return sorted(found, key=lambda pair: -pair[1])[:count]
+
+
+def _part_wrong(same: np.ndarray, other: np.ndarray) -> float:
+    """(drawers, drawers) similarities to the own class and to the other → how often the other's example is nearer."""
+    differ = ~np.eye(len(same), dtype=bool)
+    margin = same[:, :, None] - other[:, None]  # query, own example, the other's
+    return float(np.mean((margin < 0)[differ] + 0.5 * (margin == 0)[differ]))
 
 
 def by_shots(

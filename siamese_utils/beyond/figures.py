@@ -172,32 +172,32 @@ def errors(split: Split, wrong: Sequence[tuple[tuple[int, int], tuple[int, int],
     for ax, label in zip(axes[:, 0], ("query", "right answer", "given answer"), strict=True):
         ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8.5)
     if not wrong:
-        _nothing(figure, axes)
+        for ax in axes.ravel():
+            ax.set_axis_off()
+        figure.text(0.5, 0.5, "no error in these episodes", ha="center", va="center", color=GREY)
     return figure
 
 
 @styled
-def confused(split: Split, pairs: Sequence[tuple[tuple[int, int], int]], drawings: int = 3) -> Figure:
-    """Columns of two classes that are taken for each other: drawings of the one above, of the other below.
+def confusable(split: Split, pairs: Sequence[tuple[tuple[int, int], float]], drawings: int = 3) -> Figure:
+    """Columns of two classes that are hard to tell apart: drawings of the one above, of the other below.
 
-    pairs  from `embedding.confused`: two classes, and how often
+    pairs  from `embedding.confusable`: two classes, and the part of errors between them
     """
     counts = split.counts or (split.drawers,) * split.classes
     drawings = min([drawings, *(counts[number] for classes, _ in pairs for number in classes)])
-    columns = max(1, len(pairs))
+    columns = len(pairs)
     figure = Figure(figsize=(WIDTH, 0.85 * 2 * drawings + 0.6), layout="constrained")
     axes = np.asarray(figure.subplots(2 * drawings, columns, squeeze=False))
-    for column, (classes, count) in enumerate(pairs):
+    for column, (classes, error) in enumerate(pairs):
         for side, (number, colour) in enumerate(zip(classes, (BLUE, ORANGE), strict=True)):
             for drawer in range(drawings):
                 _picture(axes[side * drawings + drawer, column], split, (number, drawer), colour, 1.6)
         words = [_short(split.alphabets[number]) for number in classes]
-        axes[0, column].set_title(f"{count} {'error' if count == 1 else 'errors'}", fontsize=8.5)
+        axes[0, column].set_title(f"{100 * error:.0f} %", fontsize=8.5)
         axes[-1, column].set_xlabel("\n".join(dict.fromkeys(words)), fontsize=6.5)
     for row, label in ((drawings // 2, "one"), (drawings + drawings // 2, "the other")):
         axes[row, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8.5)
-    if not pairs:
-        _nothing(figure, axes)
     return figure
 
 
@@ -219,12 +219,6 @@ def examples(frame: pd.DataFrame) -> Figure:
     ax.set_xticks(frame["shots"], [str(shots) for shots in frame["shots"]])
     ax.set(ylim=(0, None), xlabel="examples of each of the 20 characters", ylabel="errors in %, strict")
     return figure
-
-
-def _nothing(figure: Figure, axes: np.ndarray) -> None:
-    for ax in axes.ravel():
-        ax.set_axis_off()
-    figure.text(0.5, 0.5, "no error in these episodes", ha="center", va="center", color=GREY)
 
 
 def _short(alphabet: str, most: int = 13) -> str:
