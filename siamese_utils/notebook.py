@@ -32,7 +32,7 @@ from .provenance import code_version
 from .results import Run, find_run
 from .style import to_png
 from .table1 import trained_on, with_seeds
-from .words import dataset_words
+from .words import dataset_words, how_many
 
 if TYPE_CHECKING:
     import keras
@@ -88,7 +88,9 @@ def run_missing(section: Section) -> list[Run]:
     if missing:
         _train(section, missing)
     else:
-        show_html(f'<p class="caption">{_count(len(wanted), "run")} loaded from disk, nothing to train.</p>')
+        show_html(
+            f'<p class="caption">{how_many(len(wanted), "run")} loaded from disk, nothing to train.</p>'
+        )
     found = [find_run(experiment, section.profile, seed) for experiment, seed in wanted]
     return [run for run in found if run]
 
@@ -183,7 +185,7 @@ def origin(section: Section, runs: Iterable[Run] = ()) -> str:
             f"Profile {section.profile.name}",
             dataset_words(section.profile, (run.image_size for run in runs)),
             f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}",
-            _count(len(runs), "run") if runs else "no training run",
+            how_many(len(runs), "run") if runs else "no training run",
             *([trained_on(runs)] if runs else []),
             f"commit {', '.join(commits)}",
         ]
@@ -218,7 +220,7 @@ def _train(section: Section, missing: Sequence[tuple[Experiment, int]]) -> None:
 
     begun = time.perf_counter()
     line = DisplayHandle()
-    line.display(HTML(f'<p class="caption">Training {_count(len(missing), "run")} …</p>'))
+    line.display(HTML(f'<p class="caption">Training {how_many(len(missing), "run")} …</p>'))
     for number, (experiment, seed) in enumerate(missing, start=1):
 
         def tell(
@@ -238,7 +240,7 @@ def _train(section: Section, missing: Sequence[tuple[Experiment, int]]) -> None:
     wanted = len(section.experiments) * len(section.profile.seeds)
     line.update(
         HTML(
-            f'<p class="caption">{_count(wanted, "run")}: {wanted - len(missing)} loaded from disk, '
+            f'<p class="caption">{how_many(wanted, "run")}: {wanted - len(missing)} loaded from disk, '
             f"{len(missing)} trained in {time.perf_counter() - begun:.0f} s.</p>"
         )
     )
@@ -247,7 +249,3 @@ def _train(section: Section, missing: Sequence[tuple[Experiment, int]]) -> None:
 def _commit(version: dict) -> str:
     commit = (version.get("commit") or "unknown")[:10]
     return f"{commit} with uncommitted changes" if version.get("modified") else commit
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

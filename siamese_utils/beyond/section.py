@@ -15,6 +15,7 @@ from ..errors import ResultsError
 from ..notebook import Section
 from ..params import Profile
 from ..results import Run
+from ..words import how_many
 from .learner import Learner, learners_of, load_learner
 from .learning import HeldOut, Progress, find_learned, learn, splits, train_learner
 
@@ -48,7 +49,9 @@ def learn_missing(
     wanted = [(learner, seed) for learner in learners for seed in section.profile.seeds]
     missing = [pair for pair in wanted if find_learned(pair[0], section.profile, pair[1], held_out) is None]
     begun, line = time.perf_counter(), DisplayHandle()
-    line.display(_caption(f"{len(wanted) - len(missing)} of {len(wanted)} runs loaded from disk."))
+    line.display(
+        _caption(f"{len(wanted) - len(missing)} of {how_many(len(wanted), 'run')} loaded from disk.")
+    )
 
     for number, (learner, seed) in enumerate(missing, start=1):
 
@@ -63,7 +66,9 @@ def learn_missing(
     if missing:
         seconds = f"{len(missing)} trained in {time.perf_counter() - begun:.0f} s"
         line.update(
-            _caption(f"{len(wanted)} runs: {len(wanted) - len(missing)} loaded from disk, {seconds}.")
+            _caption(
+                f"{how_many(len(wanted), 'run')}: {len(wanted) - len(missing)} loaded from disk, {seconds}."
+            )
         )
     found = (find_learned(learner, section.profile, seed, held_out) for learner, seed in wanted)
     return [run for run in found if run]
