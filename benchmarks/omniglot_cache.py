@@ -5,31 +5,27 @@
 FOLDER holds images_background.zip and images_evaluation.zip. Quote the ratio of medians.
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from side_by_side import parser, take_turns
 
 from siamese_utils import omniglot
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
-    seconds: dict[str, list[float]] = {"archives": [], "cache": []}
+    options = parser(__doc__, repeats=5)
+    options.add_argument("folder", type=Path)
+    arguments = options.parse_args()
     with tempfile.TemporaryDirectory() as cache:
-        for _ in range(arguments.repeats):
-            for name, source in (("archives", arguments.folder), ("cache", None)):
-                begun = time.perf_counter()
-                omniglot.load(source, Path(cache))
-                seconds[name].append(time.perf_counter() - begun)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
+        ways = {
+            "archives": lambda: omniglot.load(arguments.folder, Path(cache)),
+            "cache": lambda: omniglot.load(cache_dir=Path(cache)),
+        }
+        turns = take_turns(ways, arguments.repeats)
+    medians = {name: statistics.median(turn.seconds for turn in of) for name, of in turns.items()}
     for name, median in medians.items():
         sys.stdout.write(f"{name:9} {median:.2f} s (median of {arguments.repeats})\n")
     sys.stdout.write(f"ratio     {medians['archives'] / medians['cache']:.0f}\n")

@@ -6,11 +6,10 @@ The two take turns of four epochs. Look at the spread of `fit` too: on TensorFlo
 one core or on all, for as long as it lasts. Seconds of processor per second of clock tell which.
 """
 
-import argparse
-import os
 import statistics
 import sys
-import time
+
+from side_by_side import parser, take_turns
 
 from siamese_utils.backend import keras
 from siamese_utils.beyond.batches import batch_of_step
@@ -36,12 +35,9 @@ class Batches(keras.utils.PyDataset):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--size", type=int, default=28, help="pixels a side")
-    parser.add_argument("--repeats", type=int, default=20)
-    arguments = parser.parse_args()
+    options = parser(__doc__, repeats=20)
+    options.add_argument("--size", type=int, default=28, help="pixels a side")
+    arguments = options.parse_args()
     learner = load_learner("beyond-3-minutes")
     of = (learner, draw_dataset(size=arguments.size).train, 0)
     shape = (arguments.size, arguments.size, 1)
@@ -55,21 +51,15 @@ def main() -> None:
             model.train_on_batch(*batch_of_step(*of, step))
 
     ways = {"fit": by_fit, "train_on_batch": by_batch}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    cores: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(arguments.repeats + 1):
-        for name, way in ways.items():
-            begun, used = time.perf_counter(), sum(os.times()[:2])
-            way()
-            passed = time.perf_counter() - begun
-            if turn:  # the first compiles
-                seconds[name].append(passed / EPOCHS / STEPS)
-                cores[name].append((sum(os.times()[:2]) - used) / passed)
+    take_turns(ways, 1)  # compiles
+    turns = take_turns(ways, arguments.repeats)
+    seconds = {name: [turn.seconds / EPOCHS / STEPS for turn in of] for name, of in turns.items()}
     for name, each in seconds.items():
         middle, low, high = statistics.median(each), min(each), max(each)
+        cores = [turn.cores for turn in turns[name]]
         sys.stdout.write(
             f"{name:15} {middle:.3f} s a step ({low:.3f} to {high:.3f}), "
-            f"{min(cores[name]):.1f} to {max(cores[name]):.1f} cores at work\n"
+            f"{min(cores):.1f} to {max(cores):.1f} cores at work\n"
         )
     ratio = statistics.median(seconds["fit"]) / statistics.median(seconds["train_on_batch"])
     sys.stdout.write(f"ratio           {ratio:.2f}\n")

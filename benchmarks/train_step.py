@@ -5,10 +5,11 @@
 The two models take turns, so that whatever else the machine does hits both; quote the ratio of medians.
 """
 
-import argparse
 import statistics
 import sys
-import time
+from functools import partial
+
+from side_by_side import parser, take_turns
 
 from siamese_utils import models, training
 from siamese_utils.params import load_experiment, load_profile
@@ -16,12 +17,9 @@ from siamese_utils.synthetic import draw_dataset
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--size", type=int, default=105, help="pixels a side")
-    parser.add_argument("--repeats", type=int, default=20)
-    arguments = parser.parse_args()
+    options = parser(__doc__, repeats=20)
+    options.add_argument("--size", type=int, default=105, help="pixels a side")
+    arguments = options.parse_args()
     profile = load_profile("laptop").model_copy(update={"image_size": arguments.size})
     images = draw_dataset(size=arguments.size).train.images
     batch = training.PairBatches(images, 0, 128, 0, 1)[0]
@@ -30,14 +28,9 @@ def main() -> None:
         model = models.build_model(load_experiment("baseline"), profile)
         model.jit_compile = xla
         model.train_on_batch(*batch)  # compiles
-        steps[name] = model.train_on_batch
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(arguments.repeats):
-        for name, step in steps.items():
-            begun = time.perf_counter()
-            step(*batch)
-            seconds[name].append(time.perf_counter() - begun)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
+        steps[name] = partial(model.train_on_batch, *batch)
+    turns = take_turns(steps, arguments.repeats)
+    medians = {name: statistics.median(turn.seconds for turn in of) for name, of in turns.items()}
     for name, median in medians.items():
         sys.stdout.write(f"{name:12} {median:.3f} s a step (median of {arguments.repeats})\n")
     sys.stdout.write(f"ratio        {medians['with XLA'] / medians['without XLA']:.2f}\n")

@@ -44,6 +44,11 @@ class Split:
     def drawers(self) -> int:
         return self.images.shape[1]
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many images each class has, in class order."""
+        return self.counts or (self.drawers,) * self.classes
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -68,8 +68,11 @@ def _contrast(pixels: np.ndarray) -> np.ndarray:
 
 def _stray(ink: np.ndarray) -> np.ndarray:
     """What is no stroke: specks of less than half a square of the pen's width, and what reaches in from the image's
-    border, unless it is a good part of the ink; but a frame around the sheet always is no
-    stroke, if a character stands in it: a square within a square that fills the image is taken for one."""
+    border, unless it is a good part of the ink and no frame.
+
+    A frame is what lies along most of the border with a character's worth of ink within: a square within a square that
+    fills the image is taken for one.
+    """
     parts, count = ndimage.label(ink, np.ones((3, 3)))
     areas = np.bincount(parts.ravel(), minlength=count + 1)
     border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
@@ -78,7 +81,9 @@ def _stray(ink: np.ndarray) -> np.ndarray:
     from_border[0] = False
     inside = ink & ~from_border[parts]
     framed = (
-        (border > 0).mean() > FRAME_PART and inside.any() and _longer_side(inside) > FRAMED * max(ink.shape)
+        (border > 0).mean() > FRAME_PART
+        and inside.any()
+        and max(inside[_box(inside)].shape) > FRAMED * max(ink.shape)
     )
     if not framed and areas[from_border].sum() > BORDER_PART * areas[1:].sum():
         from_border[:] = False
@@ -90,11 +95,6 @@ def _box(ink: np.ndarray) -> tuple[slice, slice]:
     """The part of an image that holds its ink."""
     rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-
-def _longer_side(ink: np.ndarray) -> int:
-    rows, columns = _box(ink)
-    return max(rows.stop - rows.start, columns.stop - columns.start)
 
 
 def _enlarged(values: np.ndarray, factor: int) -> np.ndarray:

@@ -71,6 +71,20 @@ def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.nd
     return np.concatenate(blocks).astype(np.float32)
 
 
+def similarity_of_rows(
+    model: keras.Model, embeddings: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+    """`similarity` of pairs of rows of embeddings (n, embedding): first[i] and second[i] → (pairs,) float32.
+
+    first, second  (pairs,) int. The rows are taken a block of pairs at a time: those of all at once would be large.
+    """
+    found = np.empty(len(first), np.float32)
+    for start in range(0, len(first), PAIRS_AT_ONCE):
+        block = slice(start, start + PAIRS_AT_ONCE)
+        found[block] = similarity(model, embeddings[first[block]], embeddings[second[block]])
+    return found
+
+
 def answer(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
     """Which episodes the model answers correctly: embeddings (classes, drawers, embedding) → (episodes,) bool."""
     return judge(similarities(model, embeddings, episodes), episodes)
@@ -79,21 +93,13 @@ def answer(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np
 def similarities(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
     """Every query beside every support image of its episode, by the model's own head.
 
-    Embeddings (classes, drawers, embedding) → (episodes, ways, shots) float32, a block of pairs at a time: the
-    embeddings of all at once would be large.
+    Embeddings (classes, drawers, embedding) → (episodes, ways, shots) float32.
     """
-    shape = episodes.support.shape[:-1]
-    query = np.broadcast_to(episodes.query[:, None, None, :], episodes.support.shape)
-    flat_query, flat_support = query.reshape(-1, 2), episodes.support.reshape(-1, 2)
-    found = np.empty(len(flat_query), np.float32)
-    for start in range(0, len(flat_query), PAIRS_AT_ONCE):
-        block = slice(start, start + PAIRS_AT_ONCE)
-        found[block] = similarity(
-            model,
-            embeddings[flat_query[block, 0], flat_query[block, 1]],
-            embeddings[flat_support[block, 0], flat_support[block, 1]],
-        )
-    return found.reshape(shape)
+    _, drawers, width = embeddings.shape
+    query, support = (picks[..., 0] * drawers + picks[..., 1] for picks in (episodes.query, episodes.support))
+    beside = np.broadcast_to(query[:, None, None], support.shape)
+    found = similarity_of_rows(model, embeddings.reshape(-1, width), beside.ravel(), support.ravel())
+    return found.reshape(support.shape)
 
 
 def embed_needed(model: keras.Model, split: Split, episodes: Episodes) -> np.ndarray:

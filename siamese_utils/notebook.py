@@ -32,7 +32,7 @@ from .provenance import code_version
 from .results import Run, find_run
 from .style import to_png
 from .table1 import trained_on, with_seeds
-from .words import dataset_words, how_many
+from .words import dataset_words, how_many, seed_words
 
 if TYPE_CHECKING:
     import keras
@@ -88,9 +88,7 @@ def run_missing(section: Section) -> list[Run]:
     if missing:
         _train(section, missing)
     else:
-        show_html(
-            f'<p class="caption">{how_many(len(wanted), "run")} loaded from disk, nothing to train.</p>'
-        )
+        display(progress_line(f"{how_many(len(wanted), 'run')} loaded from disk, nothing to train."))
     found = [find_run(experiment, section.profile, seed) for experiment, seed in wanted]
     return [run for run in found if run]
 
@@ -174,6 +172,16 @@ def show_html(content: str) -> None:
     display(HTML(content))
 
 
+def progress_line(words: str) -> HTML:
+    """How far a call is, a line of plain words to be shown."""
+    return HTML(f'<p class="caption">{escape(words)}</p>')
+
+
+def loaded_and_trained(wanted: int, trained: int, seconds: float) -> str:
+    """What became of the runs that a call wanted, once some of them had to be trained."""
+    return f"{how_many(wanted, 'run')}: {wanted - trained} loaded from disk, {trained} trained in {seconds:.0f} s."
+
+
 def origin(section: Section, runs: Iterable[Run] = ()) -> str:
     """Where a figure or table comes from, in one line: profile, dataset, seeds, runs, commit."""
     runs = list(runs)
@@ -184,7 +192,7 @@ def origin(section: Section, runs: Iterable[Run] = ()) -> str:
         [
             f"Profile {section.profile.name}",
             dataset_words(section.profile, (run.image_size for run in runs)),
-            f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}",
+            seed_words(seeds),
             how_many(len(runs), "run") if runs else "no training run",
             *([trained_on(runs)] if runs else []),
             f"commit {', '.join(commits)}",
@@ -194,10 +202,10 @@ def origin(section: Section, runs: Iterable[Run] = ()) -> str:
 
 def _about(profile: Profile) -> str:
     """The profile in a line, and a banner where its figures are not the paper's."""
-    seeds = f"{'seed' if len(profile.seeds) == 1 else 'seeds'} {', '.join(map(str, profile.seeds))}"
     line = (
         f"<p>Profile <strong>{escape(profile.name)}</strong>: {dataset_words(profile)}, "
-        f"{profile.iterations:,} iterations, {profile.episodes:,} episodes a final accuracy, {seeds}.</p>"
+        f"{profile.iterations:,} iterations, {profile.episodes:,} episodes a final accuracy, "
+        f"{seed_words(profile.seeds)}.</p>"
     )
     if profile.is_paper_protocol:
         return line
@@ -220,30 +228,24 @@ def _train(section: Section, missing: Sequence[tuple[Experiment, int]]) -> None:
 
     begun = time.perf_counter()
     line = DisplayHandle()
-    line.display(HTML(f'<p class="caption">Training {how_many(len(missing), "run")} …</p>'))
+    line.display(progress_line(f"Training {how_many(len(missing), 'run')} …"))
     for number, (experiment, seed) in enumerate(missing, start=1):
 
         def tell(
             progress: Progress, number: int = number, experiment: Experiment = experiment, seed: int = seed
         ) -> None:
             line.update(
-                HTML(
-                    f'<p class="caption">Training run {number} of {len(missing)}: '
-                    f"{escape(experiment.label)}, seed {seed}, "
+                progress_line(
+                    f"Training run {number} of {len(missing)}: {experiment.label}, seed {seed}, "
                     f"iteration {progress.iteration:,} of {progress.iterations:,}, "
                     f"batch loss {progress.batch_loss:.3f}, "
-                    f"val accuracy {100 * progress.val_accuracy:.1f} %</p>"
+                    f"val accuracy {100 * progress.val_accuracy:.1f} %"
                 )
             )
 
         run(experiment, section.profile, seed, dataset=section.dataset, progress=tell)
     wanted = len(section.experiments) * len(section.profile.seeds)
-    line.update(
-        HTML(
-            f'<p class="caption">{how_many(wanted, "run")}: {wanted - len(missing)} loaded from disk, '
-            f"{len(missing)} trained in {time.perf_counter() - begun:.0f} s.</p>"
-        )
-    )
+    line.update(progress_line(loaded_and_trained(wanted, len(missing), time.perf_counter() - begun)))
 
 
 def _commit(version: dict) -> str:

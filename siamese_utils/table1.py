@@ -20,7 +20,7 @@ from .evidence import Evidence, Term
 from .params import Experiment, Profile, load_matrix, load_profile
 from .results import Run, find_run, tidy
 from .verdicts import VERDICT_RULE, Judgement, judge
-from .words import JOIN, dataset_words, device_words, number, signed
+from .words import JOIN, dataset_words, device_words, number, seed_words, signed
 
 LEFT = 'style="text-align: left"'  # JupyterLab sets every cell of a table flush right
 NOT_IN_TABLE = "Not in Table 1"
@@ -176,12 +176,11 @@ def table1_html(profile: str | Path | Profile, seeds: Sequence[int] | None = Non
         body.append(
             f"<tbody>{heading}{''.join(_html_line(profile, line) for _, line in lines.iterrows())}</tbody>"
         )
-    seeds_words = f"{'seed' if len(profile.seeds) == 1 else 'seeds'} {', '.join(map(str, profile.seeds))}"
     machines = " and ".join(dict.fromkeys(words for words in frame["trained_on"] if words))
     return (
         '<table class="table1"><caption>Table 1, paper and reproduction: accuracy in %, 1-shot 20-way. '
         f"Profile {escape(profile.name)}, {dataset_words(profile)}, "
-        f"{seeds_words}, {profile.episodes:,} episodes each"
+        f"{seed_words(profile.seeds)}, {profile.episodes:,} episodes each"
         f"{', trained with ' + escape(machines) if machines else ''}.</caption>"
         '<thead><tr><td></td><th scope="colgroup" colspan="2">Paper</th>'
         '<th scope="colgroup" colspan="2">Author’s log</th><th scope="colgroup" colspan="4">Here</th>'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,11 @@ def signed(value: float, digits: int = 1) -> str:
 def how_many(count: int, noun: str) -> str:
     """ "1 run", "3 runs"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def seed_words(seeds: Sequence[int]) -> str:
+    """ "seed 0", "seeds 0, 1, 2"."""
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
 def mean(values: Iterable[float]) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..episodes import Episodes, draw_episodes, judge
-from ..evaluation import PAIRS_AT_ONCE, answer, embed, score_of, similarities, similarity
+from ..evaluation import answer, embed, score_of, similarities, similarity, similarity_of_rows
 
 if TYPE_CHECKING:
     import keras
@@ -81,20 +81,14 @@ def confusable(
     guess, and so is a tie. Only the `among` pairs whose mean embeddings are most alike are tried.
     """
     classes, drawers, _ = embeddings.shape
-    means = embeddings.mean(axis=1)
     left, right = np.triu_indices(classes, 1)
-    alike = np.concatenate(
-        [
-            similarity(model, means[left[block]], means[right[block]])
-            for block in np.array_split(np.arange(len(left)), -(-len(left) // PAIRS_AT_ONCE))
-        ]
-    )
+    alike = similarity_of_rows(model, embeddings.mean(axis=1), left, right)
+    first, second = np.indices((2 * drawers, 2 * drawers)).reshape(2, -1)
     found = []
     for number in np.argsort(-alike, kind="stable")[:among]:
         pair = int(left[number]), int(right[number])
         images = embeddings[list(pair)].reshape(2 * drawers, -1)
-        first, second = np.indices((2 * drawers, 2 * drawers)).reshape(2, -1)
-        values = similarity(model, images[first], images[second]).reshape(2, drawers, 2, drawers)
+        values = similarity_of_rows(model, images, first, second).reshape(2, drawers, 2, drawers)
         errors = [_part_wrong(values[own, :, own], values[own, :, 1 - own]) for own in (0, 1)]
         found.append((pair, float(np.mean(errors))))
     return sorted(found, key=lambda pair: -pair[1])[:count]

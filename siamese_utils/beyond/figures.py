@@ -184,8 +184,7 @@ def confusable(split: Split, pairs: Sequence[tuple[tuple[int, int], float]], dra
 
     pairs  from `embedding.confusable`: two classes, and the part of errors between them
     """
-    counts = split.counts or (split.drawers,) * split.classes
-    drawings = min([drawings, *(counts[number] for classes, _ in pairs for number in classes)])
+    drawings = min([drawings, *(split.sizes[number] for classes, _ in pairs for number in classes)])
     columns = len(pairs)
     figure = Figure(figsize=(WIDTH, 0.85 * 2 * drawings + 0.6), layout="constrained")
     axes = np.asarray(figure.subplots(2 * drawings, columns, squeeze=False))

@@ -24,7 +24,7 @@ from ..data import Dataset, Split, hold_out, with_channels
 from ..datasets import load_dataset
 from ..episodes import Protocol, draw_episodes
 from ..errors import DataError
-from ..evaluation import answer, embed, score_of, similarity
+from ..evaluation import answer, embed, score_of, similarity_of_rows
 from ..folders import load_folder
 from ..params import Profile, key_hash, load_profile
 from ..paths import reports_dir
@@ -89,7 +89,7 @@ def learn(
         dataset = archives.load(str(folder), size) if named else load_folder(Path(folder), size)
         fingerprint = dataset.fingerprint
         train, _ = splits(dataset, held_out)
-        learner = learner.fitted_to(train.classes * learner.forms, min(train.counts or [train.drawers]))
+        learner = learner.fitted_to(train.classes * learner.forms, min(train.sizes))
     final, key = learned_folder(learner, profile, seed, held_out, fingerprint)
     if final.is_dir():
         return Run(final)
@@ -277,7 +277,7 @@ def calibrate(model: keras.Model, split: Split, pairs: int = 20_000) -> keras.Mo
     pairs of one class by two drawers, and of pairs of two classes."""
     embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
     rng = np.random.default_rng([EPISODE_SEED, 9])
-    counts = np.array(split.counts or [split.drawers] * split.classes)
+    counts = np.array(split.sizes)
     left = rng.integers(0, split.classes, pairs)
     others = (left + rng.integers(1, split.classes, pairs)) % split.classes
     shown = rng.integers(0, counts[left])
@@ -285,8 +285,8 @@ def calibrate(model: keras.Model, split: Split, pairs: int = 20_000) -> keras.Mo
     elsewhere = rng.integers(0, counts[others])
 
     def spread(right: np.ndarray, drawn: np.ndarray) -> list[float]:
-        values = similarity(
-            model, embeddings[left * split.drawers + shown], embeddings[right * split.drawers + drawn]
+        values = similarity_of_rows(
+            model, embeddings, left * split.drawers + shown, right * split.drawers + drawn
         )
         return np.quantile(values, np.linspace(0, 1, 101)).round(6).tolist()
 

@@ -37,7 +37,7 @@ def look_alikes(
     if among < 1:
         return None
     rng = np.random.default_rng([seed, step, 1])
-    counts = np.tile(split.counts or [split.drawers] * split.classes, learner.forms)
+    counts = np.tile(split.sizes, learner.forms)
     images = take_forms(split.images, np.arange(classes), rng.integers(0, counts)[:, None])[:, 0]
     embeddings = backbone.predict(with_channels(images), batch_size=256, verbose=0).astype(np.float32)
     if learner.comparison == "cosine":

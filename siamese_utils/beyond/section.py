@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
-from IPython.display import HTML, DisplayHandle
+from IPython.display import DisplayHandle
 
 from ..data import Dataset
 from ..datasets import load_dataset
 from ..errors import ResultsError
-from ..notebook import Section
+from ..notebook import Section, loaded_and_trained, progress_line
 from ..params import Profile
 from ..results import Run
 from ..words import how_many
@@ -50,7 +49,7 @@ def learn_missing(
     missing = [pair for pair in wanted if find_learned(pair[0], section.profile, pair[1], held_out) is None]
     begun, line = time.perf_counter(), DisplayHandle()
     line.display(
-        _caption(f"{len(wanted) - len(missing)} of {how_many(len(wanted), 'run')} loaded from disk.")
+        progress_line(f"{len(wanted) - len(missing)} of {how_many(len(wanted), 'run')} loaded from disk.")
     )
 
     for number, (learner, seed) in enumerate(missing, start=1):
@@ -59,17 +58,12 @@ def learn_missing(
             words = (
                 f"{learner.title}, seed {now.seed}, step {now.step:,} of {now.steps:,}, loss {now.loss:.3f}"
             )
-            line.update(_caption(f"Training run {number} of {len(missing)}: {words}"))
+            line.update(progress_line(f"Training run {number} of {len(missing)}: {words}"))
 
         dataset = _dataset(section, learner)
         learn(learner, section.profile, seed, held_out=held_out, dataset=dataset, progress=tell)
     if missing:
-        seconds = f"{len(missing)} trained in {time.perf_counter() - begun:.0f} s"
-        line.update(
-            _caption(
-                f"{how_many(len(wanted), 'run')}: {len(wanted) - len(missing)} loaded from disk, {seconds}."
-            )
-        )
+        line.update(progress_line(loaded_and_trained(len(wanted), len(missing), time.perf_counter() - begun)))
     found = (find_learned(learner, section.profile, seed, held_out) for learner, seed in wanted)
     return [run for run in found if run]
 
@@ -94,7 +88,3 @@ def _dataset(section: Section, learner: Learner) -> Dataset:
     """The section's dataset, or the same at the learner's own image size."""
     sized = learner.sized(section.profile)
     return section.dataset if sized == section.profile else load_dataset(sized)
-
-
-def _caption(words: str) -> HTML:
-    return HTML(f'<p class="caption">{escape(words)}</p>')
