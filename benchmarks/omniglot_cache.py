@@ -5,12 +5,10 @@
 FOLDER holds images_background.zip and images_evaluation.zip. Quote the ratio of medians.
 """
 
-import statistics
-import sys
 import tempfile
 from pathlib import Path
 
-from side_by_side import parser, take_turns
+from side_by_side import parser, take_turns, tell_medians
 
 from siamese_utils import omniglot
 
@@ -25,10 +23,7 @@ def main() -> None:
             "cache": lambda: omniglot.load(cache_dir=Path(cache)),
         }
         turns = take_turns(ways, arguments.repeats)
-    medians = {name: statistics.median(turn.seconds for turn in of) for name, of in turns.items()}
-    for name, median in medians.items():
-        sys.stdout.write(f"{name:9} {median:.2f} s (median of {arguments.repeats})\n")
-    sys.stdout.write(f"ratio     {medians['archives'] / medians['cache']:.0f}\n")
+    tell_medians(turns, "s", ("archives", "cache"))
 
 
 if __name__ == "__main__":

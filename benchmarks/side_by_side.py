@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -29,3 +31,13 @@ def take_turns(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, li
             seconds = time.perf_counter() - begun
             turns[name].append(Turn(seconds, (sum(os.times()[:2]) - used) / seconds))
     return turns
+
+
+def tell_medians(turns: dict[str, list[Turn]], unit: str, ratio: tuple[str, str]) -> None:
+    """Print the median of each way's seconds, and the ratio of the medians of two ways, the first over the second."""
+    medians = {name: statistics.median(turn.seconds for turn in of) for name, of in turns.items()}
+    width = max(map(len, [*medians, "ratio"]))
+    for name, median in medians.items():
+        sys.stdout.write(f"{name:{width}} {median:.3f} {unit} (median of {len(turns[name])})\n")
+    over, under = (medians[name] for name in ratio)
+    sys.stdout.write(f"{'ratio':{width}} {over / under:.2f}\n")

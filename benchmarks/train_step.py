@@ -5,11 +5,9 @@
 The two models take turns, so that whatever else the machine does hits both; quote the ratio of medians.
 """
 
-import statistics
-import sys
 from functools import partial
 
-from side_by_side import parser, take_turns
+from side_by_side import parser, take_turns, tell_medians
 
 from siamese_utils import models, training
 from siamese_utils.params import load_experiment, load_profile
@@ -30,10 +28,7 @@ def main() -> None:
         model.train_on_batch(*batch)  # compiles
         steps[name] = partial(model.train_on_batch, *batch)
     turns = take_turns(steps, arguments.repeats)
-    medians = {name: statistics.median(turn.seconds for turn in of) for name, of in turns.items()}
-    for name, median in medians.items():
-        sys.stdout.write(f"{name:12} {median:.3f} s a step (median of {arguments.repeats})\n")
-    sys.stdout.write(f"ratio        {medians['with XLA'] / medians['without XLA']:.2f}\n")
+    tell_medians(turns, "s a step", ("with XLA", "without XLA"))
 
 
 if __name__ == "__main__":
