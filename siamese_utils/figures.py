@@ -118,7 +118,7 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
         ax.text(0.97, 0.95, words, transform=ax.transAxes, ha="right", va="top", fontsize=8)
         ax.set(yscale="log", xlabel="iteration", title=experiment.label)
         low, high = ax.get_ylim()
-        ax.set_ylim(low * 0.9, high * (high / low) ** 0.22)
+        ax.set_ylim(low * 0.9, high * max(high / low, 1.5) ** 0.22)  # losses may never move
         _plain_log_ticks(ax)
     _label_rows(panels, "loss, penalties included")
     _legend(

@@ -16,6 +16,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from .architecture import architecture
 from .style import GREY, INK, WIDTH, styled
+from .words import shortened
 
 if TYPE_CHECKING:
     from .data import Split
@@ -37,7 +38,7 @@ def block_diagram(experiment: Experiment, profile: Profile, left: np.ndarray, ri
     step = 62 / len(blocks)
     for middle, image, name in ((34.5, left, "X1"), (10.5, right, "X2")):
         inset = ax.inset_axes((0.5, middle - 5, 8.3, 10), transform=ax.transData)
-        _ink(inset, image)
+        show_drawing(inset, image)
         size = profile.image_size
         ax.text(4.7, middle - 6.3, f"{size}×{size}×1", ha="center", va="top", fontsize=7.5)
         ax.text(4.7, middle + 6, name, ha="center", va="bottom", fontsize=8, fontweight="bold")
@@ -67,23 +68,23 @@ def contact_sheet(split: Split, alphabets: int = 6, characters: int = 14, drawer
     """The first characters of some alphabets, spread over the split, all by one drawer; a row an alphabet."""
     names = list(dict.fromkeys(split.alphabets))
     chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, alphabets).astype(int))]
-    figure = Figure(figsize=(WIDTH, 0.5 + 0.47 * len(chosen)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.5 + 0.47 * len(chosen)), layout="compressed")
     axes = np.atleast_1d(figure.subplots(len(chosen), 1))
     for ax, name in zip(axes, chosen, strict=True):
         members = [i for i, alphabet in enumerate(split.alphabets) if alphabet == name]
-        _ink(ax, _row(split.images[members[:characters], drawer], characters))
-        _row_label(ax, f"{_short(name.replace('_', ' '), 24)}\n{len(members)} characters")
+        show_drawing(ax, _row(split.images[members[:characters], drawer], characters))
+        row_label(ax, f"{shortened(name.replace('_', ' '), 24)}\n{len(members)} characters")
     return figure
 
 
 @styled
 def drawers_sheet(split: Split, classes: Sequence[int]) -> Figure:
     """Some characters by every drawer: a row a character, a column a drawer."""
-    figure = Figure(figsize=(WIDTH, 0.4 + 0.4 * len(classes)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.4 + 0.4 * len(classes)), layout="compressed")
     axes = np.atleast_1d(figure.subplots(len(classes), 1))
     for ax, number in zip(axes, classes, strict=True):
-        _ink(ax, _row(split.images[number], split.drawers))
-        _row_label(ax, _class_name(split, number))
+        show_drawing(ax, _row(split.images[number], split.drawers))
+        row_label(ax, _class_name(split, number))
     axes[-1].set_xlabel(f"the same character by {split.drawers} drawers, one a column")
     return figure
 
@@ -103,7 +104,7 @@ def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = N
             ax.set_axis_off()
         for ax, number in zip(row, numbers, strict=False):
             left, right = pairs.left[number], pairs.right[number]
-            _ink(ax, _row(split.images[[left[0], right[0]], [left[1], right[1]]], 2))
+            show_drawing(ax, _row(split.images[[left[0], right[0]], [left[1], right[1]]], 2))
             words = list(dict.fromkeys(_class_name(split, number) for number in (left[0], right[0])))
             same_image = bool((left == right).all())
             words.append("the very same image" if same_image else f"drawers {left[1] + 1} and {right[1] + 1}")
@@ -123,7 +124,7 @@ def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
     query_part, support_part = np.asarray(figure.subfigures(1, 2, width_ratios=(1.6, columns)))
     query = episodes.query[number]
     ax = query_part.subplots()
-    _ink(ax, split.images[query[0], query[1]])
+    show_drawing(ax, split.images[query[0], query[1]])
     ax.set_title("query", loc="center")
     ax.set_xlabel(f"{_class_name(split, query[0], lines=True)}\ndrawer {query[1] + 1}", fontsize=7.5)
     cells = np.asarray(support_part.subplots(rows, columns, squeeze=False)).ravel()
@@ -132,7 +133,8 @@ def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
     for way, ax in enumerate(cells[: episodes.ways]):
         support = episodes.support[number, way, 0]
         same_class, answer = support[0] == query[0], way == episodes.target[number]
-        _ink(ax, split.images[support[0], support[1]], frame=4 if answer else 0.8)
+        frame, colour = (4, INK) if answer else (0.8, GREY)
+        show_drawing(ax, split.images[support[0], support[1]], frame, colour)
         words = "answer" if answer else "same class again" if same_class else ""
         words += ", the query itself" if (support == query).all() else ""
         ax.set_xlabel(f"{words or 'other class'}, drawer {support[1] + 1}", fontsize=7)
@@ -182,13 +184,13 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> No
     ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0})
 
 
-def _ink(ax: Axes, image: np.ndarray, frame: float = 0.8) -> None:
+def show_drawing(ax: Axes, image: np.ndarray, frame: float = 0.8, colour: str = GREY) -> None:
     """A drawing without axes, in a frame; image (height, width) uint8, 0 ink … 255 paper."""
     ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
     for spine in ax.spines.values():
-        spine.set(visible=True, linewidth=frame, edgecolor=INK if frame > 1 else GREY)
+        spine.set(visible=True, linewidth=frame, edgecolor=colour)
 
 
 def _row(images: np.ndarray, places: int) -> np.ndarray:
@@ -203,16 +205,12 @@ def _row(images: np.ndarray, places: int) -> np.ndarray:
     return row
 
 
-def _row_label(ax: Axes, words: str) -> None:
-    ax.set_ylabel(words, rotation=0, ha="right", va="center", fontsize=8)
+def row_label(ax: Axes, words: str, size: float = 8) -> None:
+    """Words to the left of a row of drawings."""
+    ax.set_ylabel(words, rotation=0, ha="right", va="center", fontsize=size)
 
 
 def _class_name(split: Split, number: int, lines: bool = False) -> str:
     alphabet, _, character = split.characters[number].rpartition("/")
-    name = _short(alphabet.replace("_", " "))
+    name = shortened(alphabet.replace("_", " "), 19)
     return f"{name}{chr(10) if lines else ', '}no. {character.removeprefix('character')}"
-
-
-def _short(name: str, longest: int = 19) -> str:
-    """An alphabet's name, cut where it would not fit under a picture."""
-    return name if len(name) <= longest else f"{name[: longest - 1].rstrip(' (')}…"

@@ -38,6 +38,11 @@ def seed_words(seeds: Sequence[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
+def shortened(name: str, longest: int) -> str:
+    """A name cut where it would not fit, so many letters at most: "Inuktitut (Cana…"."""
+    return name if len(name) <= longest else f"{name[: longest - 1].rstrip(' (')}…"
+
+
 def mean(values: Iterable[float]) -> float | None:
     found = list(values)
     return float(np.mean(found)) if found else None

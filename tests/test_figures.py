@@ -1,10 +1,13 @@
 """Figures have labelled axes and come out small, with one seed, with several, and where runs are missing."""
 
 import io
+import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from test_tables import answers, make_run
 
@@ -37,6 +40,17 @@ def test_learning_and_loss_curves_are_labelled(runs, count):
         axes = check(draw(runs[:count]))
         assert all(ax.get_xlabel() and ax.get_title("left") for ax in axes)
         assert axes[0].get_ylabel()
+
+
+def test_a_loss_that_never_moves_is_seen_inside_its_panel(runs):
+    folder, loss = runs[0].folder, 0.6931472
+    steady = runs[0].history.assign(mean_loss=loss, batch_loss=[loss, loss - 1e-7, loss])
+    steady.to_csv(folder / "history.csv", index=False)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps(metrics | {"first_batch_loss": loss}))
+    (ax,) = check(figures.loss_curves([results.Run(folder)]))
+    low, high = ax.get_ylim()
+    assert low * 1.05 < loss < high / 1.05
 
 
 def test_a_curve_of_several_seeds_shows_their_mean_and_spread(runs):
@@ -97,6 +111,18 @@ def test_pictures_of_the_data(characters):
     for protocol in ("author", "strict"):
         sizes = {"classes": split.classes, "drawers": split.drawers, "episodes": 1, "seed": 0}
         check(pictures.episode_figure(split, draw_episodes(protocol, ways=20, **sizes)))
+
+
+def test_the_words_beside_a_row_of_drawings_are_not_cut(characters):
+    train = characters.train
+    long = train.characters[0].rpartition("/")[0]  # one alphabet of many
+    renamed = (name.replace(f"{long}/", "Inuktitut_(Canadian_Aboriginal)/") for name in train.characters)
+    named = replace(train, characters=tuple(renamed))
+    for figure in (pictures.contact_sheet(named), pictures.drawers_sheet(named, [0, 1, 100])):
+        FigureCanvasAgg(figure).draw()  # once, as for a page: drawn again, a layout may come out otherwise
+        for ax in figure.axes:
+            words = ax.yaxis.label.get_window_extent()
+            assert figure.bbox.x0 < words.x0 < words.x1 < ax.get_window_extent().x0
 
 
 def test_the_answer_of_an_episode_is_framed(characters):

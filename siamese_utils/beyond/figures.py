@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
+from ..pictures import row_label, show_drawing
 from ..style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, styled
-from ..words import listed
+from ..words import listed, shortened
 
 if TYPE_CHECKING:
     from ..data import Split
@@ -170,7 +171,7 @@ def errors(split: Split, wrong: Sequence[tuple[tuple[int, int], tuple[int, int],
         words = [_short(split.alphabets[item[0]]) for item in triple[1:]]
         axes[2, column].set_xlabel("\n".join(dict.fromkeys(words)), fontsize=6.5)
     for ax, label in zip(axes[:, 0], ("query", "right answer", "given answer"), strict=True):
-        ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8.5)
+        row_label(ax, label, 8.5)
     if not wrong:
         for ax in axes.ravel():
             ax.set_axis_off()
@@ -196,7 +197,7 @@ def confusable(split: Split, pairs: Sequence[tuple[tuple[int, int], float]], dra
         axes[0, column].set_title(f"{100 * error:.0f} %", fontsize=8.5)
         axes[-1, column].set_xlabel("\n".join(dict.fromkeys(words)), fontsize=6.5)
     for row, label in ((drawings // 2, "one"), (drawings + drawings // 2, "the other")):
-        axes[row, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8.5)
+        row_label(axes[row, 0], label, 8.5)
     return figure
 
 
@@ -222,17 +223,11 @@ def examples(frame: pd.DataFrame) -> Figure:
 
 def _short(alphabet: str, most: int = 13) -> str:
     """An alphabet's name for a narrow column."""
-    name = alphabet.replace("_", " ").partition(" (")[0]
-    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
+    return shortened(alphabet.replace("_", " ").partition(" (")[0], most)
 
 
 def _picture(ax: Axes, split: Split, item: Sequence[int], colour: str, frame: float) -> None:
-    image = split.images[item[0], item[1]]
-    ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set(visible=True, linewidth=frame, edgecolor=colour)
+    show_drawing(ax, split.images[item[0], item[1]], frame, colour)
 
 
 def design_words(design: Factorial) -> str:
