@@ -26,9 +26,9 @@ def architecture(experiment: Experiment, profile: Profile) -> pd.DataFrame:
         rows.append((words, shape, weights + biases, squares))
 
     def block_end(shape: str, units: int) -> None:
-        if recipe.batch_norm:
-            rows.append(("BatchNorm", shape, 4 * units, 0.0))
-        rows.append(("ReLU", shape, 0, 0.0))
+        norm = [("BatchNorm", shape, 4 * units, 0.0)] if recipe.batch_norm else []
+        relu = [("ReLU", shape, 0, 0.0)]
+        rows.extend(relu + norm if recipe.norm_after_relu else norm + relu)
 
     if recipe.backbone == "conv":
         area = recipe.kernel_size**2

@@ -7,6 +7,7 @@ Exit codes: 0 all went well, 1 a notebook failed, 2 wrong input or missing data 
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import warnings
@@ -78,12 +79,24 @@ def run(
     experiments: Annotated[list[str], typer.Argument(help="Names from params/experiments.yaml, or “all”.")],
     profile: ProfileOption = "demo",
     seed: SeedsOption = [],  # noqa: B006 - typer copies it
+    until: Annotated[
+        int | None,
+        typer.Option(help="Train up to this iteration, and leave the runs there to go on from.", min=0),
+    ] = None,
+    convolutions: Annotated[
+        str | None,
+        typer.Option(help="auto, float32 or bfloat16; default: the profile's. Not part of a run's name."),
+    ] = None,
 ) -> None:
     """Train experiments, or load those that are finished; a killed run goes on from its last check."""
-    from .params import load_experiment, load_matrix, load_profile
-    from .results import find_run
+    from .params import Profile, checked, load_experiment, load_matrix, load_profile
+    from .results import find_history, find_run
 
     chosen = load_profile(profile)
+    if convolutions:
+        chosen = checked(
+            Profile, {**chosen.model_dump(), "convolutions": convolutions}, Path("--convolutions")
+        )
     matrix = load_matrix().experiments
     rows = list(matrix) if experiments == ["all"] else [load_experiment(name) for name in experiments]
     todo = [(row, number) for row in rows for number in (seed or chosen.seeds)]
@@ -97,7 +110,7 @@ def run(
         whole = progress.add_task("runs", total=len(todo), completed=len(todo) - len(missing), what="")
         for row, number in missing:
             from .training import Progress as Step
-            from .training import run as train
+            from .training import run_until as train
 
             bar = progress.add_task(f"{row.name} s{number}", total=None, what="")
 
@@ -105,13 +118,19 @@ def run(
                 what = f"loss {step.batch_loss:.3f}  val {step.val_accuracy:.1%}"
                 progress.update(bar, total=step.iterations, completed=step.iteration, what=what)
 
-            train(row, chosen, number, dataset=dataset, progress=tell)
+            train(row, chosen, number, until, dataset=dataset, progress=tell)
             progress.remove_task(bar)
             progress.advance(whole)
     table = Table("experiment", "seed", "val, author's protocol", "val, strict", "run")
     for row, number in todo:
         found = find_run(row, chosen, number)
-        assert found is not None
+        if found is None:
+            history = find_history(row, chosen, number)
+            assert history is not None
+            last = history.iloc[-1]
+            so_far = f"{last['val_accuracy']:.1%} [{last['val_low']:.1%}, {last['val_high']:.1%}]"
+            table.add_row(row.name, str(number), so_far, "–", f"under way, iteration {last['iteration']:,}")
+            continue
         scores = {
             s["protocol"]: s for s in found.metrics["scores"] if s["split"] == "val" and s["ways"] == 20
         }
@@ -252,6 +271,7 @@ commands.register(app)
 def main() -> None:
     """Entry point: a user's error is one sentence on stderr and exit code 2, never a traceback."""
     warnings.showwarning = _said
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except SiameseError as error:
@@ -260,6 +280,11 @@ def main() -> None:
     except KeyboardInterrupt:
         errors.print("interrupted: what was trained is kept; the same command goes on from there.")
         sys.exit(130)
+
+
+def _interrupt(*_) -> None:
+    """What a cluster's SIGTERM means here: the same as Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _said(message, category, filename, lineno, file=None, line=None) -> None:

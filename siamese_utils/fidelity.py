@@ -20,8 +20,8 @@ from .evidence import resolution
 from .params import Experiment, load_experiment, load_matrix, load_profile
 from .paths import reports_dir
 from .provenance import provenance
-from .results import run_folder, write_json
-from .training import Progress, first_iterations
+from .results import find_history, run_folder, write_json
+from .training import Progress, run_until
 from .words import device_words, listed, number, signed
 
 LOG_COLUMNS = ("model", "iteration", "batch_loss", "train_accuracy_pct", "val_accuracy_pct")
@@ -58,8 +58,10 @@ def compare(
     if origin and author is None:  # what is there may have been compared with the log
         return [path for path in paths if path.is_file()]
     if origin is None:
-        history = first_iterations(experiment, profile, seed, iterations, progress=progress)
-        ours = pd.DataFrame(history).astype(float).astype({"iteration": int})
+        run_until(experiment, profile, seed, iterations, progress=progress)
+        ours = find_history(experiment, profile, seed)
+        assert ours is not None
+        ours = ours[ours["iteration"] <= iterations]
         folder.mkdir(parents=True, exist_ok=True)
         ours.to_csv(paths[0], index=False)
         origin = provenance()

@@ -122,30 +122,36 @@ def jit_compile() -> bool | str:
 
 def _conv_block(number, filters, recipe: Recipe, profile: Profile, seeds) -> list[layers.Layer]:
     """Conv, [BatchNorm], ReLU, MaxPool 2×2, [Dropout]: (h, w, c) → (h', w', filters)."""
-    extra_relu = number == 1 and recipe.relu_before_norm
+    relu_inside = recipe.norm_after_relu or (number == 1 and recipe.relu_before_norm)
     return [
         layers.Conv2D(
             filters,
             recipe.kernel_size,
             padding=profile.padding,
-            activation="relu" if extra_relu else None,
+            activation="relu" if relu_inside else None,
             name=f"conv_{number}",
             dtype=profile.precision,
             **_kernel(recipe, seeds),
         ),
         *_norm(number, recipe, profile),
-        layers.ReLU(name=f"relu_{number}", dtype=profile.precision),
+        *_relu(number, recipe, profile),
         layers.MaxPooling2D(2, name=f"pool_{number}", dtype=profile.precision),
         *_dropout(number, recipe, profile, seeds),
     ]
 
 
 def _dense_block(number, units, recipe: Recipe, profile: Profile, seeds) -> list[layers.Layer]:
-    """Dense, [BatchNorm], ReLU, [Dropout]: (features,) → (units,)."""
+    """Dense, [BatchNorm], ReLU, [Dropout], or Dense with its ReLU, [BatchNorm], [Dropout]: (features,) → (units,)."""
     return [
-        layers.Dense(units, name=f"dense_{number}", dtype=profile.precision, **_kernel(recipe, seeds)),
+        layers.Dense(
+            units,
+            activation="relu" if recipe.norm_after_relu else None,
+            name=f"dense_{number}",
+            dtype=profile.precision,
+            **_kernel(recipe, seeds),
+        ),
         *_norm(number, recipe, profile),
-        layers.ReLU(name=f"relu_{number}", dtype=profile.precision),
+        *_relu(number, recipe, profile),
         *_dropout(number, recipe, profile, seeds),
     ]
 
@@ -169,6 +175,11 @@ def _norm(number, recipe: Recipe, profile: Profile) -> list[layers.Layer]:
     return [
         layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"norm_{number}", dtype=profile.precision)
     ]
+
+
+def _relu(number, recipe: Recipe, profile: Profile) -> list[layers.Layer]:
+    """The ReLU behind the BatchNorm; none where it stands before it."""
+    return [] if recipe.norm_after_relu else [layers.ReLU(name=f"relu_{number}", dtype=profile.precision)]
 
 
 def _dropout(number, recipe: Recipe, profile: Profile, seeds) -> list[layers.Layer]:

@@ -58,6 +58,8 @@ class Recipe(Strict):
     learning_rate: LearningRate
     iterations: int = Field(gt=0)
     batch_size: int = Field(gt=0, multiple_of=2)
+    # in every block: ReLU, then BatchNorm (true), or BatchNorm, then ReLU; added later, so left out of older runs' keys
+    norm_after_relu: bool = False
 
 
 class PaperFigures(Strict):
@@ -139,6 +141,7 @@ class Profile(Strict):
     batch_size: int | None = Field(None, gt=0, multiple_of=2)  # in place of the recipe's
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     steps_per_execution: int = Field(1, gt=0)
+    convolutions: Literal["auto", "float32", "bfloat16"] = "float32"  # the device's choice; see `precision`
 
     @property
     def is_paper_protocol(self) -> bool:
@@ -222,11 +225,14 @@ def run_key(experiment: Experiment, profile: Profile, seed: int, dataset_fingerp
 
     Labels, notes and the paper's figures are left out: they may be reworded without training anything again.
     """
-    ignored = {"name", "title", "description", "seeds", "steps_per_execution"}
+    ignored = {"name", "title", "description", "seeds", "steps_per_execution", "convolutions"}
+    optional = {name: field.default for name, field in Recipe.model_fields.items() if not field.is_required()}
+    recipe = experiment.recipe.model_dump(mode="json")
     return {
         "version": RECIPE_VERSION,
         "experiment": experiment.name,
-        "recipe": experiment.recipe.model_dump(mode="json"),
+        # a field with its default is left out, so that a new one changes no older run
+        "recipe": {k: v for k, v in recipe.items() if k not in optional or v != optional[k]},
         "profile": profile.model_dump(mode="json", exclude=ignored, exclude_none=True),
         "seed": seed,
         "dataset": dataset_fingerprint,

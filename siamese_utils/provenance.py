@@ -12,6 +12,13 @@ from typing import Any
 
 from .paths import project_root
 
+ORIGIN_COLUMNS = (
+    "commit",
+    "backend",
+    "device",
+    "processor",
+    "convolutions",
+)  # of a check, in a run's history
 PACKAGES = ("keras", "tensorflow", "jax", "numpy", "pandas", "scipy")
 
 
@@ -19,17 +26,27 @@ def provenance() -> dict[str, Any]:
     """Everything about the machine and the software that a reader needs to judge a number."""
     import keras
 
+    from .precision import convolutions_in_use
+
     return {
         **code_version(),
         "backend": keras.config.backend(),
         "device": device(),
         "processor": processor(),
+        "convolutions": convolutions_in_use(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "packages": package_versions(),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def origin_of_checks() -> dict[str, Any]:
+    """What `provenance` says, as far as every line of a run's history repeats it; the commit shortened."""
+    origin = provenance()
+    commit = (origin["commit"] or "unknown")[:10] + ("+" if origin["modified"] else "")
+    return {name: {**origin, "commit": commit}[name] for name in ORIGIN_COLUMNS}
 
 
 @lru_cache

@@ -12,6 +12,7 @@ A folder under its final name is complete: it is written under a temporary name 
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ import pandas as pd
 from .errors import ResultsError
 from .params import Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
 from .paths import reports_dir
+from .provenance import ORIGIN_COLUMNS
 
 if TYPE_CHECKING:
     import keras
@@ -55,7 +57,7 @@ class Run:
     @cached_property
     def history(self) -> pd.DataFrame:
         """One line a check; the columns are listed in `training.HISTORY_COLUMNS`."""
-        return pd.read_csv(self.folder / "history.csv")
+        return _history(self.folder / "history.csv")
 
     @property
     def experiment(self) -> Experiment:
@@ -120,6 +122,36 @@ def find_run(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
     return Run(folder) if folder.is_dir() else None
 
 
+def partial_folder(folder: Path) -> Path:
+    """Where a run is while it is not complete."""
+    return folder.with_name(folder.name + ".partial")
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The lines of a run's history, a dictionary of strings each."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def find_history(experiment: Experiment, profile: Profile, seed: int) -> pd.DataFrame | None:
+    """The checks that a run has made, finished or under way, or None without any.
+
+    Columns as in `training.HISTORY_COLUMNS`; older histories lack those of provenance.
+
+    A run under way has them in its partial folder, or, brought from another machine without its weights, in
+    reports/<profile>/under_way/; the one that has come farther counts.
+    """
+    folder, _ = run_folder(experiment, profile, seed)
+    places = (folder, partial_folder(folder), under_way_dir(profile) / folder.name)
+    files = [place / "history.csv" for place in places if (place / "history.csv").is_file()]
+    found = [history for history in map(_history, files) if len(history)]
+    return max(found, key=len) if found else None
+
+
+def under_way_dir(profile: Profile) -> Path:
+    return reports_dir() / profile.name / "under_way"
+
+
 def find_runs(profile: Profile, experiments: Iterable[Experiment] | None = None) -> list[Run]:
     """All finished runs of a profile's seeds, in the matrix's order; those not run are left out."""
     chosen = load_matrix().experiments if experiments is None else experiments
@@ -165,6 +197,10 @@ def finish(partial: Path, final: Path) -> Run:
             raise
         shutil.rmtree(partial, ignore_errors=True)
     return Run(final)
+
+
+def _history(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype={name: str for name in ORIGIN_COLUMNS})
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -26,9 +26,10 @@ from .datasets import load_dataset
 from .episodes import draw_episodes
 from .evaluation import answer, embed, one_shot_accuracy, score_of
 from .pairs import batch_of_step, take
-from .params import Experiment, Profile, load_experiment, load_profile
-from .provenance import code_version, provenance
-from .results import SCHEMA_VERSION, Run, finish, run_folder, write_json
+from .params import Experiment, Profile, load_experiment, load_matrix, load_profile
+from .precision import Convolutions, choose_convolutions
+from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks, provenance
+from .results import SCHEMA_VERSION, Run, finish, partial_folder, read_history, run_folder, write_json
 
 CHECK_SEED, FINAL_SEED = (
     1_000,
@@ -44,6 +45,7 @@ HISTORY_COLUMNS = (
         f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")
     ),  # author's protocol, 20-way
     "seconds",  # since the run began, pauses between a kill and its resumption left out
+    *ORIGIN_COLUMNS,  # where the updates since the last check were made: a long run may change machines
 )
 
 
@@ -88,18 +90,42 @@ def run(
     A second process that asks for the same run waits for the first. A killed run resumes from its last check.
     Raises ParamsError for names that do not exist, DataError where the dataset cannot be had.
     """
+    found = run_until(experiment, profile, seed, None, dataset=dataset, progress=progress)
+    assert isinstance(found, Run)
+    return found
+
+
+def run_until(
+    experiment: str | Experiment,
+    profile: str | Profile,
+    seed: int,
+    until: int | None,
+    *,
+    dataset: Dataset | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Run | None:
+    """`run`, but trained through the checks up to an iteration only, and left there to go on from.
+
+    until  the last iteration that may be checked; None, or one at or behind the run's last check, finishes the run.
+
+    Returns the finished run, or None where it is still under way; `results.find_history` has its checks.
+    """
     experiment, profile = load_experiment(experiment), load_profile(profile)
     folder, key = run_folder(experiment, profile, seed)
-    if folder.is_dir():
-        return Run(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
-        if not folder.is_dir():
-            _train_and_evaluate(
-                folder, key, experiment, profile, seed, dataset or load_dataset(profile), progress
-            )
-    Path(lock.lock_file).unlink(missing_ok=True)
-    return Run(folder)
+    if until is not None and until >= check_iterations(experiment, profile)[-1]:
+        until = None
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
+            if not folder.is_dir():
+                dataset = dataset or load_dataset(profile)
+                given = folder, key, experiment, profile, seed, dataset, progress
+                if until is None:
+                    _train_and_evaluate(*given)
+                else:
+                    _train_checks(*given, until=until)
+        Path(lock.lock_file).unlink(missing_ok=True)
+    return Run(folder) if folder.is_dir() else None
 
 
 def check_iterations(experiment: Experiment, profile: Profile) -> list[int]:
@@ -152,8 +178,10 @@ def _place_dropout(model: keras.Model, update: int) -> None:
             variable.assign([seed, 2 * update])
 
 
-def prepare_backend(seed: int) -> None:
+def prepare_backend(seed: int, convolutions: Convolutions = "float32") -> None:
     """Make a CPU run repeatable to the byte: deterministic operations on TensorFlow; JAX's always are.
+
+    convolutions  the precision they are computed in, see `precision`.
 
     Initial weights, dropout masks, pairs and episodes have seeds of their own; this is for whatever else may draw.
     """
@@ -163,6 +191,7 @@ def prepare_backend(seed: int) -> None:
         keras.utils.set_random_seed(seed)
         if not tf.config.list_physical_devices("GPU"):
             tf.config.experimental.enable_op_determinism()
+    choose_convolutions(convolutions)
 
 
 def check_accuracy(
@@ -219,31 +248,6 @@ def final_seed(split: str, ways: int) -> list[int]:
     return [FINAL_SEED, SPLITS.index(split), ways]
 
 
-def first_iterations(
-    experiment: str | Experiment,
-    profile: str | Profile,
-    seed: int,
-    iterations: int,
-    *,
-    progress: Callable[[Progress], None] | None = None,
-) -> list[dict[str, Any]]:
-    """The history of a run's checks up to an iteration, trained as far as needed and left there to go on from."""
-    experiment, profile = load_experiment(experiment), load_profile(profile)
-    folder, key = run_folder(experiment, profile, seed)
-    if folder.is_dir():
-        history = [
-            dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in Run(folder).history.to_numpy().tolist()
-        ]
-    else:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
-            dataset = load_dataset(profile)
-            _, history = _train_checks(
-                folder, key, experiment, profile, seed, dataset, progress, until=iterations
-            )
-    return [row for row in history if int(row["iteration"]) <= iterations]
-
-
 def _train_checks(
     folder: Path,
     key: dict[str, Any],
@@ -256,11 +260,12 @@ def _train_checks(
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Train the checks that are not made yet, in the run's partial folder → the model, and a line for every check."""
     code_version()  # as it is now, before anyone edits a file under a long run
-    prepare_backend(seed)
-    partial = _partial(folder)
+    prepare_backend(seed, profile.convolutions)
+    origin = origin_of_checks()
+    partial = partial_folder(folder)
     partial.mkdir(exist_ok=True)
+    history = _resumable(partial) or _of_a_shorter_run(experiment, profile, seed, partial)
     write_json(partial / "config.json", key)
-    history = _read_history(partial / "history.csv")
     model = _checkpoint(partial, history) if history else models.build_model(experiment, profile, seed)
     done = int(history[-1]["iteration"]) + 1 if history else 0
     begun = time.perf_counter() - (float(history[-1]["seconds"]) if history else 0.0)
@@ -269,7 +274,7 @@ def _train_checks(
     def after_check(iteration: int, losses: dict[str, float]) -> None:
         accuracies = check_accuracy(model, dataset, profile, iteration)
         seconds = round(time.perf_counter() - begun, 1)
-        history.append({"iteration": iteration, **losses, **accuracies, "seconds": seconds})
+        history.append({"iteration": iteration, **losses, **accuracies, "seconds": seconds, **origin})
         _save_checkpoint(partial, model, history)
         if progress:
             now = losses["batch_loss"], accuracies["val_accuracy"]
@@ -299,7 +304,7 @@ def _train_and_evaluate(
 ) -> None:
     """Train to the end, evaluate, and give the partial folder its final name."""
     model, history = _train_checks(folder, key, experiment, profile, seed, dataset, progress)
-    begun, partial = time.perf_counter(), _partial(folder)
+    begun, partial = time.perf_counter(), partial_folder(folder)
     scores, answers = final_scores(model, dataset, profile)
     np.savez(partial / "answers.npz", allow_pickle=False, **answers)
     write_json(
@@ -325,44 +330,80 @@ def _train_and_evaluate(
             "provenance": provenance(),
         },
     )
-    model.save(partial / "model.keras", include_optimizer=False)
+    longer = _of_length(experiment, lambda mine, theirs: theirs > mine)
+    model.save(partial / "model.keras", include_optimizer=bool(longer))  # one that goes on from here needs it
     for path in partial.glob("checkpoint*"):
         path.unlink()
     finish(partial, folder)
 
 
-def _partial(folder: Path) -> Path:
-    """Where a run is while it is not complete."""
-    return folder.with_name(folder.name + ".partial")
-
-
 def _save_checkpoint(partial: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:
     """Model, optimizer and history up to one check; the history is renamed last and names the checkpoint."""
-    iteration = history[-1]["iteration"]
-    model.save(partial / f"checkpoint-{iteration}.keras")
+    current = _checkpoint_file(partial, history)
+    model.save(current)
+    _write_history(partial, history)
+    for old in partial.glob("checkpoint-*.keras"):
+        if old != current:
+            old.unlink()
+
+
+def _write_history(partial: Path, history: list[dict[str, Any]]) -> None:
     part = partial / "history.csv.part"
     with open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, HISTORY_COLUMNS)
         writer.writeheader()
         writer.writerows(history)
     os.replace(part, partial / "history.csv")
-    for old in partial.glob("checkpoint-*.keras"):
-        if old.name != f"checkpoint-{iteration}.keras":
-            old.unlink()
 
 
-def _read_history(path: Path) -> list[dict[str, Any]]:
+def _resumable(partial: Path) -> list[dict[str, Any]]:
     """The lines of an interrupted run's history, if its checkpoint is there too; otherwise the run starts anew."""
-    if not path.is_file():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        rows: list[dict[str, Any]] = list(csv.DictReader(file))
-    if rows and (path.parent / f"checkpoint-{rows[-1]['iteration']}.keras").is_file():
+    rows = read_history(partial / "history.csv") if (partial / "history.csv").is_file() else []
+    if rows and _checkpoint_file(partial, rows).is_file():
         return rows
-    shutil.rmtree(path.parent)
-    path.parent.mkdir()
+    shutil.rmtree(partial)
+    partial.mkdir()
     return []
 
 
+def _of_a_shorter_run(
+    experiment: Experiment, profile: Profile, seed: int, partial: Path
+) -> list[dict[str, Any]]:
+    """The history of a shorter run of the same recipe, its checkpoint copied: the first updates are the same ones.
+
+    Empty where there is none, or none that kept its optimizer.
+    """
+    for shorter in _of_length(experiment, lambda mine, theirs: theirs < mine):
+        folder, _ = run_folder(shorter, profile, seed)
+        for place in (folder, partial_folder(folder)):
+            history = read_history(place / "history.csv") if (place / "history.csv").is_file() else []
+            kept = place / "model.keras" if place == folder else _checkpoint_file(place, history)
+            if not history or int(history[-1]["iteration"]) not in check_iterations(experiment, profile):
+                continue
+            try:
+                shutil.copyfile(kept, _checkpoint_file(partial, history))
+            except FileNotFoundError:  # weights that are not here, or a run at work has just renewed them
+                continue
+            if int(_checkpoint(partial, history).optimizer.iterations) == int(history[-1]["iteration"]) + 1:
+                _write_history(partial, history)
+                return history
+    return []
+
+
+def _of_length(experiment: Experiment, chosen: Callable[[int, int], bool]) -> list[Experiment]:
+    """The matrix's experiments of the same recipe with another number of iterations: chosen(its own, theirs)."""
+    mine = experiment.recipe.iterations
+    return [
+        other
+        for other in load_matrix().experiments
+        if other.recipe.model_copy(update={"iterations": mine}) == experiment.recipe
+        and chosen(mine, other.recipe.iterations)
+    ]
+
+
+def _checkpoint_file(partial: Path, history: list[dict[str, Any]]) -> Path:
+    return partial / f"checkpoint-{history[-1]['iteration'] if history else None}.keras"
+
+
 def _checkpoint(partial: Path, history: list[dict[str, Any]]) -> keras.Model:
-    return keras.saving.load_model(partial / f"checkpoint-{history[-1]['iteration']}.keras", safe_mode=True)
+    return keras.saving.load_model(_checkpoint_file(partial, history), safe_mode=True)

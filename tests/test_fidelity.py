@@ -8,6 +8,8 @@ from conftest import ROOT
 
 from siamese_utils import fidelity, training
 from siamese_utils.errors import DataError
+from siamese_utils.params import load_experiment
+from siamese_utils.results import find_history
 
 AUTHOR = ROOT.parent / "shared" / "paper" / "author_logs.csv"
 
@@ -23,7 +25,14 @@ def log(tmp_path):
     return path
 
 
-def made_up_history(*_, **__):
+@pytest.fixture
+def made_up_run(monkeypatch):
+    """Three checks without training."""
+    monkeypatch.setattr(fidelity, "run_until", lambda *_, **__: None)
+    monkeypatch.setattr(fidelity, "find_history", lambda *_: pd.DataFrame(made_up_history()))
+
+
+def made_up_history():
     accuracy = {f"{split}_{what}": 0.2 for split in ("train", "val") for what in ("accuracy", "low", "high")}
     return [
         {"iteration": iteration, "batch_loss": 7.1 - iteration / 100, "mean_loss": 7, "learning_rate": 0.05}
@@ -33,8 +42,7 @@ def made_up_history(*_, **__):
     ]
 
 
-def test_the_comparison_leaves_numbers_and_a_figure_with_their_origin(log, reports, monkeypatch):
-    monkeypatch.setattr(fidelity, "first_iterations", made_up_history)
+def test_the_comparison_leaves_numbers_and_a_figure_with_their_origin(log, reports, made_up_run):
     table, described, figure = fidelity.compare(200, log)
     assert list(pd.read_csv(table)["iteration"]) == [0, 100, 200]
     content = json.loads(described.read_text())
@@ -44,8 +52,7 @@ def test_the_comparison_leaves_numbers_and_a_figure_with_their_origin(log, repor
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
-def test_without_the_authors_log_ours_stands_alone(reports, monkeypatch):
-    monkeypatch.setattr(fidelity, "first_iterations", made_up_history)
+def test_without_the_authors_log_ours_stands_alone(reports, made_up_run):
     _, described, _ = fidelity.compare(200, None)
     content = json.loads(described.read_text())
     assert content["author_log"] is None
@@ -63,12 +70,12 @@ def test_a_file_that_is_not_the_log_is_a_clear_error(tmp_path):
 
 def test_the_first_iterations_are_left_to_go_on_from(reports, tiny, fresh_keras):
     """Two checks now, the rest later: the whole run has what the first iterations had."""
-    first = training.first_iterations("baseline", tiny, 0, 2)
-    assert [row["iteration"] for row in first] == [0, 2]
+    assert training.run_until("baseline", tiny, 0, 2) is None
+    first = find_history(load_experiment("baseline"), tiny, 0)
+    assert first["iteration"].tolist() == [0, 2]
     run = training.run("baseline", tiny)
-    assert run.history["batch_loss"].tolist()[:2] == [row["batch_loss"] for row in first]
-    loaded = training.first_iterations("baseline", tiny, 0, 2)
-    assert [row["iteration"] for row in loaded] == [0, 2]
+    assert run.history["batch_loss"].tolist()[:2] == first["batch_loss"].tolist()
+    assert training.run_until("baseline", tiny, 0, 2).run_id == run.run_id
 
 
 @pytest.mark.slow

@@ -178,7 +178,7 @@ def _train_and_evaluate(
     """Train, evaluate, and give the partial folder its final name."""
     code_version()  # as it is now, before anyone edits a file under the run
     seed, steps = key["seed"], key["steps"]
-    prepare_backend(seed)
+    prepare_backend(seed, profile.convolutions)
     train, scored = splits(dataset, key["held_out"])
     begun = time.perf_counter()
     model, history = train_learner(learner, train, seed, steps, progress, reads=reads)
