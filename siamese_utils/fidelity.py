@@ -20,7 +20,7 @@ from .evidence import resolution
 from .params import Experiment, load_experiment, load_matrix, load_profile
 from .paths import reports_dir
 from .provenance import provenance
-from .results import find_history, run_folder, write_json
+from .results import find_so_far, run_folder, write_json
 from .training import Progress, run_until
 from .words import device_words, listed, number, signed
 
@@ -59,8 +59,9 @@ def compare(
         return [path for path in paths if path.is_file()]
     if origin is None:
         run_until(experiment, profile, seed, iterations, progress=progress)
-        ours = find_history(experiment, profile, seed)
-        assert ours is not None
+        found = find_so_far(experiment, profile, seed)
+        assert found is not None
+        ours = found.history
         ours = ours[ours["iteration"] <= iterations]
         folder.mkdir(parents=True, exist_ok=True)
         ours.to_csv(paths[0], index=False)

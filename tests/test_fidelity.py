@@ -1,6 +1,7 @@
 """Our first iterations beside the author's: reading his log, joining, drawing; and, slowly, the run itself."""
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ from conftest import ROOT
 from siamese_utils import fidelity, training
 from siamese_utils.errors import DataError
 from siamese_utils.params import load_experiment
-from siamese_utils.results import find_history
+from siamese_utils.results import find_so_far
 
 AUTHOR = ROOT.parent / "shared" / "paper" / "author_logs.csv"
 
@@ -29,7 +30,8 @@ def log(tmp_path):
 def made_up_run(monkeypatch):
     """Three checks without training."""
     monkeypatch.setattr(fidelity, "run_until", lambda *_, **__: None)
-    monkeypatch.setattr(fidelity, "find_history", lambda *_: pd.DataFrame(made_up_history()))
+    found = SimpleNamespace(history=pd.DataFrame(made_up_history()))
+    monkeypatch.setattr(fidelity, "find_so_far", lambda *_: found)
 
 
 def made_up_history():
@@ -71,7 +73,7 @@ def test_a_file_that_is_not_the_log_is_a_clear_error(tmp_path):
 def test_the_first_iterations_are_left_to_go_on_from(reports, tiny, fresh_keras):
     """Two checks now, the rest later: the whole run has what the first iterations had."""
     assert training.run_until("baseline", tiny, 0, 2) is None
-    first = find_history(load_experiment("baseline"), tiny, 0)
+    first = find_so_far(load_experiment("baseline"), tiny, 0).history
     assert first["iteration"].tolist() == [0, 2]
     run = training.run("baseline", tiny)
     assert run.history["batch_loss"].tolist()[:2] == first["batch_loss"].tolist()
