@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from side_by_side import Turn
 
 from siamese_utils import style
-from siamese_utils.params import Profile
+from siamese_utils.params import Profile, load_experiment
 
 Key = tuple[str, str]  # what is measured, of which way
 
@@ -208,6 +208,7 @@ def markdown(
         body = [["" if value is None else str(short(value)) for value in line.values()] for line in of]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in head + body)
 
+    pairs = profile.batch_size or load_experiment("baseline").recipe.batch_size
     size, episodes = profile.image_size, profile.check_episodes
     place = "; ".join(f"{name}: {value}" for name, value in origin.items())
     full = (
@@ -221,7 +222,7 @@ def markdown(
 
 Made by `benchmarks/bench.py` in {found.facts["minutes"]:.1f} minutes; do not edit. {place}.
 
-Profile `{profile.name}`: images of {size}×{size} pixels, the baseline, a batch of {profile.batch_size or 128} pairs.
+Profile `{profile.name}`: images of {size}×{size} pixels, the baseline, a batch of {pairs} pairs.
 
 ![Seconds of a training step, of an interval with its check, the share of the machine's limit, and the rest](bench.png)
 

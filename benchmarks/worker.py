@@ -53,6 +53,7 @@ def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str,
         raise Skipped(ELSEWHERE)
     from siamese_utils import models, training
     from siamese_utils.evaluation import one_shot_accuracy
+    from siamese_utils.precision import choose_convolutions
 
     experiment, profile, dataset = _given(options)
     training.prepare_backend(0)
@@ -109,6 +110,7 @@ def with_torch(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 def machine(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
     """Products of two large square matrices: what TensorFlow gets out of this machine at most."""
     from siamese_utils.backend import ops  # TensorFlow, without what it says of every machine
+    from siamese_utils.precision import bfloat16_instructions
     from siamese_utils.provenance import provenance
 
     def products(kind: str) -> Callable[[int], None]:
@@ -166,32 +168,15 @@ def whole(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 
 
 def first_step(options: dict[str, Any]) -> None:
-    """The first update of a run and nothing more; convolutions as they are for whoever asks for nothing else."""
+    """The first update of a run and nothing more, its convolutions as the profile wants them."""
     from siamese_utils import models, training
 
     experiment, profile, dataset = _given(options)
-    training.prepare_backend(0)
-    choose_convolutions("auto")
+    training.prepare_backend(0, profile.convolutions)
     model = models.build_model(experiment, profile)
     training.train(
         model, dataset.train, experiment, profile, 0, [0], after_check=lambda *_: None, first_update=0
     )
-
-
-def choose_convolutions(wanted: str) -> str:
-    try:
-        from siamese_utils.precision import choose_convolutions
-    except ImportError:  # until the package has it
-        return "float32"
-    return choose_convolutions(wanted)
-
-
-def bfloat16_instructions() -> tuple[str, ...]:
-    try:
-        from siamese_utils.precision import bfloat16_instructions
-    except ImportError:  # until the package has it
-        return ()
-    return bfloat16_instructions()
 
 
 def flop_of_step(model, pairs: int) -> int:
