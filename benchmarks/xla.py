@@ -9,7 +9,7 @@ from functools import partial
 
 from side_by_side import parser, take_turns, tell_medians
 
-from siamese_utils import models, training
+from siamese_utils import intervals, models, training
 from siamese_utils.params import load_experiment, load_profile
 from siamese_utils.synthetic import draw_dataset
 
@@ -20,13 +20,14 @@ def main() -> None:
     arguments = options.parse_args()
     profile = load_profile("laptop").model_copy(update={"image_size": arguments.size})
     images = draw_dataset(size=arguments.size).train.images
-    batch = training.PairBatches(images, 0, 128, 0, 1)[0]
+    batch = training.batches_of(images, 0, 128, 0, 1)
     steps = {}
     for name, xla in (("without XLA", False), ("with XLA", True)):
         model = models.build_model(load_experiment("baseline"), profile)
         model.jit_compile = xla
-        model.train_on_batch(*batch)  # compiles
-        steps[name] = partial(model.train_on_batch, *batch)
+        train = intervals.interval_of(model, images)
+        train(*batch)  # compiles
+        steps[name] = partial(train, *batch)
     turns = take_turns(steps, arguments.repeats)
     tell_medians(turns, "s a step", ("with XLA", "without XLA"))
 

@@ -1,12 +1,13 @@
-"""Many training steps as one compiled call: what lies between two checks, without a way back to Python.
+"""The training steps between two checks, without a result on its way back to the host between them.
 
-Keras' own `train_step` is the loop's body, so that loss, penalties, moving averages and optimizer are Keras'. The
+Keras' own `train_step` is compiled, so that loss, penalties, moving averages and optimizer are Keras'. The
 images stay where the model computes, packed as uint8; a step looks its pairs up by their numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -38,8 +39,11 @@ def _tensorflow_interval(model: keras.Model, images: np.ndarray) -> TrainInterva
     import tensorflow as tf
 
     kept = tf.constant(images)
+    rows, same = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None, 1), tf.float32)
 
-    @tf.function(jit_compile=model.jit_compile, reduce_retracing=True)
+    @tf.function(
+        jit_compile=model.jit_compile, input_signature=(rows, rows, same)
+    )  # traced once for any length
     def interval(left, right, labels):
         losses = tf.TensorArray(tf.float32, tf.shape(left)[0])
         for step in tf.range(tf.shape(left)[0]):
@@ -52,29 +56,26 @@ def _tensorflow_interval(model: keras.Model, images: np.ndarray) -> TrainInterva
 
 
 def _jax_interval(model: keras.Model, images: np.ndarray) -> TrainInterval:
+    """A compiled step, called without waiting for its result: XLA on a CPU is slow at convolutions within a loop."""
     import jax
 
     kept = jax.device_put(images)
+    fresh = [variable.value for variable in model.metrics_variables]  # nothing counted yet
 
-    def interval(kept, state, left, right, labels):
-        start = model.metrics_variables
+    @partial(jax.jit, donate_argnums=0)
+    def step(state, kept, left, right, labels):
+        logs, state = model.train_step((*state, fresh), ((kept[left], kept[right]), labels))
+        return state[:3], logs["loss"]
 
-        def step(state, batch):
-            left, right, labels = batch
-            logs, state = model.train_step((*state, fresh), ((kept[left], kept[right]), labels))
-            return state[:3], logs["loss"]
-
-        fresh = [jax.numpy.zeros(variable.shape, variable.dtype) for variable in start]
-        return jax.lax.scan(step, state, (left, right, labels))
-
-    compiled = jax.jit(interval, donate_argnums=1)
-
-    def train(*batches: np.ndarray) -> np.ndarray:
+    def interval(*batches: np.ndarray) -> np.ndarray:
         groups = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
-        state, losses = compiled(kept, tuple([v.value for v in group] for group in groups), *batches)
+        state, losses = tuple([variable.value for variable in group] for group in groups), []
+        for batch in zip(*batches, strict=True):
+            state, loss = step(state, kept, *batch)
+            losses.append(loss)
         for group, values in zip(groups, state, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
-        return np.asarray(losses)
+        return np.asarray(jax.numpy.stack(losses))
 
-    return train
+    return interval
