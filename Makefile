@@ -10,7 +10,7 @@ LOGS := $(if $(AUTHOR_LOGS),--author-logs $(AUTHOR_LOGS))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce laptop paper lab test test-slow bench lint scoreboard fidelity lock clean
+.PHONY: help setup reproduce laptop paper lab test test-data test-slow bench lint scoreboard fidelity lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ paper: $(VENV)/.ready ## the paper's full protocol with three seeds; needs a GPU
 lab: $(VENV)/.ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
-test: $(VENV)/.ready-dev ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+test: $(VENV)/.ready-dev ## all tests but those on real data and the slow ones; no data, no network
+	$(BIN)/python -m pytest -m "not slow and not real_data" -n 2 --dist loadfile
+
+test-data: $(VENV)/.ready-dev ## the tests on real Omniglot, in SIAMESE_DATA_DIR or got by `siamese data`
+	$(BIN)/python -m pytest -m "real_data and not slow"
 
 test-slow: $(VENV)/.ready-dev ## slow checks on real Omniglot
 	$(BIN)/python -m pytest -m slow

@@ -107,6 +107,7 @@ def test_a_pen_much_thinner_or_thicker_than_omniglots_is_brought_to_theirs(side,
     assert 0.8 * PENS[0] < width < 1.2 * PENS[1]
 
 
+@pytest.mark.real_data
 def test_characters_of_omniglot_keep_their_strokes():
     images = load_omniglot().train.images[::80, 0]
     shares = []

@@ -81,6 +81,7 @@ def test_the_first_iterations_are_left_to_go_on_from(reports, tiny, fresh_keras)
 
 
 @pytest.mark.slow
+@pytest.mark.real_data
 def test_the_full_protocol_starts_like_the_authors_run(reports):
     """100 iterations on real Omniglot, some five minutes on two cores."""
     if not AUTHOR.is_file():

@@ -11,7 +11,6 @@ import zipfile
 from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from siamese_utils import data, download, omniglot
+from siamese_utils import data, download, omniglot, paths
 from siamese_utils.errors import DataError
 
 CHARACTERS = {
@@ -558,14 +557,16 @@ def test_an_interrupted_download_leaves_only_its_part(server, cache, monkeypatch
 
 @pytest.fixture
 def real():
-    """A local folder with the real Omniglot."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "omniglot"
-    folder = omniglot.find_source() or beside
-    if not folder.is_dir():
-        pytest.skip("no real Omniglot here: set SIAMESE_DATA_DIR to a folder that holds its two zips")
+    """A local folder with the archives of the real Omniglot."""
+    folder = omniglot.find_source() or paths.data_dir()  # a download leaves them beside the packed cache
+    if omniglot.find_source() is None and not (folder / "images_background.zip").is_file():
+        pytest.skip(
+            "only the packed Omniglot is here: set SIAMESE_DATA_DIR to a folder that holds its two zips"
+        )
     return folder
 
 
+@pytest.mark.real_data
 def test_real_omniglot_is_what_the_paper_used_and_loads_again_from_its_cache_alone(real, cache, monkeypatch):
     first = omniglot.load(real, cache)
     assert first.train.images.shape == (964, 20, 105, 105)

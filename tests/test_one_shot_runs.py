@@ -2,13 +2,12 @@
 
 import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from siamese_utils import omniglot
+from siamese_utils import omniglot, paths
 from siamese_utils.beyond import one_shot_runs
 from siamese_utils.errors import DataError
 
@@ -116,9 +115,9 @@ def test_what_is_missing_or_wrong_says_what_to_do(archive, alone):
 
 
 @pytest.mark.slow
+@pytest.mark.real_data
 def test_the_published_runs_and_the_baseline_that_comes_with_them():
-    beside = Path(__file__).resolve().parents[2] / "shared" / "omniglot"
-    folder = omniglot.find_source() or beside
+    folder = omniglot.find_source() or paths.data_dir()
     if not (folder / "all_runs.zip").is_file():
         pytest.skip("no all_runs.zip here: put it into the folder that SIAMESE_DATA_DIR names")
     runs = one_shot_runs.load(folder)
