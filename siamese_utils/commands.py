@@ -42,7 +42,12 @@ def learn(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Copy the trained model to this file.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Copy the trained model to this file; where its weights are not kept, they are trained anew.",
+        ),
     ] = None,
 ) -> None:
     """Train one of the learners beyond the paper, or load it where it is trained, and say how good it is."""
@@ -59,6 +64,8 @@ def learn(
             held_out="evaluation" if evaluation else "validation",
             folder=data,
             progress=lambda now: bar.update(task, completed=now.step, total=now.steps),
+            weights=output is not None,
+            tell=lambda words: bar.console.print(escape(words), soft_wrap=True),
         )
     found = run.metrics
     for score in found["scores"]:
@@ -73,14 +80,13 @@ def learn(
     out.print(
         f"on {groups} group{'s' * (groups > 1)} of {where}; {found['images_seen']:,} images seen in training"
     )
-    model = run.folder / "model.keras"
-    if output:
-        if not model.is_file():
-            raise typer.BadParameter(
-                f"run {run.run_id} has no weights here: delete {run.folder} and run again."
-            )
-        shutil.copyfile(model, output)
-    out.print(f"model: {escape(str(output or model))}", soft_wrap=True)
+    if run.weights is None:
+        where = (
+            f"not kept with these results; -o FILE trains it anew, which took {run.seconds:.0f} s for them"
+        )
+    else:
+        where = str(shutil.copyfile(run.weights, output) if output else run.weights)
+    out.print(f"model: {escape(where)}", soft_wrap=True)
 
 
 def factorial(

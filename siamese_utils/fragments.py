@@ -65,7 +65,9 @@ def convert(path: Path) -> Section:
     try:
         notebook = nbformat.read(path, as_version=4)
     except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise ResultsError(f"{path} cannot be read ({error}): delete it and run the batch again.") from error
+        raise ResultsError(
+            f"{path} cannot be read ({error}): restore it, or move it elsewhere and run the batch again."
+        ) from error
     body, _ = _exporter().from_notebook_node(notebook)
     soup = BeautifulSoup(body, "html.parser")
     _keep_self_contained(soup, project_root() / "notebooks")

@@ -20,7 +20,7 @@ from IPython.display import HTML, DisplayHandle, display
 
 from .data import Dataset
 from .datasets import load_dataset
-from .errors import ParamsError, ResultsError
+from .errors import ParamsError
 from .params import (
     Experiment,
     Profile,
@@ -86,9 +86,9 @@ def run_missing(section: Section) -> list[Run]:
     wanted = [(experiment, seed) for experiment in section.experiments for seed in section.profile.seeds]
     missing = [pair for pair in wanted if find_run(pair[0], section.profile, pair[1]) is None]
     if missing:
-        _train(section, missing)
+        _train(section, missing, wanted=len(wanted))
     else:
-        display(progress_line(f"{how_many(len(wanted), 'run')} loaded from disk, nothing to train."))
+        show_line(f"{how_many(len(wanted), 'run')} loaded from disk, nothing to train.")
     found = [find_run(experiment, section.profile, seed) for experiment, seed in wanted]
     return [run for run in found if run]
 
@@ -96,20 +96,13 @@ def run_missing(section: Section) -> list[Run]:
 def trained_model(section: Section, name: str = "baseline") -> tuple[keras.Model, str]:
     """An experiment's model under the section's first seed, and words that say what it is.
 
-    Results that were committed come without weights: then it is the untrained network, and the words say so.
+    It is trained now if its weights are not on disk, be its results there or not.
     """
     experiment = load_experiment(name)
     run = find_run(experiment, section.profile, section.seed)
-    if run:
-        try:
-            iterations = f"{run.metrics['iterations']:,} iterations"
-            return run.model(), f"{experiment.label}, trained for {iterations}"
-        except ResultsError:
-            pass
-    from .models import build_model
-
-    model = build_model(experiment, section.profile, section.seed)
-    return model, f"{experiment.label}, untrained (the trained weights are not on this disk)"
+    if not (run and run.weights):
+        (run,) = _train(section, [(experiment, section.seed)], weights=True)
+    return run.model(), f"{experiment.label}, trained for {run.metrics['iterations']:,} iterations"
 
 
 def show_figure(
@@ -177,6 +170,11 @@ def progress_line(words: str) -> HTML:
     return HTML(f'<p class="caption">{escape(words)}</p>')
 
 
+def show_line(words: str) -> None:
+    """Show a line of plain words, as `progress_line` makes them."""
+    display(progress_line(words))
+
+
 def loaded_and_trained(wanted: int, trained: int, seconds: float) -> str:
     """What became of the runs that a call wanted, once some of them had to be trained."""
     return f"{how_many(wanted, 'run')}: {wanted - trained} loaded from disk, {trained} trained in {seconds:.0f} s."
@@ -222,11 +220,13 @@ def _about(profile: Profile) -> str:
     return f'{line}<div class="banner alert alert-warning" role="note"><p>{words}</p></div>'
 
 
-def _train(section: Section, missing: Sequence[tuple[Experiment, int]]) -> None:
-    """Train the missing runs one after the other; one line of progress, replaced at every check."""
+def _train(
+    section: Section, missing: Sequence[tuple[Experiment, int]], *, wanted: int = 1, weights: bool = False
+) -> list[Run]:
+    """Train the missing runs, or weights, one after the other; one line of progress, replaced at every check."""
     from .training import Progress, run
 
-    begun = time.perf_counter()
+    begun, runs = time.perf_counter(), []
     line = DisplayHandle()
     line.display(progress_line(f"Training {how_many(len(missing), 'run')} …"))
     for number, (experiment, seed) in enumerate(missing, start=1):
@@ -243,9 +243,18 @@ def _train(section: Section, missing: Sequence[tuple[Experiment, int]]) -> None:
                 )
             )
 
-        run(experiment, section.profile, seed, dataset=section.dataset, progress=tell)
-    wanted = len(section.experiments) * len(section.profile.seeds)
+        trained = run(
+            experiment,
+            section.profile,
+            seed,
+            dataset=section.dataset,
+            progress=tell,
+            weights=weights,
+            tell=show_line,
+        )
+        runs.append(trained)
     line.update(progress_line(loaded_and_trained(wanted, len(missing), time.perf_counter() - begun)))
+    return runs
 
 
 def _commit(version: dict) -> str:

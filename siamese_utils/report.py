@@ -145,7 +145,9 @@ def _read_batch(path: Path) -> list[dict[str, Any]]:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return [{**entry, "notebook": Path(entry["notebook"]).stem} for entry in entries]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResultsError(f"{path} cannot be read ({error}): delete it and run the batch again.") from error
+        raise ResultsError(
+            f"{path} cannot be read ({error}): restore it, or move it elsewhere and run the batch again."
+        ) from error
 
 
 def _link_up(sections: list[Section], folder: Path) -> list[Section]:

@@ -6,8 +6,10 @@ reports/<profile>/results/<experiment>-s<seed>-<hash>/
     metrics.json   final accuracies (protocol, split, ways), first batch loss, parameters, provenance
     answers.npz    which of the final 20-way episodes were answered correctly, for paired tests
     model.keras    the trained weights (not committed)
+    shipped.keras  the same in half precision, for a few small runs (committed; see `weights`)
 
 A folder under its final name is complete: it is written under a temporary name, <final name>.partial, and renamed.
+Results may be there without weights: whoever wants those asks `training.run` or `beyond.learning.learn` for them.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterable
+import time
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from .errors import ResultsError
 from .params import Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     import keras
 
 SCHEMA_VERSION = 1
+WEIGHTS, SHIPPED = "model.keras", "shipped.keras"
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether it is complete: a run under way has a history, but neither answers nor final accuracies."""
-        return self.folder.suffix != ".partial" and (self.folder / "metrics.json").is_file()
+        return (self.folder / "metrics.json").is_file()
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -105,17 +111,27 @@ class Run:
                 for name in packed.files
             }
 
-    def model(self) -> keras.Model:
-        """The trained model. ResultsError where the weights were not kept (committed results leave them out)."""
-        path = self.folder / "model.keras"
-        if not path.is_file():
-            raise ResultsError(
-                f"run {self.run_id} has no weights here (they are not committed): delete its folder "
-                f"{self.folder} and run the experiment again."
-            )
-        from .models import keras  # with the layers that the file names
+    @property
+    def weights(self) -> Path | None:
+        """The file of the trained model: trained here, else shipped with the repository, else None."""
+        paths = (self.folder / name for name in (WEIGHTS, SHIPPED))
+        return next((path for path in paths if path.is_file()), None)
 
-        return keras.saving.load_model(path, safe_mode=True)
+    @property
+    def seconds(self) -> float:
+        """How long its training took where its results were made."""
+        return self.metrics["training_seconds" if "learner" in self.metrics else "seconds"]
+
+    def model(self, *, compile: bool = True) -> keras.Model:
+        """The trained model, with its optimizer if there is one; ResultsError where its weights are not here."""
+        if self.weights is None:
+            raise ResultsError(
+                f"run {self.run_id} has its results here, but not its weights: asked for with weights=True, they are "
+                "trained anew, and the results stay as they are."
+            )
+        from .beyond.networks import keras  # with the layers that a file may name
+
+        return keras.saving.load_model(self.weights, compile=compile, safe_mode=True)
 
 
 def results_dir(profile: Profile) -> Path:
@@ -210,13 +226,73 @@ def write_json(path: Path, content: Any) -> None:
     os.replace(part, path)
 
 
+def load_or_train(
+    folder: Path,
+    train: Callable[[], Path],
+    *,
+    weights: bool = False,
+    tell: Callable[[str], object] = warnings.warn,
+) -> Run:
+    """The finished run of a folder; trained now if it is not there, or if its weights are wanted and are not there.
+
+    train    trains, evaluates, and returns the complete folder under its temporary name
+    weights  whether they are wanted: trained anew for results that have none, they join them, which stay as they are
+    tell     is told so, and how the scores of the new weights compare with those on record
+
+    A second process that asks for the same run waits for the first.
+    """
+
+    def missing() -> bool:
+        return not folder.is_dir() or (weights and Run(folder).weights is None)
+
+    if missing():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
+            if missing():
+                found = Run(folder) if folder.is_dir() else None
+                if found:
+                    tell(
+                        f"run {found.run_id} has its results here, but not its weights: they are trained anew, which "
+                        f"took {found.seconds:.0f} s where the results were made; the results stay as they are."
+                    )
+                begun = time.perf_counter()
+                new = Run(train())
+                if found:
+                    words = _compared(found.metrics["scores"], new.metrics["scores"])
+                    tell(
+                        f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}."
+                    )
+                finish(new.folder, folder)
+        Path(lock.lock_file).unlink(missing_ok=True)
+    return Run(folder)
+
+
+def _compared(recorded: list[dict[str, Any]], new: list[dict[str, Any]]) -> str:
+    """How the scores of a second training of one run compare with those of the first, on the same episodes."""
+
+    def by_kind(scores: list[dict[str, Any]]) -> dict[tuple, float]:
+        return {(s["protocol"], s.get("split"), s["ways"]): s["accuracy"] for s in scores}
+
+    before, after = by_kind(recorded), by_kind(new)
+    apart = [abs(after[kind] - before[kind]) for kind in before if kind in after]
+    differing = sum(map(bool, apart))
+    if not differing:
+        return "their scores are those on record"
+    return (
+        f"{differing} of {len(apart)} scores differ from those on record, by {100 * max(apart):.2f} points at most; "
+        "machines round differently"
+    )
+
+
 def finish(partial: Path, final: Path) -> Run:
-    """Give a complete folder its final name; of two writers the first one wins."""
+    """Give a complete folder its final name; results that have it already stay, and take the weights they lack."""
     try:
         partial.rename(final)
     except OSError:
         if not final.is_dir():
             raise
+        if Run(final).weights is None:
+            os.replace(partial / WEIGHTS, final / WEIGHTS)
         shutil.rmtree(partial, ignore_errors=True)
     return Run(final)
 
@@ -230,5 +306,6 @@ def _read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultsError(
-            f"run {path.parent.name} cannot be read ({path.name}: {error}): delete its folder and run it again."
+            f"run {path.parent.name} cannot be read ({path.name}: {error}): restore the file, or move the folder "
+            f"{path.parent} elsewhere and run again."
         ) from error

@@ -11,6 +11,7 @@ import csv
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,16 @@ from .pairs import batch_of_step
 from .params import Experiment, Profile, load_experiment, load_matrix, load_profile
 from .precision import Convolutions, choose_convolutions
 from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks, provenance
-from .results import SCHEMA_VERSION, Run, finish, partial_folder, read_history, run_folder, write_json
+from .results import (
+    SCHEMA_VERSION,
+    WEIGHTS,
+    Run,
+    load_or_train,
+    partial_folder,
+    read_history,
+    run_folder,
+    write_json,
+)
 
 CHECK_SEED, FINAL_SEED = (
     1_000,
@@ -82,15 +92,25 @@ def run(
     *,
     dataset: Dataset | None = None,
     progress: Callable[[Progress], None] | None = None,
+    weights: bool = False,
+    tell: Callable[[str], object] = warnings.warn,
 ) -> Run:
     """The finished run of an experiment under a profile and seed; trained now if it is not on disk.
 
+    weights, tell  whether its weights must be here too, and who is told where they are trained anew: see
+                   `results.load_or_train`
     A second process that asks for the same run waits for the first. A killed run resumes from its last check.
     Raises ParamsError for names that do not exist, DataError where the dataset cannot be had.
     """
-    found = run_until(experiment, profile, seed, None, dataset=dataset, progress=progress)
-    assert isinstance(found, Run)
-    return found
+    experiment, profile = load_experiment(experiment), load_profile(profile)
+    folder, key = run_folder(experiment, profile, seed)
+
+    def train_it() -> Path:
+        return _train_and_evaluate(
+            folder, key, experiment, profile, seed, dataset or load_dataset(profile), progress
+        )
+
+    return load_or_train(folder, train_it, weights=weights, tell=tell)
 
 
 def run_until(
@@ -106,22 +126,18 @@ def run_until(
 
     until  the last iteration that may be checked; None, or one at or behind the run's last check, finishes the run.
 
-    Returns the finished run, or None where it is still under way; `results.find_history` has its checks.
+    Returns the finished run, or None where it is still under way; `results.find_so_far` has its checks.
     """
     experiment, profile = load_experiment(experiment), load_profile(profile)
+    if until is None or until >= check_iterations(experiment, profile)[-1]:
+        return run(experiment, profile, seed, dataset=dataset, progress=progress)
     folder, key = run_folder(experiment, profile, seed)
-    if until is not None and until >= check_iterations(experiment, profile)[-1]:
-        until = None
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
             if not folder.is_dir():
                 dataset = dataset or load_dataset(profile)
-                given = folder, key, experiment, profile, seed, dataset, progress
-                if until is None:
-                    _train_and_evaluate(*given)
-                else:
-                    _train_checks(*given, until=until)
+                _train_checks(folder, key, experiment, profile, seed, dataset, progress, until=until)
         Path(lock.lock_file).unlink(missing_ok=True)
     return Run(folder) if folder.is_dir() else None
 
@@ -299,8 +315,8 @@ def _train_and_evaluate(
     seed: int,
     dataset: Dataset,
     progress: Callable[[Progress], None] | None,
-) -> None:
-    """Train to the end, evaluate, and give the partial folder its final name."""
+) -> Path:
+    """Train to the end and evaluate → the complete partial folder."""
     model, history = _train_checks(folder, key, experiment, profile, seed, dataset, progress)
     begun, partial = time.perf_counter(), partial_folder(folder)
     scores, answers = final_scores(model, dataset, profile)
@@ -328,10 +344,10 @@ def _train_and_evaluate(
             "provenance": provenance(),
         },
     )
-    model.save(partial / "model.keras")  # with its optimizer: a longer run may go on from here
+    model.save(partial / WEIGHTS)  # with its optimizer: a longer run may go on from here
     for path in partial.glob("checkpoint*"):
         path.unlink()
-    finish(partial, folder)
+    return partial
 
 
 def _save_checkpoint(partial: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:
@@ -378,7 +394,7 @@ def _of_a_shorter_run(
         folder, _ = run_folder(shorter, profile, seed)
         for place in (folder, partial_folder(folder)):
             history = read_history(place / "history.csv") if (place / "history.csv").is_file() else []
-            kept = place / "model.keras" if place == folder else _checkpoint_file(place, history)
+            kept = place / WEIGHTS if place == folder else _checkpoint_file(place, history)
             if not history or int(history[-1]["iteration"]) not in check_iterations(experiment, profile):
                 continue
             try:

@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from .. import archives, omniglot
 from ..backend import keras
@@ -29,7 +28,7 @@ from ..folders import load_folder
 from ..params import Profile, key_hash, load_profile
 from ..paths import reports_dir
 from ..provenance import code_version, provenance
-from ..results import SCHEMA_VERSION, Run, dataset_fingerprint, finish, write_json
+from ..results import SCHEMA_VERSION, WEIGHTS, Run, dataset_fingerprint, load_or_train, write_json
 from ..training import prepare_backend
 from . import one_shot_runs
 from .batches import batch_of_step
@@ -68,6 +67,8 @@ def learn(
     dataset: Dataset | None = None,
     folder: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
+    weights: bool = False,
+    tell: Callable[[str], object] = warnings.warn,
 ) -> Run:
     """The finished run of a learner under a profile and seed; trained now if it is not on disk.
 
@@ -76,6 +77,9 @@ def learn(
 
     held_out  "validation": trains on four fifths of the background alphabets and is scored on the others;
               "evaluation": trains on all of them and is scored on the evaluation set
+
+    weights, tell  whether its weights must be here too, and who is told where they are trained anew: see
+                   `results.load_or_train`
 
     The profile gives dataset, number of episodes and, unless the learner has its own, image size. Raises ParamsError
     for names that do not exist, DataError where the dataset cannot be had.
@@ -91,17 +95,14 @@ def learn(
         train, _ = splits(dataset, held_out)
         learner = learner.fitted_to(train.classes * learner.forms, min(train.sizes))
     final, key = learned_folder(learner, profile, seed, held_out, fingerprint)
-    if final.is_dir():
-        return Run(final)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(final.with_name(f".{final.name}.lock")) as lock:
-        if not final.is_dir():
-            reads = "pictures" if folder is not None else "drawings"
-            _train_and_evaluate(
-                final, key, learner, profile, dataset or load_dataset(profile), reads, progress
-            )
-    Path(lock.lock_file).unlink(missing_ok=True)
-    return Run(final)
+    reads = "pictures" if folder is not None else "drawings"
+
+    def train_it() -> Path:
+        return _train_and_evaluate(
+            final, key, learner, profile, dataset or load_dataset(profile), reads, progress
+        )
+
+    return load_or_train(final, train_it, weights=weights, tell=tell)
 
 
 def learned_folder(
@@ -174,8 +175,8 @@ def _train_and_evaluate(
     dataset: Dataset,
     reads: str,
     progress: Callable[[Progress], None] | None,
-) -> None:
-    """Train, evaluate, and give the partial folder its final name."""
+) -> Path:
+    """Train and evaluate → the complete partial folder."""
     code_version()  # as it is now, before anyone edits a file under the run
     seed, steps = key["seed"], key["steps"]
     prepare_backend(seed, profile.convolutions)
@@ -219,8 +220,8 @@ def _train_and_evaluate(
             "provenance": provenance(),
         },
     )
-    model.save(partial / "model.keras")
-    finish(partial, folder)
+    model.save(partial / WEIGHTS)
+    return partial
 
 
 def benchmark(model: keras.Model, dataset: Dataset) -> tuple[dict[str, Any], np.ndarray] | None:

@@ -10,13 +10,12 @@ from IPython.display import DisplayHandle
 
 from ..data import Dataset
 from ..datasets import load_dataset
-from ..errors import ResultsError
-from ..notebook import Section, loaded_and_trained, progress_line
+from ..notebook import Section, loaded_and_trained, progress_line, show_line
 from ..params import Profile
 from ..results import Run
 from ..words import how_many
 from .learner import Learner, learners_of, load_learner
-from .learning import HeldOut, Progress, find_learned, learn, splits, train_learner
+from .learning import HeldOut, Progress, find_learned, learn
 
 if TYPE_CHECKING:
     import keras
@@ -71,17 +70,20 @@ def learn_missing(
 def trained(section: Section, name: str) -> tuple[keras.Model, Run]:
     """A learner's model and run under the section's first seed, from training on all background alphabets.
 
-    Committed runs come without weights: then it is trained again, from the same seed.
+    Where the results came without weights, it is trained again for them, from the same seed.
     """
     learner = load_learner(name)
     dataset = _dataset(section, learner)
-    run = learn(learner, section.profile, section.seed, held_out="evaluation", dataset=dataset)
-    try:
-        return run.model(), run
-    except ResultsError:
-        train, _ = splits(dataset, "evaluation")
-        model, _ = train_learner(learner, train, section.seed, run.metrics["steps"])
-        return model, run
+    run = learn(
+        learner,
+        section.profile,
+        section.seed,
+        held_out="evaluation",
+        dataset=dataset,
+        weights=True,
+        tell=show_line,
+    )
+    return run.model(), run
 
 
 def _dataset(section: Section, learner: Learner) -> Dataset:
