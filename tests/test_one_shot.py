@@ -2,10 +2,13 @@
 
 import csv
 import io
+import re
+import shutil
 import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image, ImageDraw
 
 from siamese_utils import cli, commands
@@ -289,3 +292,22 @@ def test_a_model_of_several_views_knows_what_it_reads(reads, tmp_path, fresh_ker
     trainer = build_trainer(learner, (20, 20, 1), classes=8, steps=10, seed=0, reads=reads)
     build_siamese(learner, trainer).save(tmp_path / "model.keras")
     assert OneShot.load(tmp_path / "model.keras").reads_drawings == (reads == "drawings")
+
+
+def test_a_model_is_had_at_once_without_data(capsys, monkeypatch, tmp_path, fresh_keras):
+    """The first command of the README's section on a model of one's own, in a clone with nothing else."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^siamese (learn \S+ .*-o model\.keras) +# .*at once", readme, re.MULTILINE)
+    (folder,) = (ROOT / "reports" / "laptop" / "beyond").glob(f"{command.split()[1]}-validation-s0-*")
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "clone"))
+    kept = tmp_path / "clone" / "laptop" / "beyond" / folder.name
+    shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("model.keras"))
+    monkeypatch.setattr("siamese_utils.beyond.learning.load_dataset", lambda _: pytest.fail("asks for data"))
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = call(capsys, monkeypatch, *command.split())
+    assert (code, out.split()[-2:]) == (0, ["model:", "model.keras"])
+    assert (tmp_path / "model.keras").read_bytes() == (folder / "shipped.keras").read_bytes()
+    model = OneShot.load("model.keras")
+    support = {name: drawn_by_hand(name, 1) for name in STROKES}
+    for name in STROKES:
+        assert model.classify(drawn_by_hand(name, 2, pen=7), support)[0][0] == name
