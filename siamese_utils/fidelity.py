@@ -182,11 +182,11 @@ def judge_all(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Jud
 
 
 def histories(
-    names: Iterable[str] = (), seeds: Iterable[int] = ()
+    experiments: Iterable[str | Experiment] = (), seeds: Iterable[int] = ()
 ) -> list[tuple[Experiment, int, pd.DataFrame]]:
     """The runs at the full protocol that have made a check: experiment, seed, history. None named: all of them."""
     paper = load_profile("paper")
-    rows = [load_experiment(name) for name in names] or list(load_matrix().experiments)
+    rows = [load_experiment(row) for row in experiments] or list(load_matrix().experiments)
     wanted = [(row, seed) for row in rows for seed in (list(seeds) or paper.seeds)]
     found = [(row, seed, find_history(row, paper, seed)) for row, seed in wanted]
     return [(row, seed, history) for row, seed, history in found if history is not None]
@@ -221,7 +221,7 @@ def incomparable(experiment: Experiment) -> str:
 def known_replicates(experiment: Experiment) -> list[Replicates]:
     """The author's two baselines, and the row's own runs at the full protocol where it has several seeds."""
     runs = [e.author.run for e in map(load_experiment, ("baseline", "baseline-10k")) if e.author]
-    own = [history for _, _, history in histories([experiment.name])]
+    own = [history for _, _, history in histories([experiment])]
     return [Replicates.of([author_log(run) for run in runs]), Replicates.of(own)]
 
 
@@ -315,7 +315,7 @@ def _verdict(checks: int, first: float | None, found: dict[str, Mean]) -> tuple[
 def under_way(experiment: str | Experiment, seed: int = 0) -> UnderWay | None:
     """Where a run at the full protocol stands beside the author's log; None where it has made no check."""
     experiment = load_experiment(experiment)
-    found = histories([experiment.name], [seed])
+    found = histories([experiment], [seed])
     if not found:
         return None
     return stand(experiment, found[0][2], seed, known_replicates(experiment))
