@@ -175,10 +175,10 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
         stops = sorted({int(history["iteration"].max()) for history in ours})
         end = max([5000, *stops, *log["iteration"]])
         pair[0].set_title(f"{label}: to iteration {', '.join(f'{stop:,}' for stop in stops)}", fontsize=8)
-        if log.empty:
-            pair[0].text(
-                0.5, 0.1, "no log of this network", fontsize=7, ha="center", transform=pair[0].transAxes
-            )
+        lacks = (
+            "no log of this network" if log.empty else "" if log["batch_loss"].any() else "no loss was logged"
+        )
+        pair[0].text(0.5, 0.1, lacks, fontsize=7, ha="center", transform=pair[0].transAxes)
         for ax, column, scale in zip(pair, ("batch_loss", "val_accuracy"), (1, 100), strict=True):
             ax.plot(log["iteration"], scale * log[column], color=GREY, linewidth=1.1)
             for history in ours:

@@ -259,7 +259,10 @@ def test_the_curves_are_drawn_over_the_whole_log():
     assert loss.get_yscale() == "log"
     whole = loss.lines[0].get_xdata()
     assert list(whole) == log_of("baseline")["iteration"].tolist()
-    assert [text.get_text() for text in figure.axes[2].texts] == ["no log of this network"]
+    said = [[text.get_text() for text in figure.axes[panel].texts] for panel in (0, 2)]
+    assert said == [[""], ["no log of this network"]]
+    silent = fidelity.curves([(load_experiment("without-batch-norm"), 0, curve)])
+    assert curve_figure(silent).axes[0].texts[0].get_text() == "no loss was logged"
     assert not curve_figure([]).axes
 
 
