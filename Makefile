@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce laptop paper lab test test-slow lint scoreboard fidelity lock clean
+.PHONY: help setup reproduce laptop paper lab test test-slow bench lint scoreboard fidelity lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: $(VENV)/.ready-dev ## all tests but the slow ones
 
 test-slow: $(VENV)/.ready-dev ## slow checks on real Omniglot
 	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.ready ## how fast it all is, beside the author's loop: a table and a figure, under 20 minutes
+	$(BIN)/python benchmarks/bench.py
 
 lint: $(VENV)/.ready-dev ## formatting, lint and types, notebooks too
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import resource
 import statistics
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 class Turn(NamedTuple):
     seconds: float
     cores: float  # at work, on average: seconds of processor per second of clock
+    peak: float  # MiB of memory that the process has held at most, since it began
 
 
 def parser(words: str | None, repeats: int) -> argparse.ArgumentParser:
@@ -21,15 +23,35 @@ def parser(words: str | None, repeats: int) -> argparse.ArgumentParser:
     return made
 
 
+def now() -> tuple[float, float]:
+    """Seconds of clock and of this process's processor time, for `since`."""
+    return time.perf_counter(), sum(os.times()[:2])
+
+
+def since(begun: tuple[float, float]) -> Turn:
+    """What this process has taken since `now` was asked."""
+    seconds, used = (end - begin for begin, end in zip(begun, now(), strict=True))
+    return Turn(seconds, used / seconds, mib(resource.getrusage(resource.RUSAGE_SELF)))
+
+
+def mib(usage: resource.struct_rusage) -> float:
+    """The most memory of a process, in MiB; macOS counts it in bytes, Linux in KiB."""
+    return usage.ru_maxrss / 2 ** (20 if sys.platform == "darwin" else 10)
+
+
+def timed(way: Callable[[], Any]) -> Turn:
+    """Do it once; a way that measures itself, in another process or in part, answers with its own Turn."""
+    begun = now()
+    answer = way()
+    return answer if isinstance(answer, Turn) else since(begun)
+
+
 def take_turns(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[Turn]]:
     """Every way once, in their order, and that so many times → for each way its turns."""
     turns: dict[str, list[Turn]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
-            begun, used = time.perf_counter(), sum(os.times()[:2])
-            way()
-            seconds = time.perf_counter() - begun
-            turns[name].append(Turn(seconds, (sum(os.times()[:2]) - used) / seconds))
+            turns[name].append(timed(way))
     return turns
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -229,19 +229,18 @@ def mlp_orders() -> list[tuple[Experiment, int, pd.DataFrame]]:
 # ---- zero kernels --------------------------------------------------------------------------------
 
 
-def moved_weights(profile: Profile, batches: Iterable[tuple], seed: int = 0) -> pd.DataFrame:
-    """Train the zero-initialized network on some batches, and say which of its weights moved, and how far.
+def moved_weights(profile: Profile, images: np.ndarray, seed: int = 0, updates: int = 5) -> pd.DataFrame:
+    """Train the zero-initialized network for a few updates, and say which of its weights moved, and how far.
 
-    batches  ((left, right), labels) as in `training.PairBatches`; a few are enough: what has no gradient never moves.
+    images  (classes, drawers, height, width) uint8. A few updates are enough: what has no gradient never moves.
     """
+    from .intervals import interval_of
     from .models import build_model
+    from .training import batches_of
 
     model = build_model(load_experiment("zero-initialization"), profile, seed)
     before = {v.path: np.array(v.value) for v in model.trainable_variables}
-    updates = 0
-    for images, labels in batches:
-        model.train_on_batch(images, labels)
-        updates += 1
+    interval_of(model, images)(*batches_of(images, seed, 32, 0, updates))
     lines: dict[str, dict[str, object]] = {}
     for variable in model.trainable_variables:
         *_, layer, kind = variable.path.split("/")

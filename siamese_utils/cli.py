@@ -86,7 +86,7 @@ def run(
 ) -> None:
     """Train experiments, or load those that are finished; a killed run goes on from its last check."""
     from .params import Profile, checked, load_experiment, load_matrix, load_profile
-    from .results import find_history, find_run
+    from .results import find_run, find_so_far
 
     chosen = load_profile(profile)
     if convolutions:
@@ -119,13 +119,13 @@ def run(
             progress.advance(whole)
     table = Table("experiment", "seed", "val, author's protocol", "val, strict", "run")
     for row, number in todo:
-        found = find_run(row, chosen, number)
-        if found is None:
-            history = find_history(row, chosen, number)
-            assert history is not None
-            last = history.iloc[-1]
+        found = find_so_far(row, chosen, number)
+        assert found is not None
+        if not found.finished:
+            last = found.history.iloc[-1]
             so_far = f"{last['val_accuracy']:.1%} [{last['val_low']:.1%}, {last['val_high']:.1%}]"
-            table.add_row(row.name, str(number), so_far, "–", f"under way, iteration {last['iteration']:,}")
+            under_way = f"under way, iteration {last['iteration']:,}"
+            table.add_row(row.name, str(number), so_far, "–", under_way)
             continue
         scores = {
             s["protocol"]: s for s in found.metrics["scores"] if s["split"] == "val" and s["ways"] == 20
@@ -209,23 +209,34 @@ def scoreboard(
 
 @app.command(epilog="Example: `siamese status --profile paper`")
 def status(profile: ProfileOption = "demo") -> None:
-    """Which runs and notebooks of a profile are finished, under way, or not run."""
+    """How far the runs and notebooks of a profile have come: iteration, last accuracy, pace and time left."""
     from .batch import notebook_names, read_outcomes
     from .params import load_matrix, load_profile
     from .paths import reports_dir
-    from .results import find_run, run_folder
+    from .results import find_so_far
+    from .training import check_iterations
+    from .words import duration, number
 
     chosen = load_profile(profile)
-    table = Table("experiment", *(f"seed {number}" for number in chosen.seeds))
+    columns = ("experiment", "seed", "state", "iteration", "val, last check", "s an iteration", "time left")
+    table = Table(*columns)
     for row in load_matrix().experiments:
-        cells = []
-        for number in chosen.seeds:
-            folder, _ = run_folder(row, chosen, number)
-            under_way = folder.with_name(folder.name + ".partial").is_dir()
-            cells.append(
-                "finished" if find_run(row, chosen, number) else "under way" if under_way else "not run"
+        for seed in chosen.seeds:
+            found = find_so_far(row, chosen, seed)
+            if found is None:
+                table.add_row(row.name, str(seed), "not run")
+                continue
+            last, end = found.history.iloc[-1], check_iterations(row, chosen)[-1]
+            left = (end - last["iteration"]) * found.pace
+            table.add_row(
+                row.name,
+                str(seed),
+                "finished" if found.finished else "under way",
+                f"{last['iteration']:,} of {end:,}",
+                f"{last['val_accuracy']:.1%}",
+                number(found.pace, 2),
+                "" if found.finished else "not known" if left != left else duration(left),
             )
-        table.add_row(row.name, *cells)
     out.print(table)
     outcomes = {outcome["notebook"]: outcome for outcome in read_outcomes(reports_dir() / chosen.name)}
     table = Table("notebook", "status", "seconds")

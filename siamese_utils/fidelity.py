@@ -43,7 +43,7 @@ from .comparisons import FIRST_LOSS_LEFT, first_loss_fits, logged_first_loss
 from .evidence import PAPER_EPISODES
 from .params import Experiment, load_experiment, load_matrix, load_profile
 from .provenance import ORIGIN_COLUMNS
-from .results import find_history
+from .results import find_so_far
 from .words import JOIN, device_words, how_many, listed, seed_words, signed
 
 MEASURES = ("loss", "train", "val")
@@ -188,8 +188,8 @@ def histories(
     paper = load_profile("paper")
     rows = [load_experiment(row) for row in experiments] or list(load_matrix().experiments)
     wanted = [(row, seed) for row in rows for seed in (list(seeds) or paper.seeds)]
-    found = [(row, seed, find_history(row, paper, seed)) for row, seed in wanted]
-    return [(row, seed, history) for row, seed, history in found if history is not None]
+    found = [(row, seed, find_so_far(row, paper, seed)) for row, seed in wanted]
+    return [(row, seed, run.history) for row, seed, run in found if run]
 
 
 def curves(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Curves]:

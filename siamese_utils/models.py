@@ -94,7 +94,6 @@ def compile_model(model: keras.Model, recipe: Recipe, profile: Profile) -> None:
         optimizer=keras.optimizers.Adam(learning_rate_schedule(recipe.learning_rate, profile), epsilon=1e-7),
         loss=keras.losses.BinaryCrossentropy(),
         jit_compile=jit_compile(),
-        steps_per_execution=profile.steps_per_execution,
     )
     model.optimizer.build(
         model.trainable_variables

@@ -140,7 +140,6 @@ class Profile(Strict):
     ways: tuple[int, ...] = Field(min_length=1)
     batch_size: int | None = Field(None, gt=0, multiple_of=2)  # in place of the recipe's
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    steps_per_execution: int = Field(1, gt=0)
     convolutions: Literal["auto", "float32", "bfloat16"] = "float32"  # the device's choice; see `precision`
 
     @property
@@ -225,7 +224,7 @@ def run_key(experiment: Experiment, profile: Profile, seed: int, dataset_fingerp
 
     Labels, notes and the paper's figures are left out: they may be reworded without training anything again.
     """
-    ignored = {"name", "title", "description", "seeds", "steps_per_execution", "convolutions"}
+    ignored = {"name", "title", "description", "seeds", "convolutions"}
     optional = {name: field.default for name, field in Recipe.model_fields.items() if not field.is_required()}
     recipe = experiment.recipe.model_dump(mode="json")
     return {

@@ -29,6 +29,7 @@ from .params import Profile, load_matrix
 from .paths import project_root, reports_dir
 from .scoreboard import Scoreboard, claims_csv, counts_html, scoreboard_html
 from .table1 import table1_html
+from .words import duration
 
 SIZE_BUDGET = 15 * 2**20  # bytes; browsers and mail refuse or stutter at reports of 40 MB
 
@@ -106,14 +107,6 @@ def provenance_rows(profile: Profile, runs: list[results.Run]) -> list[tuple[str
         ("Packages", [_versions(origins)]),
     ]
     return [(label, list(dict.fromkeys(values))) for label, values in rows if any(values)]
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: "48 s", "3 min 20 s", "2 h 05 min"."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-    return f"{minutes // 60:,} h {minutes % 60:02d} min"
 
 
 def _sections(folder: Path, profile: Profile) -> list[Section]:

@@ -7,7 +7,7 @@ reports/<profile>/results/<experiment>-s<seed>-<hash>/
     answers.npz    which of the final 20-way episodes were answered correctly, for paired tests
     model.keras    the trained weights (not committed)
 
-A folder under its final name is complete: it is written under a temporary name and renamed.
+A folder under its final name is complete: it is written under a temporary name, <final name>.partial, and renamed.
 """
 
 from __future__ import annotations
@@ -38,13 +38,18 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, read from its folder."""
+    """A run, finished or under way, read from its folder."""
 
     folder: Path
 
     @property
     def run_id(self) -> str:
-        return self.folder.name
+        return self.folder.name.removesuffix(".partial")
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is complete: a run under way has a history, but neither answers nor final accuracies."""
+        return self.folder.suffix != ".partial" and (self.folder / "metrics.json").is_file()
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -52,12 +57,30 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        return _read_json(self.folder / "metrics.json")
+        """Final accuracies and provenance; of a run under way, what its checks tell, and no final accuracies."""
+        if self.finished:
+            return _read_json(self.folder / "metrics.json")
+        first, last = self.history.iloc[0], self.history.iloc[-1]
+        return {
+            "run_id": self.run_id,
+            "iterations": int(last["iteration"]),
+            "first_batch_loss": float(first["batch_loss"]),
+            "scores": [],
+            "seconds": float(last["seconds"]),
+            "dataset": {"fingerprint": self.config["dataset"]},
+            "provenance": {name: last[name] for name in ORIGIN_COLUMNS if isinstance(last.get(name), str)},
+        }
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One line a check; the columns are listed in `training.HISTORY_COLUMNS`."""
         return _history(self.folder / "history.csv")
+
+    @property
+    def pace(self) -> float:
+        """Seconds an iteration, checks included: the median over the last five checks; NaN with one check."""
+        steps = self.history[["iteration", "seconds"]].diff().tail(5).dropna()
+        return float((steps["seconds"] / steps["iteration"]).median())
 
     @property
     def experiment(self) -> Experiment:
@@ -133,19 +156,18 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(file))
 
 
-def find_history(experiment: Experiment, profile: Profile, seed: int) -> pd.DataFrame | None:
-    """The checks that a run has made, finished or under way, or None without any.
+def find_so_far(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
+    """The finished run, or one under way as far as it has come, or None without a check.
 
-    Columns as in `training.HISTORY_COLUMNS`; older histories lack those of provenance.
-
-    A run under way has them in its partial folder, or, brought from another machine without its weights, in
+    A run under way is in its partial folder, or, brought from another machine without its weights, in
     reports/<profile>/under_way/; the one that has come farther counts.
     """
     folder, _ = run_folder(experiment, profile, seed)
-    places = (folder, partial_folder(folder), under_way_dir(profile) / folder.name)
-    files = [place / "history.csv" for place in places if (place / "history.csv").is_file()]
-    found = [history for history in map(_history, files) if len(history)]
-    return max(found, key=len) if found else None
+    if folder.is_dir():
+        return Run(folder)
+    places = partial_folder(folder), under_way_dir(profile) / folder.name
+    found = [Run(place) for place in places if (place / "history.csv").is_file()]
+    return max((run for run in found if len(run.history)), key=lambda run: len(run.history), default=None)
 
 
 def under_way_dir(profile: Profile) -> Path:

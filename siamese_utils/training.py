@@ -1,8 +1,8 @@
 """`run(experiment, profile, seed)`: load the finished run, or train it, evaluate it and keep it.
 
-The author's loop (5,001 updates, a check after updates 0, 100, …, 5,000) is cut at its checks: between two checks
-`model.fit` sees the batches up to the check's own, then that one alone, so that its loss can be logged by itself as
-the author did. After each check the model with its optimizer is saved, and a killed run goes on from there.
+The author's loop (5,001 updates, a check after updates 0, 100, …, 5,000) is cut at its checks: the updates up to a
+check are one compiled call that returns the loss of each, so that the check's own can be logged by itself as the author
+did. After each check the model with its optimizer is saved, and a killed run goes on from there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from .data import Dataset, Split
 from .datasets import load_dataset
 from .episodes import draw_episodes
 from .evaluation import answer, embed, one_shot_accuracy, score_of
-from .pairs import batch_of_step, take
+from .intervals import interval_of
+from .pairs import batch_of_step
 from .params import Experiment, Profile, load_experiment, load_matrix, load_profile
 from .precision import Convolutions, choose_convolutions
 from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks, provenance
@@ -61,20 +62,17 @@ class Progress:
     val_accuracy: float
 
 
-class PairBatches(keras.utils.PyDataset):
-    """The batches of training steps first to last - 1: ((left, right), labels), images uint8 (batch, size, size, 1)."""
+def batches_of(
+    images: np.ndarray, seed: int, batch_size: int, first: int, last: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs of training steps first to last - 1: left and right (steps, batch, 2) int, labels (steps, batch).
 
-    def __init__(self, images: np.ndarray, seed: int, batch_size: int, first: int, last: int):
-        super().__init__()
-        self.images, self.seed, self.batch_size, self.first, self.last = images, seed, batch_size, first, last
-
-    def __len__(self) -> int:
-        return self.last - self.first
-
-    def __getitem__(self, index: int):
-        classes, drawers = self.images.shape[:2]
-        pairs = batch_of_step(self.seed, self.first + index, classes, drawers, self.batch_size)
-        return (take(self.images, pairs.left), take(self.images, pairs.right)), pairs.labels[:, None]
+    images  (classes, drawers, height, width); the picks are class and drawer, as in `pairs.Pairs`.
+    """
+    classes, drawers = images.shape[:2]
+    drawn = [batch_of_step(seed, step, classes, drawers, batch_size) for step in range(first, last)]
+    left, right, labels = zip(*((p.left, p.right, p.labels) for p in drawn), strict=True)
+    return np.stack(left), np.stack(right), np.stack(labels)
 
 
 def run(
@@ -108,7 +106,7 @@ def run_until(
 
     until  the last iteration that may be checked; None, or one at or behind the run's last check, finishes the run.
 
-    Returns the finished run, or None where it is still under way; `results.find_history` has its checks.
+    Returns the finished run, or None where it is still under way; `results.find_so_far` has its checks.
     """
     experiment, profile = load_experiment(experiment), load_profile(profile)
     folder, key = run_folder(experiment, profile, seed)
@@ -151,19 +149,19 @@ def train(
     """
 
     batch_size = profile.batch_size or experiment.recipe.batch_size
-
-    def fit(first: int, last: int) -> float:
-        batches = PairBatches(split.images, seed, batch_size, first, last)
-        return model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
-
+    rate = models.learning_rate_schedule(experiment.recipe.learning_rate, profile)
+    interval = interval_of(model, split.images)
     for check in checks:
         _place_dropout(model, first_update)
-        before = check - first_update
-        mean_before = fit(first_update, check) if before else 0.0
-        learning_rate = float(keras.ops.convert_to_tensor(model.optimizer.learning_rate))
-        batch_loss = fit(check, check + 1)
-        mean_loss = (mean_before * before + batch_loss) / (before + 1)
-        after_check(check, {"batch_loss": batch_loss, "mean_loss": mean_loss, "learning_rate": learning_rate})
+        losses = interval(*batches_of(split.images, seed, batch_size, first_update, check + 1))
+        after_check(
+            check,
+            {
+                "batch_loss": float(losses[-1]),
+                "mean_loss": float(losses.mean(dtype=np.float64)),
+                "learning_rate": float(keras.ops.convert_to_tensor(rate(check) if callable(rate) else rate)),
+            },
+        )
         first_update = check + 1
 
 
@@ -330,8 +328,7 @@ def _train_and_evaluate(
             "provenance": provenance(),
         },
     )
-    longer = _of_length(experiment, lambda mine, theirs: theirs > mine)
-    model.save(partial / "model.keras", include_optimizer=bool(longer))  # one that goes on from here needs it
+    model.save(partial / "model.keras")  # with its optimizer: a longer run may go on from here
     for path in partial.glob("checkpoint*"):
         path.unlink()
     finish(partial, folder)
@@ -373,7 +370,11 @@ def _of_a_shorter_run(
 
     Empty where there is none, or none that kept its optimizer.
     """
-    for shorter in _of_length(experiment, lambda mine, theirs: theirs < mine):
+    for shorter in load_matrix().experiments:
+        length = shorter.recipe.iterations
+        same = experiment.recipe.model_copy(update={"iterations": length}) == shorter.recipe
+        if not same or length >= experiment.recipe.iterations:
+            continue
         folder, _ = run_folder(shorter, profile, seed)
         for place in (folder, partial_folder(folder)):
             history = read_history(place / "history.csv") if (place / "history.csv").is_file() else []
@@ -384,21 +385,17 @@ def _of_a_shorter_run(
                 shutil.copyfile(kept, _checkpoint_file(partial, history))
             except FileNotFoundError:  # weights that are not here, or a run at work has just renewed them
                 continue
-            if int(_checkpoint(partial, history).optimizer.iterations) == int(history[-1]["iteration"]) + 1:
+            if _updates_made(_checkpoint(partial, history)) == int(history[-1]["iteration"]) + 1:
                 _write_history(partial, history)
                 return history
+            _checkpoint_file(partial, history).unlink()
     return []
 
 
-def _of_length(experiment: Experiment, chosen: Callable[[int, int], bool]) -> list[Experiment]:
-    """The matrix's experiments of the same recipe with another number of iterations: chosen(its own, theirs)."""
-    mine = experiment.recipe.iterations
-    return [
-        other
-        for other in load_matrix().experiments
-        if other.recipe.model_copy(update={"iterations": mine}) == experiment.recipe
-        and chosen(mine, other.recipe.iterations)
-    ]
+def _updates_made(model: keras.Model) -> int:
+    """By the model's optimizer; 0 where the model was kept without one."""
+    optimizer = getattr(model, "optimizer", None)
+    return int(optimizer.iterations) if optimizer else 0
 
 
 def _checkpoint_file(partial: Path, history: list[dict[str, Any]]) -> Path:

@@ -54,6 +54,14 @@ def device_words(origin: dict[str, Any]) -> str:
     return f"{backend} on {origin.get('device') or 'an unknown device'}"
 
 
+def duration(seconds: float) -> str:
+    """Seconds in words: "48 s", "3 min 20 s", "2 h 05 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
 def listed(words: Iterable[str]) -> str:
     """ "one", "one and two", "one, two and three"."""
     *most, last = list(words) or [""]

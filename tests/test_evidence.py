@@ -9,7 +9,7 @@ from conftest import ROOT
 from siamese_utils.author_log import author_log
 from siamese_utils.fidelity import histories
 from siamese_utils.params import load_experiment, load_matrix, load_profile
-from siamese_utils.results import find_history, find_runs, tidy
+from siamese_utils.results import find_runs, find_so_far, tidy
 
 MEGABYTES = 25
 laptop = load_profile("laptop")
@@ -67,7 +67,7 @@ def test_the_committed_laptop_report_is_whole_and_small():
 def test_the_committed_baseline_follows_the_authors_log():
     """Same loss at the start within 0.15, and the same fall: a wrong penalty or learning rate would be far off."""
     baseline = load_experiment("baseline")
-    history = find_history(baseline, load_profile("paper"), 0)
+    history = find_so_far(baseline, load_profile("paper"), 0).history
     checks = history.merge(author_log(baseline.author.run), on="iteration", suffixes=("", "_author"))
     checks = checks.set_index("iteration")
     assert {0, 100, 200, 300, 400} <= set(checks.index)

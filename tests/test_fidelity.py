@@ -11,7 +11,7 @@ from siamese_utils.author_log import author_log
 from siamese_utils.evidence import PAPER_EPISODES
 from siamese_utils.fidelity import Replicates
 from siamese_utils.params import load_experiment, load_profile
-from siamese_utils.results import find_history, run_folder, under_way_dir
+from siamese_utils.results import find_so_far, run_folder, under_way_dir
 
 DRAWS = 20
 
@@ -292,7 +292,7 @@ def test_every_committed_history_is_of_a_run_that_is_known():
 def test_the_first_iterations_are_left_to_go_on_from(reports, tiny, fresh_keras):
     """Two checks now, the rest later: the whole run has what the first iterations had."""
     assert training.run_until("baseline", tiny, 0, 2) is None
-    first = find_history(load_experiment("baseline"), tiny, 0)
+    first = find_so_far(load_experiment("baseline"), tiny, 0).history
     assert first["iteration"].tolist() == [0, 2]
     run = training.run("baseline", tiny)
     assert run.history["batch_loss"].tolist()[:2] == first["batch_loss"].tolist()
@@ -303,7 +303,7 @@ def test_the_first_iterations_are_left_to_go_on_from(reports, tiny, fresh_keras)
 def test_the_full_protocol_starts_like_the_authors_run(reports):
     """100 iterations on real Omniglot, some five minutes on two cores."""
     assert training.run_until("baseline", "paper", 0, 100) is None
-    ours = find_history(load_experiment("baseline"), load_profile("paper"), 0)
+    ours = find_so_far(load_experiment("baseline"), load_profile("paper"), 0).history
     both = ours.merge(log_of("baseline"), on="iteration", suffixes=("", "_author"))
     assert both["iteration"].tolist() == [0, 100]
     assert both["batch_loss"][0] == pytest.approx(both["batch_loss_author"][0], abs=fidelity.FIRST_LOSS)

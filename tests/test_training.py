@@ -2,17 +2,28 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT, TINY
 
 from siamese_utils import training
 from siamese_utils.errors import ParamsError
 from siamese_utils.params import key_hash, load_experiment, load_profile, run_key
-from siamese_utils.results import dataset_fingerprint, find_run, find_runs, tidy
+from siamese_utils.provenance import ORIGIN_COLUMNS
+from siamese_utils.results import (
+    dataset_fingerprint,
+    find_run,
+    find_runs,
+    find_so_far,
+    run_folder,
+    tidy,
+)
 
 baseline = load_experiment("baseline")
 
@@ -129,36 +140,122 @@ def test_names_that_do_not_exist_are_clear_errors(reports):
         training.run("baseline", "big")
 
 
+def test_a_run_left_at_an_iteration_goes_on_as_if_it_had_never_stopped(
+    tmp_path, monkeypatch, tiny, fresh_keras
+):
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "whole"))
+    whole = training.run(baseline, tiny, seed=1)
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "parts"))
+    seen = []
+    for until in (0, 3, 3, 2, 1_000):
+        found = training.run_until(baseline, tiny, 1, until, progress=lambda p: seen.append(p.iteration))
+        assert (found is not None) == (until == 1_000)
+        so_far = find_so_far(baseline, tiny, 1)
+        assert so_far.history["iteration"].max() == (0 if until == 0 else 4 if found else 2)
+        assert so_far.finished == bool(found)
+    assert seen == [0, 2, 4]
+    for a, b in zip(whole.model().get_weights(), found.model().get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert whole.metrics["scores"] == found.metrics["scores"]
+
+
+@pytest.mark.parametrize("shorter_until", [2, None], ids=["under way", "finished"])
+def test_a_longer_run_goes_on_from_a_shorter_one(shorter_until, tmp_path, monkeypatch, tiny, fresh_keras):
+    """The first updates are the same: they are not made twice, and what comes out is the same to the byte."""
+    longer = load_experiment("baseline-10k")
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "alone"))
+    alone = training.run(longer, tiny)
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "after"))
+    training.run_until(baseline, tiny, 0, shorter_until)
+    seen = []
+    after = training.run(longer, tiny, progress=lambda p: seen.append(p.iteration))
+    assert seen == [i for i in (0, 2, 4, 6, 8) if i > (shorter_until or 4)]
+    timeless = [column for column in training.HISTORY_COLUMNS if column != "seconds"]
+    assert alone.history[timeless].equals(after.history[timeless])
+    for a, b in zip(alone.model().get_weights(), after.model().get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_a_shorter_run_without_its_optimizer_is_not_gone_on_from(reports, tiny, fresh_keras):
+    short = training.run(baseline, tiny)
+    model = short.model()
+    keras.Model(model.inputs, model.outputs).save(short.folder / "model.keras")
+    seen = []
+    training.run(load_experiment("baseline-10k"), tiny, progress=lambda p: seen.append(p.iteration))
+    assert seen == [0, 2, 4, 6, 8]
+
+
+def test_a_history_of_before_checks_had_an_origin_is_gone_on_with(reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, 2)
+    (path,) = reports.glob("tiny/results/*.partial/history.csv")
+    pd.read_csv(path).drop(columns=list(ORIGIN_COLUMNS)).to_csv(path, index=False)
+    assert find_so_far(baseline, tiny, 0).metrics["provenance"] == {}
+    history = training.run(baseline, tiny).history
+    assert history["iteration"].tolist() == [0, 2, 4]
+    assert history["convolutions"].isna().tolist() == [True, True, False]
+    assert history["backend"].tolist()[-1] == "tensorflow"
+
+
+def test_a_run_under_way_brought_from_elsewhere_is_seen_as_far_as_it_came(reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, 2)
+    (partial,) = reports.glob("tiny/results/*.partial")
+    elsewhere = reports / "tiny" / "under_way" / partial.name.removesuffix(".partial")
+    shutil.copytree(partial, elsewhere, ignore=shutil.ignore_patterns("*.keras"))
+    training.run_until(baseline, tiny, 0, 2)
+    assert find_so_far(baseline, tiny, 0).folder in (partial, elsewhere)
+    shutil.rmtree(partial)
+    found = find_so_far(baseline, tiny, 0)
+    assert (found.run_id, found.finished) == (elsewhere.name, False)
+    assert found.metrics["iterations"] == 2
+    assert found.metrics["scores"] == []
+    assert np.isfinite(found.pace)
+    assert find_run(baseline, tiny, 0) is None
+
+
+def test_keys_of_committed_runs_are_what_they_were():
+    """A new field with its default renames nothing."""
+    laptop, paper = load_profile("laptop"), load_profile("paper")
+    names = {
+        run_folder(load_experiment(name), profile, 0)[0].name
+        for name, profile in (("baseline", laptop), ("lr-0.001", laptop), ("baseline", paper))
+    }
+    assert names == {"baseline-s0-319cd8aefa", "lr-0.001-s0-598f9b5aea", "baseline-s0-d01608a577"}
+
+
 TEN_STEPS = """
 import json, sys
 import numpy as np
 import siamese_utils
 import keras
-from siamese_utils import models, training
+from siamese_utils import intervals, models, precision, training
 from siamese_utils.params import LearningRate, load_experiment, load_profile
 from siamese_utils.datasets import load_dataset
 
 folder = sys.argv[1]
 profile = load_profile(sys.argv[2])
+if sys.argv[3:] == ["bfloat16"]:
+    precision.bfloat16_instructions = lambda: ("avx512_bf16",)
+    assert precision.choose_convolutions("auto") == "bfloat16"
 experiment = load_experiment("without-dropout")
 slow = experiment.recipe.model_copy(update={"learning_rate": LearningRate(initial=0.001)})
 model = models.build_model(experiment.model_copy(update={"recipe": slow}), profile)
 weights = np.random.default_rng(0)
 model.set_weights([w if w.ndim < 2 else weights.normal(0, 0.05, w.shape) for w in model.get_weights()])
-batches = training.PairBatches(load_dataset(profile).train.images, 0, 128, 0, 10)
-losses = [float(model.train_on_batch(*batches[0]))]
+images = load_dataset(profile).train.images
+train = intervals.interval_of(model, images)
+losses = train(*training.batches_of(images, 0, 128, 0, 1)).tolist()
 norm = model.get_layer("backbone").get_layer("norm_1").get_weights()[2]
-losses += [float(model.train_on_batch(*batches[i])) for i in range(1, 10)]
+losses += train(*training.batches_of(images, 0, 128, 1, 10)).tolist()
 foreign = sorted({"tensorflow", "jax", "ipykernel", "papermill"} & set(sys.modules))
 json.dump({"losses": losses, "norm": norm.tolist(), "imported": foreign}, open(folder, "w"))
 """
 
 
-def ten_steps(backend, tmp_path):
+def ten_steps(backend, tmp_path, *, force_bfloat16=False):
     """Ten steps from the same weights on the same batches, in a process of their own."""
     out = tmp_path / f"{backend}.json"
     subprocess.run(
-        [sys.executable, "-c", TEN_STEPS, str(out), str(TINY)],
+        [sys.executable, "-c", TEN_STEPS, str(out), str(TINY), *(["bfloat16"] if force_bfloat16 else [])],
         check=True,
         cwd=ROOT,
         env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},

@@ -1,6 +1,6 @@
 """XLA on TensorFlow without a GPU: a baseline training step compiled with it and without, side by side.
 
-    python benchmarks/train_step.py --size 105 --repeats 20
+    python benchmarks/xla.py --size 105 --repeats 20
 
 The two models take turns, so that whatever else the machine does hits both; quote the ratio of medians.
 """

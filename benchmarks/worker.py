@@ -1,0 +1,245 @@
+"""One way of doing things in a process of its own, which works only when it is asked to and then waits.
+
+    python benchmarks/worker.py WAY OPTIONS      OPTIONS as JSON, see bench.py
+
+It first tells in a line of JSON what it is, or why it cannot be here. Then "steps 5" on its standard input makes it
+take five steps, and a line answers with what that took. Nothing but the standard library is imported up here: a
+process that starts others must be small, as they are counted as large as it is before they begin.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from side_by_side import Turn, mib, now, since, timed
+
+Ways = dict[str, Callable[[int], Any]]  # each takes how many
+COMMAND_LINE = "from siamese_utils.cli import main; main()"
+ELSEWHERE, NO_TORCH = "not on this processor", "PyTorch is not installed"
+
+
+class Skipped(Exception):
+    """Why there is nothing to measure."""
+
+
+def author(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
+    """The author's loop."""
+    import author_loop
+    import numpy as np
+
+    experiment, profile, dataset = _given(options)
+    model, rng = author_loop.build(experiment, profile), np.random.default_rng(0)
+    pairs = profile.batch_size or experiment.recipe.batch_size
+
+    def steps(times: int) -> None:
+        for _ in range(times):
+            model.train_on_batch(*author_loop.batch(rng, dataset.train.images, pairs))
+
+    def episodes(times: int) -> None:
+        for _ in range(times):
+            author_loop.episode(rng, model, dataset.val.images)
+
+    return {"steps": steps, "episodes": episodes}, {}
+
+
+def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str, Any]]:
+    """This package's training and checks, as `training.run` has them."""
+    if convolutions == "bfloat16" and not options["instructions"]:
+        raise Skipped(ELSEWHERE)
+    from siamese_utils import models, training
+    from siamese_utils.evaluation import one_shot_accuracy
+    from siamese_utils.precision import choose_convolutions
+
+    experiment, profile, dataset = _given(options)
+    training.prepare_backend(0)
+    if choose_convolutions(convolutions) != convolutions:
+        raise Skipped(ELSEWHERE)
+    model, done = models.build_model(experiment, profile), 0
+
+    def steps(times: int) -> Turn:
+        """From one check to the next, so many updates later: what `train` does once a call is left out."""
+        nonlocal done
+        begun, taken = now(), []
+
+        def after_check(*_) -> None:
+            nonlocal begun
+            taken.append(since(begun))
+            begun = now()
+
+        checks = [done, done + times]
+        training.train(
+            model, dataset.train, experiment, profile, 0, checks, after_check=after_check, first_update=done
+        )
+        done += times + 1
+        return taken[-1]
+
+    def check(episodes: int) -> None:
+        one_shot_accuracy(model, dataset.val, protocol="author", episodes=episodes, seed=1)
+
+    pairs = profile.batch_size or experiment.recipe.batch_size
+    return {"steps": steps, "check": check}, {"flop": flop_of_step(model, pairs)}
+
+
+def with_torch(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
+    """PyTorch's step."""
+    try:
+        import torch
+    except ImportError as error:
+        raise Skipped(NO_TORCH) from error
+    if not options["instructions"]:
+        raise Skipped(ELSEWHERE)
+    import torch_loop
+
+    experiment, profile, dataset = _given(options)
+    step, done = torch_loop.stepper(experiment, profile, dataset.train), 0
+
+    def steps(times: int) -> None:
+        nonlocal done
+        for _ in range(times):
+            step(done)
+            done += 1
+
+    return {"steps": steps}, {"torch": torch.__version__}
+
+
+def machine(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
+    """Products of two large square matrices: what TensorFlow gets out of this machine at most."""
+    from siamese_utils.backend import ops  # TensorFlow, without what it says of every machine
+    from siamese_utils.precision import bfloat16_instructions
+    from siamese_utils.provenance import provenance
+
+    def products(kind: str) -> Callable[[int], None]:
+        side = options["matrix"]
+        left = right = ops.cast(ops.reshape(ops.linspace(-1.0, 1.0, side * side), (side, side)), kind)
+
+        def multiply(times: int) -> None:
+            for _ in range(times):
+                ops.convert_to_numpy(ops.matmul(left, right))
+
+        return multiply
+
+    ways = {kind: products(kind) for kind in ("float32", "bfloat16")}
+    return ways, {**provenance(), "instructions": bfloat16_instructions()}
+
+
+def data(options: dict[str, Any], kind: str) -> tuple[Ways, dict[str, Any]]:
+    """Omniglot from its archives, which also writes the packed cache, and from that cache."""
+    from siamese_utils import omniglot
+
+    cache = Path(options["cache"])
+
+    def load(_: int) -> None:
+        if kind == "cold":
+            omniglot.load(Path(options["source"]), cache)
+        else:
+            omniglot.load(cache_dir=cache)
+
+    return {"load": load}, {}
+
+
+def whole(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
+    """Processes from their start to their end."""
+    python, reports = [sys.executable, "-c"], {"SIAMESE_REPORTS_DIR": options["reports"]}
+
+    def process(*command: str, **more: str) -> Callable[[int], Turn]:
+        def run(_: int) -> Turn:
+            begun = now()
+            started = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **more})
+            _, status, usage = os.wait4(started.pid, 0)
+            started.returncode = os.waitstatus_to_exitcode(status)
+            if started.returncode:
+                raise SystemExit(f"{' '.join(command[:4])} failed")
+            seconds = since(begun).seconds
+            return Turn(seconds, (usage.ru_utime + usage.ru_stime) / seconds, mib(usage))
+
+        return run
+
+    return {
+        "import": process(*python, "import siamese_utils"),
+        "help": process(*python, COMMAND_LINE, "--help"),
+        "first step": process(sys.executable, __file__, "first step", json.dumps(options)),
+        "report": process(*python, COMMAND_LINE, "report", "--profile", "laptop", **reports),
+    }, {}
+
+
+def first_step(options: dict[str, Any]) -> None:
+    """The first update of a run and nothing more, its convolutions as the profile wants them."""
+    from siamese_utils import models, training
+
+    experiment, profile, dataset = _given(options)
+    training.prepare_backend(0, profile.convolutions)
+    model = models.build_model(experiment, profile)
+    training.train(
+        model, dataset.train, experiment, profile, 0, [0], after_check=lambda *_: None, first_update=0
+    )
+
+
+def flop_of_step(model, pairs: int) -> int:
+    """Floating-point operations of one training step in the kernels of the backbone, a multiplication and an addition
+    each: forward, back to the kernel, and back to what came in, which the first layer does not need."""
+    total, passes = 0, 2
+    for layer in model.get_layer("backbone").layers:
+        if (kernel := getattr(layer, "kernel", None)) is not None:
+            places = 1
+            for side in layer.output.shape[1:-1]:
+                places *= side
+            for side in kernel.shape:
+                places *= side
+            total, passes = total + 2 * places * passes, 3
+    return total * 2 * pairs
+
+
+def _given(options: dict[str, Any]):
+    """The baseline, the profile, and its dataset; drawn characters are repeated to as many as Omniglot has."""
+    from siamese_utils.params import load_experiment, load_profile
+
+    profile = load_profile(options["profile"])
+    if options["omniglot"]:
+        from siamese_utils.datasets import load_dataset
+
+        dataset = load_dataset(profile)
+    else:
+        import numpy as np
+
+        from siamese_utils import omniglot
+        from siamese_utils.data import Split
+        from siamese_utils.synthetic import draw_dataset
+
+        dataset, splits = draw_dataset(profile.image_size), {}
+        for name, archive in omniglot.ARCHIVES.items():
+            drawn, many = dataset.split(name).images, archive.characters
+            splits[name] = Split(np.resize(drawn, (many, *drawn.shape[1:])), tuple(map(str, range(many))))
+        dataset = replace(dataset, **splits)
+    return load_experiment("baseline"), profile, dataset
+
+
+def main() -> None:
+    way, options = sys.argv[1], json.loads(sys.argv[2])
+    if way == "first step":
+        return first_step(options)
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever else is printed goes where warnings go
+
+    def answer(content: dict[str, Any]) -> None:
+        answers.write(json.dumps(content) + "\n")
+
+    name, _, kind = way.partition(" ")
+    make = {"author": author, "package": package, "torch": with_torch}
+    make |= {"machine": machine, "data": data, "whole": whole}
+    try:
+        ways, facts = make[name](options, *([kind] if kind else []))
+    except Skipped as reason:
+        return answer({"skipped": str(reason)})
+    answer(facts)
+    for line in sys.stdin:
+        asked, times = line.rsplit(maxsplit=1)
+        answer(timed(lambda asked=asked, times=int(times): ways[asked](times))._asdict())
+
+
+if __name__ == "__main__":
+    main()
