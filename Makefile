@@ -4,9 +4,6 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# the author's logs, drawn under our curve where they are at hand
-AUTHOR_LOGS ?= $(wildcard ../shared/paper/author_logs.csv)
-LOGS := $(if $(AUTHOR_LOGS),--author-logs $(AUTHOR_LOGS))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -16,13 +13,13 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 reproduce: $(VENV)/.ready ## the demo: every experiment and the report, minutes on two cores, no download of data
-	$(BIN)/siamese reproduce --profile demo $(LOGS)
+	$(BIN)/siamese reproduce --profile demo
 
 laptop: $(VENV)/.ready ## real Omniglot scaled down; its runs are in the repository, made anew they take about eight hours
-	$(BIN)/siamese reproduce --profile laptop $(LOGS)
+	$(BIN)/siamese reproduce --profile laptop
 
 paper: $(VENV)/.ready ## the paper's full protocol with three seeds; needs a GPU
-	$(BIN)/siamese reproduce --profile paper $(LOGS)
+	$(BIN)/siamese reproduce --profile paper
 
 lab: $(VENV)/.ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
@@ -47,8 +44,9 @@ lint: $(VENV)/.ready-dev ## formatting, lint and types, notebooks too
 scoreboard: $(VENV)/.ready ## renew the README's scoreboard from the runs on disk
 	$(BIN)/siamese scoreboard
 
-fidelity: $(VENV)/.ready ## the full-protocol baseline's first 400 iterations over the author's log, about 20 minutes
-	$(BIN)/siamese fidelity --iterations 400 $(LOGS)
+fidelity: $(VENV)/.ready ## the full-protocol baseline's first 400 iterations beside the author's, about 20 minutes
+	$(BIN)/siamese run baseline --profile paper --seed 0 --until 400
+	$(BIN)/siamese fidelity baseline
 
 setup: $(VENV)/.ready ## only create the environment
 

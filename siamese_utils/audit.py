@@ -1,4 +1,4 @@
-"""What was really trained? Tables for the audit: first losses, table and logs, 250 episodes, zero kernels."""
+"""What was really trained? Tables for the audit: first losses, layers in another order, 250 episodes, zero kernels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .architecture import architecture, penalty
 from .comparisons import first_loss_fits, logged_first_loss
 from .evaluation import wilson
 from .evidence import PAPER_EPISODES, resolution
+from .fidelity import histories
 from .params import Experiment, Profile, load_experiment, load_matrix, load_profile
 from .results import find_runs, tidy
 from .words import number, signed
@@ -206,6 +207,23 @@ def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
             ),
         }
     )
+
+
+# ---- the order of the MLP's layers ----------------------------------------------------------------
+
+
+def other_order(experiment: Experiment) -> Experiment:
+    """The experiment with ReLU and BatchNorm the other way round in each of its blocks, and a row name that says so."""
+    after = not experiment.recipe.norm_after_relu
+    recipe = experiment.recipe.model_copy(update={"norm_after_relu": after})
+    row = f"{experiment.row}, {'ReLU' if after else 'BatchNorm'} first"
+    return experiment.model_copy(update={"recipe": recipe, "row": row})
+
+
+def mlp_orders() -> list[tuple[Experiment, int, pd.DataFrame]]:
+    """The MLP with BatchNorm before ReLU, then as its author had it: its runs as in `fidelity.histories`."""
+    mlp = load_experiment("mlp")
+    return histories([other_order(mlp), mlp])
 
 
 # ---- zero kernels --------------------------------------------------------------------------------

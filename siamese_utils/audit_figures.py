@@ -1,14 +1,19 @@
-"""The audit's figures: first losses, what 250 episodes say, the leaks, our first iterations over the author's logs."""
+"""The audit's figures: first losses, what 250 episodes say, the leaks, our curves over the author's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
+from .fidelity import Curves
 from .style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, styled
+
+PAIRS = 2  # of panels, side by side
 
 
 @styled
@@ -150,39 +155,69 @@ def leak_effects(found: pd.DataFrame) -> Figure:
 
 
 @styled
-def over_logs(ours: Mapping[str, pd.DataFrame], logs: Mapping[str, pd.DataFrame]) -> Figure:
-    """Batch loss at the checks, our full-protocol runs over the author's logs, a panel an experiment.
+def curve_figure(curves: Sequence[Curves]) -> Figure:
+    """Our runs at the full protocol over the author's whole logs: loss and val accuracy, two rows a line.
 
-    ours  label → checks with iteration and batch_loss;  logs  likewise, for those labels that have a log
+    curves  from `fidelity.curves`. The axis of iterations is a square root's, so that beginnings can be seen.
     """
-    columns = 3
-    rows = max(1, -(-len(ours) // columns))
-    figure = Figure(figsize=(WIDTH, 0.7 + 1.75 * rows), layout="constrained")
-    axes = list(np.asarray(figure.subplots(rows, columns, squeeze=False)).ravel())
-    for ax in axes[len(ours) :]:
-        ax.remove()
-    if not ours:
+    beside = min(max(len(curves), 1), PAIRS)
+    lines = max(1, -(-len(curves) // beside))
+    figure = Figure(figsize=(WIDTH, 0.75 + 2.6 / beside * lines), layout="constrained")
+    axes = figure.subplots(lines, 2 * beside, squeeze=False)
+    pairs = [(line[2 * side], line[2 * side + 1]) for line in axes for side in range(beside)]
+    for pair in pairs[len(curves) :]:
+        for ax in pair:
+            ax.remove()
+    if not curves:
         figure.text(0.5, 0.5, "no run yet", ha="center", va="center", fontsize=11, color=GREY)
-    for ax, (label, checks) in zip(axes, ours.items(), strict=False):
-        last = max(int(checks["iteration"].max()), 100)
-        if label in logs:
-            log = logs[label][logs[label]["iteration"] <= last]
-            ax.plot(log["iteration"], log["batch_loss"], "s:", color=ORANGE, fillstyle="none", markersize=6)
-        ax.plot(checks["iteration"], checks["batch_loss"], "o:", color=BLUE, markersize=4)
-        ax.set_title(label, fontsize=8)
-        ax.set(xlim=(-0.08 * last, 1.08 * last), ylim=(0, 1.12 * ax.dataLim.y1))
-        ax.set_xticks(np.linspace(0, last, 3))
-    for ax in axes[: len(ours)][::columns]:
-        ax.set_ylabel("batch loss")
-    for ax in axes[max(0, len(ours) - columns) : len(ours)]:
-        ax.set_xlabel("iteration")
-    if ours:
-        first = axes[0]
-        handles = [
-            first.plot([], [], "o:", color=BLUE, markersize=4)[0],
-            first.plot([], [], "s:", color=ORANGE, fillstyle="none", markersize=6)[0],
-        ]
-        figure.legend(
-            handles, ["here, full protocol", "the author's log"], loc="outside upper center", ncols=2
+        return figure
+    for place, ((label, ours, log), pair) in enumerate(zip(curves, pairs, strict=False)):
+        stops = sorted({int(history["iteration"].max()) for history in ours})
+        end = max([5000, *stops, *log["iteration"]])
+        pair[0].set_title(f"{label}: to iteration {', '.join(f'{stop:,}' for stop in stops)}", fontsize=8)
+        lacks = (
+            "no log of this network" if log.empty else "" if log["batch_loss"].any() else "no loss was logged"
         )
+        pair[0].text(0.5, 0.1, lacks, fontsize=7, ha="center", transform=pair[0].transAxes)
+        for ax, column, scale in zip(pair, ("batch_loss", "val_accuracy"), (1, 100), strict=True):
+            ax.plot(log["iteration"], scale * log[column], color=GREY, linewidth=1.1)
+            for history in ours:
+                last = int(history["iteration"].max())
+                ax.axvline(last, color=INK, linewidth=0.9, linestyle=(0, (1, 1.5)))
+                ax.plot(
+                    history["iteration"], scale * history[column], "o-", color=BLUE, markersize=2.6,
+                    linewidth=1.2, clip_on=False, zorder=3,
+                )  # fmt: skip
+            ax.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+            ax.set_xlim(0, end)
+            ax.set_xticks([0, 400, 2000, end], ["0", "400", "2,000", f"{end:,}"], fontsize=7)
+            ax.tick_params(axis="y", labelsize=7)
+            if place >= len(curves) - beside:
+                ax.set_xlabel("iteration", fontsize=8)
+        _decades(pair[0])
+        pair[0].set_ylabel("batch loss", fontsize=7.5)
+        pair[1].axhline(CHANCE, color=ORANGE, linewidth=1, linestyle="--")
+        pair[1].set(ylim=(0, 100), yticks=[0, 50, 100])
+        pair[1].set_ylabel("val, %", fontsize=7.5)
+    any_ax = pairs[0][0]
+    handles = [
+        any_ax.plot([], [], "o-", color=BLUE, markersize=3, linewidth=1.2)[0],
+        any_ax.plot([], [], color=GREY, linewidth=1.1)[0],
+        any_ax.plot([], [], color=INK, linewidth=0.9, linestyle=(0, (1, 1.5)))[0],
+        any_ax.plot([], [], color=ORANGE, linewidth=1, linestyle="--")[0],
+    ]
+    words = ["here", "the author's log, whole", "how far ours has come", "chance, 5 %"]
+    figure.legend(handles, words, loc="outside upper center", ncols=4)
     return figure
+
+
+def _decades(ax: Axes) -> None:
+    """A logarithmic axis of one power of ten at least, with few marks, written out."""
+    low, high = (float(limit) for limit in ax.dataLim.intervaly)
+    middle, half = (low * high) ** 0.5, max(10**0.5, 1.15 * (high / low) ** 0.5)
+    ax.set_yscale("log")
+    powers = [10.0**power for power in range(-6, 7) if middle / half <= 10.0**power <= middle * half]
+    marks = powers if len(powers) > 1 else [0.1, 0.3, 1, 3, 10, 30, 100, 300]
+    ax.set_yticks(marks, [f"{mark:g}" for mark in marks])
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.set_ylim(middle / half, middle * half)

@@ -109,7 +109,6 @@ def execute_batch(
     notebooks: Iterable[str] = (),
     seeds: Iterable[int] = (),
     experiments: Iterable[str] = (),
-    author_logs: str | Path = "",
     timeout: int | None = None,
     before: Callable[[str], None] | None = None,
     after: Callable[[Outcome], None] | None = None,
@@ -119,7 +118,6 @@ def execute_batch(
     notebooks    names, numbers or topics; none: all
     seeds        none: the profile's
     experiments  none: each section's own; otherwise every section shows those of its own that are named
-    author_logs  the author's logs as a CSV file, for the audit's figures; "" for the figures that are kept
     before, after  called around every notebook, for a progress display
 
     Raises ParamsError before anything runs if a name does not exist. A failing notebook does not raise.
@@ -135,10 +133,9 @@ def execute_batch(
             "profile": _resolved(named),
             "seeds": list(seeds),
             "experiments": _of_section(name, wanted),
-            "author_logs": str(Path(author_logs).resolve()) if author_logs else "",
         }
         declared = parameters_of(path)
-        given = {key: value for key, value in parameters.items() if key in declared and value not in ([], "")}
+        given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
             before(name)
         outcome = execute_notebook(path, folder / "notebooks" / path.name, given, timeout=timeout)

@@ -45,10 +45,6 @@ NotebooksOption = Annotated[
 ExperimentsOption = Annotated[
     list[str], typer.Option("--experiment", "-e", help="Show only these; repeat for several; default: all.")
 ]
-LogsOption = Annotated[
-    Path | None,
-    typer.Option("--author-logs", help="The author's logs as a CSV file, for the audit's curves."),
-]
 TimeoutOption = Annotated[
     int | None, typer.Option(help="Seconds that a cell may take; default: no limit.", min=1)
 ]
@@ -150,11 +146,10 @@ def batch(
     notebook: NotebooksOption = [],  # noqa: B006
     seed: SeedsOption = [],  # noqa: B006
     experiment: ExperimentsOption = [],  # noqa: B006
-    author_logs: LogsOption = None,
     timeout: TimeoutOption = None,
 ) -> None:
     """Execute the notebooks with papermill, training what is missing; a failing one does not stop the others."""
-    if not _batch(profile, notebook, seed, experiment, author_logs, timeout):
+    if not _batch(profile, notebook, seed, experiment, timeout):
         raise typer.Exit(1)
 
 
@@ -171,14 +166,13 @@ def report(profile: ProfileOption = "demo") -> None:
 def reproduce(
     profile: ProfileOption = "demo",
     seed: SeedsOption = [],  # noqa: B006
-    author_logs: LogsOption = None,
     timeout: TimeoutOption = None,
 ) -> None:
     """Everything: the notebooks, then the report."""
     from .params import load_profile
     from .report import build_report
 
-    good = _batch(profile, [], seed, [], author_logs, timeout)
+    good = _batch(profile, [], seed, [], timeout)
     _say_where(build_report(load_profile(profile)))
     if not good:
         raise typer.Exit(1)
@@ -254,26 +248,39 @@ def status(profile: ProfileOption = "demo") -> None:
     out.print(f"report: {index if index.is_file() else 'not built'}", soft_wrap=True)
 
 
-@app.command(epilog="Example: `siamese fidelity --iterations 400 --author-logs author_logs.csv`")
+@app.command(epilog="Example: `siamese fidelity baseline mlp --figure curves.png`")
 def fidelity(
     experiments: Annotated[
-        list[str] | None, typer.Argument(help="Names, or “all”; default: the baseline.")
+        list[str] | None, typer.Argument(help="Names from params/experiments.yaml; default: all.")
     ] = None,
-    iterations: Annotated[int, typer.Option(help="Of the full protocol's 5,000.", min=0)] = 400,
-    author_logs: LogsOption = None,
-    seed: Annotated[int, typer.Option("--seed", "-s")] = 0,
+    seed: SeedsOption = [],  # noqa: B006
+    figure: Annotated[Path | None, typer.Option(help="A PNG file for our curves over the author's.")] = None,
 ) -> None:
-    """Train at the author's full protocol for the first iterations, and compare check by check with his log."""
-    from .fidelity import compare
-    from .params import load_experiment, load_matrix
+    """Compare the runs at the author's full protocol with his logs, as far as they have come; trains nothing.
 
-    names = (
-        [e.name for e in load_matrix().experiments] if experiments == ["all"] else experiments or ["baseline"]
-    )
-    for name in [load_experiment(name).name for name in names]:
-        out.print(f"[bold]{name}[/]")
-        for path in compare(iterations, author_logs, seed, name, tell=out.print):
-            out.print(str(path), soft_wrap=True)
+    `siamese run NAME --profile paper --until N` takes a run to iteration N.
+    """
+    from .audit_figures import curve_figure
+    from .fidelity import curves, histories, judge_all, judgement_table, source_words, summary
+    from .paths import writable
+    from .style import to_png
+    from .words import JOIN
+
+    place = writable(figure, ".png") if figure else None
+    found = histories(experiments or (), seed)
+    judgements = judge_all(found)
+    if judgements:
+        lines = judgement_table(judgements).drop(columns=["checks", "train, points"])  # for a narrow screen
+        table = Table(*lines.columns)
+        for line in lines.itertuples(index=False):
+            table.add_row(*(str(cell).replace(JOIN, "") for cell in line))
+        out.print(table)
+    out.print(summary(judgements))
+    if judgements:
+        out.print(source_words(found))
+    if place:
+        place.write_bytes(to_png(curve_figure(curves(found))))
+        out.print(f"{place}: drawn", soft_wrap=True)
 
 
 commands.register(app)
@@ -303,7 +310,7 @@ def _said(message, category, filename, lineno, file=None, line=None) -> None:
     errors.print(f"[yellow]note:[/] {_escaped(str(message))}", soft_wrap=True)
 
 
-def _batch(profile: str, notebooks, seeds, experiments, author_logs, timeout) -> bool:
+def _batch(profile: str, notebooks, seeds, experiments, timeout) -> bool:
     """Execute the batch under a progress display; True if every notebook went well."""
     from .batch import choose_notebooks, execute_batch
     from .params import load_profile
@@ -329,7 +336,6 @@ def _batch(profile: str, notebooks, seeds, experiments, author_logs, timeout) ->
                 notebooks=notebooks,
                 seeds=seeds,
                 experiments=experiments,
-                author_logs=author_logs or "",
                 timeout=timeout,
                 before=watch.start,
                 after=after,

@@ -5,7 +5,7 @@ import shutil
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, TINY
 from nbformat.v4 import new_code_cell, new_notebook
 
 from siamese_utils import batch
@@ -55,16 +55,16 @@ def test_a_failing_notebook_is_kept_with_its_error_and_the_others_go_on(home, re
 
 
 def test_where_a_users_file_lies_stays_with_the_user(home, reports):
-    write(
-        home / "notebooks" / "01_bad.ipynb", 'profile = "x"\nauthor_logs = ""', "print('logs', author_logs)"
-    )
-    logs = home / "somewhere" / "logs.csv"
-    batch.execute_batch("demo", notebooks=["bad"], author_logs=logs)
-    text = (reports / "demo" / "notebooks" / "01_bad.ipynb").read_text()
+    write(home / "notebooks" / "01_bad.ipynb", 'profile = "x"', "print('profile', profile)")
+    mine = home / "somewhere" / "mine.yaml"
+    mine.parent.mkdir()
+    shutil.copyfile(TINY, mine)
+    batch.execute_batch(str(mine), notebooks=["bad"])
+    text = (reports / "mine" / "notebooks" / "01_bad.ipynb").read_text()
     assert str(home) not in text
     kept = nbformat.reads(text, as_version=4)
-    assert kept.metadata["papermill"]["parameters"]["author_logs"] == "logs.csv"
-    assert "logs logs.csv" in str([cell.get("outputs") for cell in kept.cells])
+    assert kept.metadata["papermill"]["parameters"]["profile"] == "mine.yaml"
+    assert "profile mine.yaml" in str([cell.get("outputs") for cell in kept.cells])
 
 
 def test_one_notebook_again_keeps_what_is_known_of_the_others(home, reports):

@@ -38,7 +38,8 @@ def test_every_command_explains_itself_with_an_example(command, capsys, monkeypa
         (["batch", "-n", "77"], "no notebook '77'"),
         (["report", "-p", "demo"], "siamese batch"),
         (["data", "--source", "/nowhere"], "/nowhere"),
-        (["fidelity", "--author-logs", "/nowhere.csv"], "cannot be read"),
+        (["fidelity", "dense"], "no experiment 'dense'"),
+        (["fidelity", "--figure", "curves.pdf"], "must end in .png"),
     ],
 )
 def test_a_users_error_is_one_sentence_and_exit_code_2(arguments, says, capsys, monkeypatch, reports):
@@ -72,6 +73,20 @@ def test_run_trains_then_loads_and_status_knows(capsys, monkeypatch, reports, fr
     lines = [line for line in out.splitlines() if " baseline " in line]
     assert "finished" in lines[0]
     assert "not run" in out
+
+
+def test_fidelity_trains_nothing_and_says_how_far_runs_have_come(capsys, monkeypatch, reports, tmp_path):
+    code, out, _ = call(capsys, monkeypatch, "fidelity")
+    assert (code, out.strip()) == (0, "Nothing has been run at the full protocol yet.")
+    monkeypatch.delenv("SIAMESE_REPORTS_DIR")
+    monkeypatch.setattr("siamese_utils.training.run_until", lambda *_, **__: pytest.fail("it trains"))
+    figure = tmp_path / "curves.png"
+    code, out, _ = call(capsys, monkeypatch, "fidelity", "dense-128", "dense-512", "--figure", str(figure))
+    assert code == 0
+    said = " ".join(out.split())
+    assert "0 in agreement, 0 different, 1 too short to say, 1 without a log of this network" in said
+    assert "another" in said, "the reason why Dense 128 as described is not compared"
+    assert figure.read_bytes().startswith(b"\x89PNG")
 
 
 def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, reports, tmp_path):

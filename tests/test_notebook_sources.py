@@ -45,7 +45,7 @@ def test_they_are_committed_clean(notebook):
 def test_every_parameter_is_read(notebook):
     (cell,) = [cell for cell in code(notebook) if "parameters" in cell.metadata.get("tags", [])]
     names = {node.targets[0].id for node in ast.parse(cell.source).body}
-    assert {"profile", "seeds"} <= names <= {"profile", "seeds", "experiments", "author_logs"}
+    assert {"profile", "seeds"} <= names <= {"profile", "seeds", "experiments"}
     after = [ast.parse(later.source) for later in code(notebook)[code(notebook).index(cell) + 1 :]]
     read = {n.id for tree in after for n in ast.walk(tree) if isinstance(n, ast.Name)}
     assert names <= read

@@ -1,0 +1,31 @@
+"""The author's logs, params/author_logs.csv: the loss and two accuracies of his runs, every 100 iterations.
+
+Source: the logs in his public repository, github.com/bharathikannann/
+Impact-of-Architectures-and-Hyperparameters-on-Neural-Networks, a run each; here they are one table, figures unchanged.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from .params import params_dir
+
+
+def author_log(run: str) -> pd.DataFrame:
+    """One run of the author's, named as in params/experiments.yaml, a line a check; no line where he published no log.
+
+    iteration, batch_loss (NaN where none was logged), train_accuracy and val_accuracy (fractions of 250 1-shot 20-way
+    episodes each): columns as in the history of a run of ours.
+    """
+    logs = _author_logs(params_dir() / "author_logs.csv")
+    log = logs[logs["model"] == run].reset_index(drop=True)
+    accuracies = {f"{split}_accuracy": log[f"{split}_accuracy_pct"] / 100 for split in ("train", "val")}
+    return log[["iteration", "batch_loss"]].assign(**accuracies)
+
+
+@lru_cache
+def _author_logs(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path)
