@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from .params import Experiment, Profile, load_profile
-from .results import find_run
+from .results import find_so_far
 from .words import mean, number
 
 
@@ -87,7 +87,7 @@ def first_loss(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFr
     paper, size = load_profile("paper"), profile.image_size
     lines = []
     for experiment in experiments:
-        runs = [run for seed in profile.seeds if (run := find_run(experiment, profile, seed))]
+        runs = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
         logged = experiment.author.first_loss if experiment.author else None
         lines.append(
             {

@@ -11,7 +11,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,14 @@ from .paths import project_root, reports_dir
 from .quiet import native_stderr_silenced
 from .results import write_json
 
+BEYOND = "12_beyond_the_paper"  # the one notebook whose runs are not the paper's
 LAUNCHES = 3  # kernels started side by side can collide on a port; the next launch picks another one
 LAUNCH_TIMEOUT = 180  # seconds for a kernel to answer
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one notebook ended: status "ok" or "failed", seconds of wall time, the error's last line."""
+    """How one notebook ended: status "ok", "failed" or "not run", seconds of wall time, error or reason."""
 
     notebook: str
     status: str
@@ -109,6 +111,7 @@ def execute_batch(
     notebooks: Iterable[str] = (),
     seeds: Iterable[int] = (),
     experiments: Iterable[str] = (),
+    training: bool = True,
     timeout: int | None = None,
     before: Callable[[str], None] | None = None,
     after: Callable[[Outcome], None] | None = None,
@@ -118,6 +121,7 @@ def execute_batch(
     notebooks    names, numbers or topics; none: all
     seeds        none: the profile's
     experiments  none: each section's own; otherwise every section shows those of its own that are named
+    training     False: train nothing, show what is there; a notebook that would show nothing is left out
     before, after  called around every notebook, for a progress display
 
     Raises ParamsError before anything runs if a name does not exist. A failing notebook does not raise.
@@ -138,12 +142,30 @@ def execute_batch(
         given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
             before(name)
-        outcome = execute_notebook(path, folder / "notebooks" / path.name, given, timeout=timeout)
+        output = folder / "notebooks" / path.name
+        if not training and name == BEYOND and not any((folder / "beyond").glob("*/metrics.json")):
+            output.unlink(missing_ok=True)
+            outcome = Outcome(name, "not run", 0.0, "no learner has been trained under this profile")
+        else:
+            with _environment(SIAMESE_NO_TRAINING=None if training else "1"):
+                outcome = execute_notebook(path, output, given, timeout=timeout)
         outcomes[name] = asdict(outcome)
         write_json(folder / "batch.json", [outcomes[key] for key in sorted(outcomes)])
         if after:
             after(outcome)
     return [Outcome(**outcomes[name]) for name in names]
+
+
+@contextmanager
+def _environment(**wanted: str | None) -> Iterator[None]:
+    """Environment variables for the kernels that are started meanwhile; None leaves one as it is."""
+    before = {name: os.environ.get(name) for name, value in wanted.items() if value is not None}
+    os.environ.update({name: value for name, value in wanted.items() if value is not None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def read_outcomes(folder: Path) -> list[dict[str, Any]]:

@@ -45,6 +45,9 @@ NotebooksOption = Annotated[
 ExperimentsOption = Annotated[
     list[str], typer.Option("--experiment", "-e", help="Show only these; repeat for several; default: all.")
 ]
+TrainingOption = Annotated[
+    bool, typer.Option("--training/--no-training", help="Whether what is missing is trained, or left out.")
+]
 TimeoutOption = Annotated[
     int | None, typer.Option(help="Seconds that a cell may take; default: no limit.", min=1)
 ]
@@ -146,10 +149,11 @@ def batch(
     notebook: NotebooksOption = [],  # noqa: B006
     seed: SeedsOption = [],  # noqa: B006
     experiment: ExperimentsOption = [],  # noqa: B006
+    training: TrainingOption = True,
     timeout: TimeoutOption = None,
 ) -> None:
     """Execute the notebooks with papermill, training what is missing; a failing one does not stop the others."""
-    if not _batch(profile, notebook, seed, experiment, timeout):
+    if not _batch(profile, notebook, seed, experiment, training, timeout):
         raise typer.Exit(1)
 
 
@@ -166,13 +170,14 @@ def report(profile: ProfileOption = "demo") -> None:
 def reproduce(
     profile: ProfileOption = "demo",
     seed: SeedsOption = [],  # noqa: B006
+    training: TrainingOption = True,
     timeout: TimeoutOption = None,
 ) -> None:
     """Everything: the notebooks, then the report."""
     from .params import load_profile
     from .report import build_report
 
-    good = _batch(profile, [], seed, [], timeout)
+    good = _batch(profile, [], seed, [], training, timeout)
     _say_where(build_report(load_profile(profile)))
     if not good:
         raise typer.Exit(1)
@@ -310,7 +315,7 @@ def _said(message, category, filename, lineno, file=None, line=None) -> None:
     errors.print(f"[yellow]note:[/] {_escaped(str(message))}", soft_wrap=True)
 
 
-def _batch(profile: str, notebooks, seeds, experiments, timeout) -> bool:
+def _batch(profile: str, notebooks, seeds, experiments, training, timeout) -> bool:
     """Execute the batch under a progress display; True if every notebook went well."""
     from .batch import choose_notebooks, execute_batch
     from .params import load_profile
@@ -325,7 +330,7 @@ def _batch(profile: str, notebooks, seeds, experiments, timeout) -> bool:
         with _watching(chosen, progress, bar) as watch:
 
             def after(outcome) -> None:
-                sign = "[green]done  [/]" if outcome.status == "ok" else "[bold red]failed[/]"
+                sign = SIGNS[outcome.status]
                 progress.console.print(f"{sign} {outcome.notebook:26} {outcome.seconds:7.1f} s")
                 if outcome.error:
                     progress.console.print(f"       {_escaped(outcome.error)}", soft_wrap=True)
@@ -336,14 +341,18 @@ def _batch(profile: str, notebooks, seeds, experiments, timeout) -> bool:
                 notebooks=notebooks,
                 seeds=seeds,
                 experiments=experiments,
+                training=training,
                 timeout=timeout,
                 before=watch.start,
                 after=after,
             )
-    failed = [outcome.notebook for outcome in outcomes if outcome.status != "ok"]
+    failed = [outcome.notebook for outcome in outcomes if outcome.status == "failed"]
     if failed:
         errors.print(f"[bold red]{len(failed)} of {len(outcomes)} notebooks failed:[/] {', '.join(failed)}")
     return not failed
+
+
+SIGNS = {"ok": "[green]done   [/]", "failed": "[bold red]failed [/]", "not run": "[yellow]not run[/]"}
 
 
 class _watching:

@@ -266,7 +266,7 @@ def by_experiment(runs: Iterable[Run]) -> dict[str, list[Run]]:
 def _curves(group: list[Run]) -> pd.DataFrame:
     """History by iteration, mean over the seeds; low and high: Wilson's for one seed, else the extremes."""
     histories = pd.concat([run.history for run in group])
-    mean = histories.groupby("iteration").mean()
+    mean = histories.groupby("iteration").mean(numeric_only=True)
     if len(group) > 1:
         val = histories.groupby("iteration")["val_accuracy"]
         mean["val_low"], mean["val_high"] = val.min(), val.max()

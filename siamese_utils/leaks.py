@@ -91,7 +91,7 @@ def flags(episodes: Episodes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measured(runs: Iterable[Run], profile: Profile, classes: int, drawers: int) -> pd.DataFrame:
-    """What the leaks did to the runs' final episodes on val, which are drawn again from their seed; seeds averaged.
+    """What the leaks did to the finished runs' final episodes on val, drawn again from their seed; seeds averaged.
 
     experiment; self, twin, clean: accuracy in % of the episodes with that leak, or with neither; with `_low` and
     `_high` of the Wilson 95 % interval; author, all of them; effect: author − clean, in points.
@@ -109,7 +109,7 @@ def measured(runs: Iterable[Run], profile: Profile, classes: int, drawers: int) 
     itself, twin = flags(drawn)
     parts = {"self": itself, "twin": twin & ~itself, "clean": ~itself & ~twin}
     answers: dict[str, list[np.ndarray]] = {}
-    for run in runs:
+    for run in (run for run in runs if run.finished):
         answers.setdefault(run.experiment.label, []).append(run.answers()["author/val"])
     lines = []
     for label, by_seed in answers.items():

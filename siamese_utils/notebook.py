@@ -6,6 +6,7 @@ dataset, seeds, runs and commit. Progress is one line that changes in place: an 
 
 from __future__ import annotations
 
+import os
 import time
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ from .params import (
     section_experiments,
 )
 from .provenance import code_version
-from .results import Run, find_run
+from .results import Run, find_run, find_so_far
 from .style import to_png
 from .table1 import trained_on, with_seeds
 from .words import dataset_words, how_many, seed_words
@@ -82,8 +83,16 @@ def open_section(
 
 
 def run_missing(section: Section) -> list[Run]:
-    """The section's runs, experiment by experiment and seed by seed; those not on disk are trained now."""
+    """The section's runs, experiment by experiment and seed by seed; those not on disk are trained now.
+
+    Where nothing may be trained: what is there, runs under way too.
+    """
     wanted = [(experiment, seed) for experiment in section.experiments for seed in section.profile.seeds]
+    if not training_allowed():
+        here = [find_so_far(experiment, section.profile, seed) for experiment, seed in wanted]
+        runs = [run for run in here if run]
+        show_line(_so_far(runs, len(wanted)))
+        return runs
     missing = [pair for pair in wanted if find_run(pair[0], section.profile, pair[1]) is None]
     if missing:
         _train(section, missing, wanted=len(wanted))
@@ -96,10 +105,20 @@ def run_missing(section: Section) -> list[Run]:
 def trained_model(section: Section, name: str = "baseline") -> tuple[keras.Model, str]:
     """An experiment's model under the section's first seed, and words that say what it is.
 
-    It is trained now if its weights are not on disk, be its results there or not.
+    It is trained now if its weights are not on disk, be its results there or not. Where nothing may be trained, it is
+    the network as far as it is trained here, which may be not at all, and the words say so.
     """
     experiment = load_experiment(name)
     run = find_run(experiment, section.profile, section.seed)
+    if not training_allowed():
+        run = find_so_far(experiment, section.profile, section.seed)
+        if not (run and run.weights):
+            from .models import build_model
+
+            words = (
+                f"{experiment.label}, untrained: no weights are here, and nothing is trained for this page"
+            )
+            return build_model(experiment, section.profile, section.seed), words
     if not (run and run.weights):
         (run,) = _train(section, [(experiment, section.seed)], weights=True)
     return run.model(), f"{experiment.label}, trained for {run.metrics['iterations']:,} iterations"
@@ -170,6 +189,23 @@ def progress_line(words: str) -> HTML:
     return HTML(f'<p class="caption">{escape(words)}</p>')
 
 
+def training_allowed() -> bool:
+    """Whether what is not on disk may be trained now; not where SIAMESE_NO_TRAINING is set, as `--no-training` does."""
+    return not os.environ.get("SIAMESE_NO_TRAINING")
+
+
+def _so_far(runs: Sequence[Run], wanted: int) -> str:
+    """What is on disk where nothing may be trained, in a sentence."""
+    finished = sum(run.finished for run in runs)
+    under_way = [
+        f"{run.experiment.label} (seed {run.seed}) at iteration {run.metrics['iterations']:,}"
+        for run in runs
+        if not run.finished
+    ]
+    words = f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {finished} finished"
+    return f"{words}, {len(under_way)} under way{': ' + '; '.join(under_way) if under_way else ''}."
+
+
 def show_line(words: str) -> None:
     """Show a line of plain words, as `progress_line` makes them."""
     display(progress_line(words))
@@ -191,11 +227,20 @@ def origin(section: Section, runs: Iterable[Run] = ()) -> str:
             f"Profile {section.profile.name}",
             dataset_words(section.profile, (run.image_size for run in runs)),
             seed_words(seeds),
-            how_many(len(runs), "run") if runs else "no training run",
+            _how_far(runs),
             *([trained_on(runs)] if runs else []),
             f"commit {', '.join(commits)}",
         ]
     )
+
+
+def _how_far(runs: Sequence[Run]) -> str:
+    """ "3 runs", "2 runs, 1 of them under way"."""
+    under_way = sum(not run.finished for run in runs)
+    words = how_many(len(runs), "run") if runs else "no training run"
+    if under_way:
+        words += " under way" if under_way == len(runs) else f", {under_way} of them under way"
+    return words
 
 
 def _about(profile: Profile) -> str:

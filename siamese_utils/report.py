@@ -13,6 +13,7 @@ import logging
 import os
 from dataclasses import replace
 from datetime import datetime, timezone
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -120,12 +121,18 @@ def _sections(folder: Path, profile: Profile) -> list[Section]:
     outcomes = {entry["notebook"]: entry for entry in _read_batch(folder / "batch.json")}
     sections = []
     for name in sorted(
-        {*paths, *(n for n, outcome in outcomes.items() if outcome.get("status") == "failed")}
+        {*paths, *(n for n, outcome in outcomes.items() if outcome.get("status") in ("failed", "not run"))}
     ):
         if name in paths:
             section = convert(paths[name])
         else:
-            section = Section(name, name, BeautifulSoup("<p>This notebook left no file.</p>", "html.parser"))
+            why = (
+                outcomes[name].get("error")
+                if outcomes[name].get("status") == "not run"
+                else "it left no file"
+            )
+            words = f"<p>Not shown: {escape(str(why))}.</p>"
+            section = Section(name, name, BeautifulSoup(words, "html.parser"))
         outcome = outcomes.get(name, {})
         sections.append(
             replace(

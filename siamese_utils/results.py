@@ -113,8 +113,8 @@ class Run:
 
     @property
     def weights(self) -> Path | None:
-        """The file of the trained model: trained here, else shipped with the repository, else None."""
-        paths = (self.folder / name for name in (WEIGHTS, SHIPPED))
+        """The file of the model: trained here, shipped with the repository, or a run's under way; None without any."""
+        paths = [self.folder / name for name in (WEIGHTS, SHIPPED)] + list(self.folder.glob("checkpoint-*"))
         return next((path for path in paths if path.is_file()), None)
 
     @property

@@ -17,8 +17,9 @@ from .claims import load_claims, row_claims
 from .errors import ParamsError
 from .evaluation import wilson
 from .evidence import Evidence, Term
+from .fidelity import origin_of, under_way
 from .params import Experiment, Profile, load_matrix, load_profile
-from .results import Run, find_run, tidy
+from .results import Run, find_run, find_so_far, tidy
 from .verdicts import VERDICT_RULE, Judgement, judge
 from .words import JOIN, dataset_words, device_words, number, seed_words, signed
 
@@ -53,7 +54,8 @@ def rows(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
     seeds, run_ids                                     how many seeds have run, and the runs' ids
     paper_difference                                   to the baseline, val, in points
     difference, difference_low, difference_high        ours, and its 95 % interval; see `evidence`
-    verdict, why                                       see `verdicts`
+    verdict, why                                       see `verdicts`; "under way" for a row without a finished run
+    so_far, so_far_origin                              how far such a row has come, and where; "" for others
     apart                                              whether the paper's figure can be told from its baseline's
     silent                                             whether it did not train at all: every similarity ties
     """
@@ -86,7 +88,14 @@ def _line(evidence: Evidence, experiment: Experiment, judged: Judgement | None) 
     gap = None
     if experiment.name != baseline.name:
         gap = evidence.estimate((Term(1, experiment.name), Term(-1, baseline.name)))
-    said = "not run" if not runs else NOT_IN_TABLE.lower() if judged is None else judged.verdict
+    so_far = None if runs else _farthest(evidence.profile, experiment)
+    said = (
+        ("under way" if so_far else "not run")
+        if not runs
+        else NOT_IN_TABLE.lower()
+        if judged is None
+        else judged.verdict
+    )
     if experiment.name == baseline.name and said == "not testable":
         said = "reference"
     return {
@@ -118,7 +127,34 @@ def _line(evidence: Evidence, experiment: Experiment, judged: Judgement | None) 
         "apart": judged is not None and judged.claim.check.kind != "similar",
         "silent": evidence.is_silent(experiment.name),
         "why": f"{judged.words} {judged.needs}".strip() if judged else "",
+        "so_far": so_far_words(so_far, evidence.profile) if so_far else "",
+        "so_far_origin": _so_far_origin(so_far) if so_far else "",
     }
+
+
+def _farthest(profile: Profile, experiment: Experiment) -> Run | None:
+    """Of the runs under way of an experiment, the one that has come farthest."""
+    found = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
+    return max(found, key=lambda run: run.metrics["iterations"], default=None)
+
+
+def so_far_words(run: Run, profile: Profile) -> str:
+    """How far a run under way has come, and how its last checks stand to the author's at the same iterations."""
+    end = profile.scaled(run.experiment.recipe.iterations)
+    words = f"under way, iteration {run.metrics['iterations']:,} of {end:,}"
+    stands = under_way(run.experiment, run.seed) if profile.is_paper_protocol else None
+    if stands is None or not stands.checks:
+        return words
+    words += f": {stands.ours:.1f} ({stands.ours_low:.1f}–{stands.ours_high:.1f})"
+    if not np.isnan(stands.author):
+        words += f", the author’s log there {stands.author:.1f}"
+    return f"{words}, {stands.words}"
+
+
+def _so_far_origin(run: Run) -> str:
+    """A run under way by its id, with where its checks were made: device, precision of the convolutions, commit."""
+    origin = origin_of(run.history)
+    return f"{run.run_id}, {origin.device}, convolutions in {origin.convolutions}, commit {origin.commit}"
 
 
 def trained_on(runs: Iterable[Run]) -> str:
@@ -147,9 +183,9 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def ours_words(line: pd.Series) -> str:
-    """ "73.1 (71.1–75.0)", and with several seeds the lowest and highest of them."""
+    """ "73.1 (71.1–75.0)", and with several seeds the lowest and highest of them; of a row under way, how far it is."""
     if not line["seeds"]:
-        return "not run"
+        return line["so_far"] or "not run"
     words = f"{line['ours_val']:.1f} ({line['low']:.1f}–{line['high']:.1f})"
     return words if line["seeds"] == 1 else f"{words}, seeds {line['seed_low']:.1f}–{line['seed_high']:.1f}"
 
@@ -190,7 +226,7 @@ def table1_html(profile: str | Path | Profile, seeds: Sequence[int] | None = Non
             f'<th scope="col">{words}</th>'
             for words in ("train", "val", "train", "val", "train", "val (95 %)", "strict val", "seeds")
         )
-        + f"</tr></thead>{''.join(body)}</table>{notes(profile)}{_run_ids(frame)}"
+        + f"</tr></thead>{''.join(body)}</table>{notes(profile)}{_note_on_the_way(frame)}{_run_ids(frame)}"
     )
 
 
@@ -205,7 +241,7 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
         for kind, label, figure in zip(("paper", "paper", "log", "log"), labels, figures, strict=True)
     ]
     if not line["seeds"]:
-        cells.append('<td colspan="5">not run</td>')
+        cells.append(f'<td colspan="5" {LEFT}>{escape(ours_words(line))}</td>')
         return f'<tr class="not-run"><th scope="row" {LEFT}>{name}</th>{"".join(cells)}</tr>'
     words = verdict_html(line["verdict"], f"{line['notebook']}.ipynb")
     if not np.isnan(line["difference"]):
@@ -252,11 +288,24 @@ def notes(profile: Profile) -> str:
     return "".join(f'<p class="caption">{escape(note)}</p>' for note in said)
 
 
+def _note_on_the_way(frame: pd.DataFrame) -> str:
+    """What stands in a row under way, where there are any."""
+    if not any(frame["so_far"]):
+        return ""
+    return (
+        '<p class="caption">Rows under way: val accuracy in %, the mean of the last five checks, with '
+        "its 95 % interval, beside the same checks of the author’s log. Their curves lie over the author’s in "
+        '<a href="11_audit.ipynb#4.-Our-curves-over-the-author\'s-logs">the audit</a>.</p>'
+    )
+
+
 def _run_ids(frame: pd.DataFrame) -> str:
     items = [
-        f"<li>{escape(line['label'])}: {', '.join(f'<code>{escape(i)}</code>' for i in line['run_ids'])}</li>"
+        f"<li>{escape(line['label'])}: "
+        + (", ".join(f"<code>{escape(i)}</code>" for i in line["run_ids"]) or escape(line["so_far_origin"]))
+        + "</li>"
         for _, line in frame.iterrows()
-        if line["run_ids"]
+        if line["run_ids"] or line["so_far_origin"]
     ]
     if not items:
         return ""

@@ -57,7 +57,7 @@ def test_an_experiment_differs_from_the_baseline_only_in_its_changes():
         "lr-0.001": {"learning_rate"},
         "lr-0.001-as-run": {"learning_rate", "l2", "dropout"},
         "zero-initialization": {"initializer"},
-        "mlp": {"backbone", "filters", "hidden"},
+        "mlp": {"backbone", "filters", "hidden", "norm_after_relu"},
     }
     for name, keys in changed.items():
         recipe = load_experiment(name).recipe.model_dump()

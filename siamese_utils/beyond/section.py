@@ -10,7 +10,7 @@ from IPython.display import DisplayHandle
 
 from ..data import Dataset
 from ..datasets import load_dataset
-from ..notebook import Section, loaded_and_trained, progress_line, show_line
+from ..notebook import Section, loaded_and_trained, progress_line, show_line, training_allowed
 from ..params import Profile
 from ..results import Run
 from ..words import how_many
@@ -46,10 +46,9 @@ def learn_missing(
     """The learners' runs under the section's seeds; those not on disk are trained now, with a line of progress."""
     wanted = [(learner, seed) for learner in learners for seed in section.profile.seeds]
     missing = [pair for pair in wanted if find_learned(pair[0], section.profile, pair[1], held_out) is None]
+    absent, missing = len(missing), missing if training_allowed() else []
     begun, line = time.perf_counter(), DisplayHandle()
-    line.display(
-        progress_line(f"{len(wanted) - len(missing)} of {how_many(len(wanted), 'run')} loaded from disk.")
-    )
+    line.display(progress_line(f"{len(wanted) - absent} of {how_many(len(wanted), 'run')} loaded from disk."))
 
     for number, (learner, seed) in enumerate(missing, start=1):
 
