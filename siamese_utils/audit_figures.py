@@ -127,6 +127,9 @@ def leak_effects(found: pd.DataFrame) -> Figure:
     found  from `leaks.measured`
     """
     figure = Figure(figsize=(WIDTH, 1.1 + 0.27 * len(found)), layout="constrained")
+    if found.empty:
+        figure.text(0.5, 0.5, "no finished run yet", ha="center", va="center", fontsize=11, color=GREY)
+        return figure
     ax = figure.subplots()
     y = np.arange(len(found))
     styles = {

@@ -123,7 +123,8 @@ def measured(runs: Iterable[Run], profile: Profile, classes: int, drawers: int) 
                 f"{name}_high": 100 * score.high,
             }
         lines.append({**line, "effect": 100 * float(mean.mean() - mean[parts["clean"]].mean())})
-    return pd.DataFrame(lines)
+    columns = [f"{name}{end}" for name in parts for end in ("", "_low", "_high")]
+    return pd.DataFrame(lines, columns=["experiment", "author", *columns, "effect"])
 
 
 def readable(found: pd.DataFrame) -> pd.DataFrame:

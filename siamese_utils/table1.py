@@ -25,6 +25,7 @@ from .words import JOIN, dataset_words, device_words, number, seed_words, signed
 
 LEFT = 'style="text-align: left"'  # JupyterLab sets every cell of a table flush right
 NOT_IN_TABLE = "Not in Table 1"
+SO_FAR = ("so_far", "so_far_val", "so_far_origin")
 
 
 def with_seeds(profile: str | Path | Profile, seeds: Sequence[int] | None) -> Profile:
@@ -55,7 +56,7 @@ def rows(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
     paper_difference                                   to the baseline, val, in points
     difference, difference_low, difference_high        ours, and its 95 % interval; see `evidence`
     verdict, why                                       see `verdicts`; "under way" for a row without a finished run
-    so_far, so_far_origin                              how far such a row has come, and where; "" for others
+    so_far, so_far_val, so_far_origin                  how far such a row has come, with which accuracy, trained where
     apart                                              whether the paper's figure can be told from its baseline's
     silent                                             whether it did not train at all: every similarity ties
     """
@@ -127,8 +128,7 @@ def _line(evidence: Evidence, experiment: Experiment, judged: Judgement | None) 
         "apart": judged is not None and judged.claim.check.kind != "similar",
         "silent": evidence.is_silent(experiment.name),
         "why": f"{judged.words} {judged.needs}".strip() if judged else "",
-        "so_far": so_far_words(so_far, evidence.profile) if so_far else "",
-        "so_far_origin": _so_far_origin(so_far) if so_far else "",
+        **(_so_far(so_far, evidence.profile) if so_far else dict.fromkeys(SO_FAR, "")),
     }
 
 
@@ -138,17 +138,17 @@ def _farthest(profile: Profile, experiment: Experiment) -> Run | None:
     return max(found, key=lambda run: run.metrics["iterations"], default=None)
 
 
-def so_far_words(run: Run, profile: Profile) -> str:
+def _so_far(run: Run, profile: Profile) -> dict[str, str]:
     """How far a run under way has come, and how its last checks stand to the author's at the same iterations."""
     end = profile.scaled(run.experiment.recipe.iterations)
-    words = f"under way, iteration {run.metrics['iterations']:,} of {end:,}"
+    iteration = f"iteration {run.metrics['iterations']:,}"
+    found = {"so_far": f"{iteration} of {end:,}", "so_far_val": "", "so_far_origin": _so_far_origin(run)}
     stands = under_way(run.experiment, run.seed) if profile.is_paper_protocol else None
     if stands is None or not stands.checks:
-        return words
-    words += f": {stands.ours:.1f} ({stands.ours_low:.1f}–{stands.ours_high:.1f})"
-    if not np.isnan(stands.author):
-        words += f", the author’s log there {stands.author:.1f}"
-    return f"{words}, {stands.words}"
+        return found
+    found["so_far_val"] = f"{stands.ours:.1f} ({stands.ours_low:.1f}–{stands.ours_high:.1f}) at {iteration}"
+    log = "" if np.isnan(stands.author) else f" the author’s log there {stands.author:.1f},"
+    return {**found, "so_far": f"{found['so_far']};{log} {stands.words}"}
 
 
 def _so_far_origin(run: Run) -> str:
@@ -185,7 +185,7 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 def ours_words(line: pd.Series) -> str:
     """ "73.1 (71.1–75.0)", and with several seeds the lowest and highest of them; of a row under way, how far it is."""
     if not line["seeds"]:
-        return line["so_far"] or "not run"
+        return line["so_far_val"] or line["so_far"] or "not run"
     words = f"{line['ours_val']:.1f} ({line['low']:.1f}–{line['high']:.1f})"
     return words if line["seeds"] == 1 else f"{words}, seeds {line['seed_low']:.1f}–{line['seed_high']:.1f}"
 
@@ -240,8 +240,15 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
         f'<td class="{kind}" data-label="{label}">{number(figure)}</td>'
         for kind, label, figure in zip(("paper", "paper", "log", "log"), labels, figures, strict=True)
     ]
+    if line["so_far"]:
+        val = line["so_far_val"].partition(" at ")[0].replace("–", f"{JOIN}–{JOIN}") or "–"
+        words = f"{verdict_html('under way')}: {escape(line['so_far'])}"
+        cells.append(
+            f'<td>–</td><td class="ours" data-label="here, val (95 %)">{val}</td><td>–</td><td>–</td>'
+        )
+        return f'<tr><th scope="row" {LEFT}>{name}</th>{"".join(cells)}<td class="verdict" {LEFT}>{words}</td></tr>'
     if not line["seeds"]:
-        cells.append(f'<td colspan="5" {LEFT}>{escape(ours_words(line))}</td>')
+        cells.append('<td colspan="5">not run</td>')
         return f'<tr class="not-run"><th scope="row" {LEFT}>{name}</th>{"".join(cells)}</tr>'
     words = verdict_html(line["verdict"], f"{line['notebook']}.ipynb")
     if not np.isnan(line["difference"]):
