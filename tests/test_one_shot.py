@@ -13,10 +13,11 @@ from PIL import Image, ImageDraw
 
 from siamese_utils import cli, commands
 from siamese_utils.beyond.learner import load_learner
-from siamese_utils.beyond.learning import calibrate, train_learner
+from siamese_utils.beyond.learning import calibrate, find_learned, train_learner
 from siamese_utils.data import Split
 from siamese_utils.errors import DataError
 from siamese_utils.one_shot import OneShot, from_array
+from siamese_utils.params import load_profile
 
 STROKES = {  # three characters, their pen's points in a unit square
     "cross": [[(0.1, 0.5), (0.9, 0.5)], [(0.5, 0.1), (0.5, 0.9)]],
@@ -43,7 +44,6 @@ def drawn_by_hand(name, seed, *, size=240, ink=20, paper=250, pen=9):
 def model_file(tmp_path_factory):
     """A small model trained for some seconds on the built-in characters, with its calibration."""
     from siamese_utils.datasets import load_dataset
-    from siamese_utils.params import load_profile
 
     dataset = load_dataset(load_profile("demo"))
     model, _ = train_learner(load_learner("loss-hard-triplet"), dataset.train, seed=0, steps=40)
@@ -298,7 +298,7 @@ def test_a_model_is_had_at_once_without_data(capsys, monkeypatch, tmp_path, fres
     """The first command of the README's section on a model of one's own, in a clone with nothing else."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^siamese (learn \S+ .*-o model\.keras) +# .*at once", readme, re.MULTILINE)
-    (folder,) = (ROOT / "reports" / "laptop" / "beyond").glob(f"{command.split()[1]}-validation-s0-*")
+    folder = find_learned(load_learner(command.split()[1]), load_profile("laptop"), 0).folder
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "clone"))
     kept = tmp_path / "clone" / "laptop" / "beyond" / folder.name
     shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("model.keras"))
