@@ -142,6 +142,7 @@ def execute_batch(
         given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
             before(name)
+        folder.mkdir(parents=True, exist_ok=True)
         output = folder / "notebooks" / path.name
         if not training and name == BEYOND and not any((folder / "beyond").glob("*/metrics.json")):
             output.unlink(missing_ok=True)

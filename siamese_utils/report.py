@@ -126,13 +126,11 @@ def _sections(folder: Path, profile: Profile) -> list[Section]:
         if name in paths:
             section = convert(paths[name])
         else:
-            why = (
-                outcomes[name].get("error")
-                if outcomes[name].get("status") == "not run"
-                else "it left no file"
-            )
+            left_out = outcomes[name].get("status") == "not run"
+            why = outcomes[name].get("error") if left_out else "it left no file"
             words = f"<p>Not shown: {escape(str(why))}.</p>"
-            section = Section(name, name, BeautifulSoup(words, "html.parser"))
+            title = name[3:].replace("_", " ").capitalize() if left_out else name
+            section = Section(name, title, BeautifulSoup(words, "html.parser"))
         outcome = outcomes.get(name, {})
         sections.append(
             replace(

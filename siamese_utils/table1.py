@@ -243,9 +243,8 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
     if line["so_far"]:
         val = line["so_far_val"].partition(" at ")[0].replace("–", f"{JOIN}–{JOIN}") or "–"
         words = f"{verdict_html('under way')}: {escape(line['so_far'])}"
-        cells.append(
-            f'<td>–</td><td class="ours" data-label="here, val (95 %)">{val}</td><td>–</td><td>–</td>'
-        )
+        here = {"here, train": "–", "here, val (95 %)": val, "here, strict val": "–", "seeds": "0"}
+        cells += [f'<td class="ours" data-label="{label}">{figure}</td>' for label, figure in here.items()]
         return f'<tr><th scope="row" {LEFT}>{name}</th>{"".join(cells)}<td class="verdict" {LEFT}>{words}</td></tr>'
     if not line["seeds"]:
         cells.append('<td colspan="5">not run</td>')
