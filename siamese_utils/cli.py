@@ -300,7 +300,9 @@ def main() -> None:
     except SiameseError as error:
         errors.print(f"[bold red]error:[/] {_escaped(str(error))}", soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:  # Typer makes an exit of 130 of the first
+        if isinstance(end, SystemExit) and end.code != 130:
+            raise
         errors.print("interrupted: what was trained is kept; the same command goes on from there.")
         sys.exit(130)
 

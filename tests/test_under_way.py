@@ -2,8 +2,13 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 
+import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT, TINY
 from typer.testing import CliRunner
 
@@ -116,3 +121,30 @@ def test_a_batch_without_training_says_so_to_its_kernels_alone(reports, tmp_path
 def test_sigterm_is_taken_for_ctrl_c():
     with pytest.raises(KeyboardInterrupt):
         cli._interrupt()
+
+
+def test_a_terminated_run_keeps_its_last_check(tmp_path):
+    profile = yaml.safe_load(TINY.read_text(encoding="utf-8")) | {"iterations": 4000}
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "siamese_utils.cli",
+        "run",
+        "baseline",
+        "-p",
+        str(tmp_path / "long.yaml"),
+    ]
+    env = {**os.environ, "SIAMESE_REPORTS_DIR": str(tmp_path)}
+    started = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 300
+    while not (found := list(tmp_path.glob("long/results/*.partial/history.csv"))):
+        assert time.monotonic() < deadline
+        assert started.poll() is None
+        time.sleep(0.2)
+    started.terminate()
+    _, said = started.communicate(timeout=120)
+    assert started.returncode == 130
+    assert b"goes on from there" in said
+    last = pd.read_csv(found[0])["iteration"].iloc[-1]
+    assert (found[0].parent / f"checkpoint-{last}.keras").is_file()
