@@ -8,8 +8,13 @@ process has a new `predict` for each. All other warnings and errors are not touc
 from __future__ import annotations
 
 import logging
+import os
 
 from .quiet import native_stderr_silenced
+
+# a GPU's memory as it is needed, so that several runs fit onto one side by side
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 with native_stderr_silenced():
     import keras

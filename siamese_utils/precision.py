@@ -1,10 +1,10 @@
 """In which precision a device computes convolutions: a choice of the device, like TF32 on a GPU, not of a run.
 
 On a processor with bfloat16 instructions, TensorFlow's graph rewriter takes convolutions and matrix products to
-bfloat16, with sums in float32, and leaves weights, batch statistics, losses and the optimizer in float32. The layers,
-the initial weights and the dropout masks stay the same, so that a run can be compared step by step with one in float32
-(Keras' policy "mixed_bfloat16" draws other masks). It is recorded with every check and result, and is no part of a
-run's key.
+bfloat16, with sums in float32, and what lies between them; weights, losses and the optimizer stay in float32. The
+layers, the initial weights and the dropout masks are the same, so that a run can be compared step by step with one in
+float32 (Keras' policy "mixed_bfloat16" draws other masks). It is recorded with every check and result, and is no part
+of a run's key.
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT, TINY
 
-from siamese_utils import training
+from siamese_utils import intervals, models, training
+from siamese_utils.datasets import load_dataset
 from siamese_utils.errors import ParamsError
+from siamese_utils.pairs import take
 from siamese_utils.params import key_hash, load_experiment, load_profile, run_key
 from siamese_utils.provenance import ORIGIN_COLUMNS
 from siamese_utils.results import (
@@ -220,6 +222,20 @@ def test_keys_of_committed_runs_are_what_they_were():
         for name, profile in (("baseline", laptop), ("lr-0.001", laptop), ("baseline", paper))
     }
     assert names == {"baseline-s0-319cd8aefa", "lr-0.001-s0-598f9b5aea", "baseline-s0-d01608a577"}
+
+
+def test_the_steps_of_an_interval_are_keras_own(tiny, fresh_keras):
+    images = load_dataset(tiny).train.images
+    left, right, labels = training.batches_of(images, 0, 32, 0, 4)
+    ours, kerass = (models.build_model(baseline, tiny, 3) for _ in range(2))
+    interval = intervals.interval_of(ours, images)
+    losses = [*interval(left[:1], right[:1], labels[:1]), *interval(left[1:], right[1:], labels[1:])]
+    expected = []
+    for one, other, same in zip(left, right, labels, strict=True):
+        kerass.reset_metrics()
+        expected.append(kerass.train_on_batch((take(images, one), take(images, other)), same[:, None]))
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    assert int(ours.optimizer.iterations) == 4
 
 
 TEN_STEPS = """
