@@ -46,8 +46,13 @@ def wilson(correct: int, episodes: int) -> Score:
 
 def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.ndarray:
     """Embeddings of images (n, height, width[, colours]) uint8 → (n, embedding) float32, by the model's backbone."""
-    backbone = model.get_layer("backbone")
-    return np.asarray(backbone.predict(with_channels(images), batch_size=batch_size, verbose=0), np.float32)
+    backbone, images = model.get_layer("backbone"), with_channels(images)
+    # not `predict`: as `fit` does, it runs on one core of two every now and then
+    parts = [
+        np.asarray(backbone.predict_on_batch(images[start : start + batch_size]), np.float32)
+        for start in range(0, len(images), batch_size)
+    ]
+    return np.concatenate(parts)
 
 
 def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.ndarray:

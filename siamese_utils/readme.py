@@ -40,7 +40,13 @@ def _table1_lines(full: Scoreboard, small: Scoreboard) -> list[str]:
     lines = [
         "Accuracy on new characters in %, 1-shot 20-way, author’s protocol: mean over the seeds, Wilson 95 % interval "
         f"over {profile.episodes:,} episodes, lowest and highest seed. A seed links to its results file, a verdict to "
-        "the notebook that shows it.",
+        "the notebook that shows it."
+        + (
+            " A run at the full protocol that is under way stands at its iteration, with the mean of its last five "
+            "checks of 250 episodes ([reports/paper](reports/paper/index.html) has the author’s beside it)."
+            if any(full.rows["so_far"])
+            else ""
+        ),
         "",
         f"| Table 1 | paper | author’s log | full protocol{_machine(full)} "
         f"| {profile.name}: {scaled}{_machine(small)} | seeds | verdict at that scale |",

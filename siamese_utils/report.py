@@ -90,7 +90,7 @@ def provenance_rows(profile: Profile, runs: list[results.Run]) -> list[tuple[str
         (
             "Runs",
             [
-                f"{len(runs)} of {len(names)} finished",
+                f"{len(runs)} of {len(names)} finished{_under_way(profile)}",
                 *([f"missing: {', '.join(missing)}"] if runs and missing else []),
             ],
         ),
@@ -108,6 +108,17 @@ def provenance_rows(profile: Profile, runs: list[results.Run]) -> list[tuple[str
         ("Packages", [_versions(origins)]),
     ]
     return [(label, list(dict.fromkeys(values))) for label, values in rows if any(values)]
+
+
+def _under_way(profile: Profile) -> str:
+    """How many runs are under way, as the end of a sentence; nothing for none."""
+    found = [
+        run
+        for experiment in load_matrix().experiments
+        for seed in profile.seeds
+        if (run := results.find_so_far(experiment, profile, seed)) and not run.finished
+    ]
+    return f", {len(found)} under way: Table 1 says how far each has come" if found else ""
 
 
 def _sections(folder: Path, profile: Profile) -> list[Section]:
