@@ -13,6 +13,7 @@ import numpy as np
 
 from .backend import keras
 
+AT_ONCE = 10  # steps of one compiled call on TensorFlow: Python hears Ctrl-C or SIGTERM between two calls
 TrainInterval = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -52,7 +53,12 @@ def _tensorflow_interval(model: keras.Model, images: np.ndarray) -> TrainInterva
             losses = losses.write(step, model.train_step((pair, labels[step]))["loss"])
         return losses.stack()
 
-    return lambda *batches: interval(*map(tf.constant, batches)).numpy()
+    def train(*batches: np.ndarray) -> np.ndarray:
+        starts = range(0, len(batches[0]), AT_ONCE)
+        parts = [interval(*(tf.constant(b[start : start + AT_ONCE]) for b in batches)) for start in starts]
+        return np.concatenate([part.numpy() for part in parts])
+
+    return train
 
 
 def _jax_interval(model: keras.Model, images: np.ndarray) -> TrainInterval:
