@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from .params import params_dir
+from .errors import ParamsError
+from .params import load_matrix, params_dir
+
+FILE = "author_logs.csv"
+COLUMNS = {
+    "model": "str",
+    "iteration": "int64",
+    "batch_loss": "float64",
+    "train_accuracy_pct": "float64",
+    "val_accuracy_pct": "float64",
+}
 
 
 def author_log(run: str) -> pd.DataFrame:
@@ -20,7 +30,7 @@ def author_log(run: str) -> pd.DataFrame:
     iteration, batch_loss (NaN where none was logged), train_accuracy and val_accuracy (fractions of 250 1-shot 20-way
     episodes each): columns as in the history of a run of ours.
     """
-    logs = _author_logs(params_dir() / "author_logs.csv")
+    logs = _author_logs(params_dir() / FILE)
     log = logs[logs["model"] == run].reset_index(drop=True)
     accuracies = {f"{split}_accuracy": log[f"{split}_accuracy_pct"] / 100 for split in ("train", "val")}
     return log[["iteration", "batch_loss"]].assign(**accuracies)
@@ -28,4 +38,18 @@ def author_log(run: str) -> pd.DataFrame:
 
 @lru_cache
 def _author_logs(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path)
+    """The whole table; ParamsError where the file is missing, damaged, or lacks a run whose figures are known."""
+    try:
+        logs = pd.read_csv(path, dtype=COLUMNS)
+        whole = list(logs) == list(COLUMNS) and set(logs["model"]) >= set(_logged_runs())
+    except (OSError, ValueError):
+        whole = False
+    if not whole:
+        raise ParamsError(f"{path} is missing or damaged: restore it with `git checkout params/{FILE}`.")
+    return logs
+
+
+def _logged_runs() -> list[str]:
+    """The author's runs whose last check params/experiments.yaml has from their logs."""
+    rows = [e.author for e in load_matrix().experiments if e.author]
+    return [author.run for author in rows if author.val is not None]

@@ -36,7 +36,8 @@ ProfileOption = Annotated[
     str, typer.Option("--profile", "-p", help="demo, laptop, paper, or the path of a profile's YAML file.")
 ]
 SeedsOption = Annotated[
-    list[int], typer.Option("--seed", "-s", help="Repeat for several; default: the profile's.")
+    list[int],
+    typer.Option("--seed", "-s", min=0, max=2**32 - 1, help="Repeat for several; default: the profile's."),
 ]
 NotebooksOption = Annotated[
     list[str],
@@ -303,7 +304,11 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as end:  # Typer makes an exit of 130 of the first
         if isinstance(end, SystemExit) and end.code != 130:
             raise
-        errors.print("interrupted: what was trained is kept; the same command goes on from there.")
+        errors.print(
+            "interrupted: a run is kept up to its last check, and the same command goes on from there; "
+            "a learner starts anew.",
+            soft_wrap=True,
+        )
         sys.exit(130)
 
 

@@ -166,14 +166,30 @@ def judge(
     if why := incomparable(experiment):
         return Judgement(experiment, seed, iteration, 0, None, **found, verdict="not compared", why=why)
     log = comparable_log(experiment)
+    if broken := _broken_at(ours):
+        return Judgement(experiment, seed, iteration, 0, None, **found, verdict="differs", why=broken)
     apart = differences(ours, log)
-    first = float(ours["batch_loss"].iloc[0] - log["batch_loss"].iloc[0])
+    at_start = pd.concat([curve[curve["iteration"] == 0]["batch_loss"] for curve in (ours, log)])
+    first = float(at_start.iloc[0] - at_start.iloc[1]) if len(at_start) == 2 else np.nan
     logged = None if np.isnan(first) else first
     if len(apart):
         groups = known_replicates(experiment) if replicates is None else replicates
         found = {measure: mean_difference(apart, measure, groups) for measure in MEASURES}
     verdict, why = _verdict(len(apart), logged, {name: mean for name, mean in found.items() if mean})
     return Judgement(experiment, seed, iteration, len(apart), logged, **found, verdict=verdict, why=why)
+
+
+def _broken_at(ours: pd.DataFrame) -> str:
+    """Where our own curve stops being numbers, in words; "" where it never does."""
+    figures = ours[["batch_loss", "train_accuracy", "val_accuracy"]].to_numpy(float)
+    if np.isnan(
+        figures[:, 0]
+    ).all():  # a curve without losses, as some of the author's are; ours always begin with one
+        figures[:, 0] = 1.0
+    broken = ~np.isfinite(figures).all(axis=1) | (figures[:, 0] <= 0)
+    if not broken.any():
+        return ""
+    return f"no loss or accuracy of ours at iteration {int(ours['iteration'].to_numpy()[broken].min()):,}"
 
 
 def judge_all(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Judgement]:

@@ -176,14 +176,14 @@ def find_so_far(experiment: Experiment, profile: Profile, seed: int) -> Run | No
     """The finished run, or one under way as far as it has come, or None without a check.
 
     A run under way is in its partial folder, or, brought from another machine without its weights, in
-    reports/<profile>/under_way/; the one that has come farther counts.
+    reports/<profile>/under_way/. What was trained here goes first.
     """
     folder, _ = run_folder(experiment, profile, seed)
     if folder.is_dir():
         return Run(folder)
     places = partial_folder(folder), under_way_dir(profile) / folder.name
-    found = [Run(place) for place in places if (place / "history.csv").is_file()]
-    return max((run for run in found if len(run.history)), key=lambda run: len(run.history), default=None)
+    found = (Run(place) for place in places if (place / "history.csv").is_file())
+    return next((run for run in found if len(run.history)), None)
 
 
 def under_way_dir(profile: Profile) -> Path:
@@ -247,7 +247,7 @@ def load_or_train(
 
     if missing():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
+        with FileLock(folder.with_name(f".{folder.name}.lock")):  # its file stays: removed, two could hold it
             if missing():
                 found = Run(folder) if folder.is_dir() else None
                 if found:
@@ -263,7 +263,6 @@ def load_or_train(
                         f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}."
                     )
                 finish(new.folder, folder)
-        Path(lock.lock_file).unlink(missing_ok=True)
     return Run(folder)
 
 
@@ -298,14 +297,24 @@ def finish(partial: Path, final: Path) -> Run:
 
 
 def _history(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype={name: str for name in ORIGIN_COLUMNS})
+    try:
+        history = pd.read_csv(path, dtype={name: str for name in ORIGIN_COLUMNS})
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if "loss" not in history and not {"iteration", "batch_loss", "val_accuracy"} <= set(history):
+        raise _unreadable(path, "columns are missing")
+    return history
+
+
+def _unreadable(path: Path, reason: object) -> ResultsError:
+    return ResultsError(
+        f"run {path.parent.name} cannot be read ({path.name}: {reason}): restore the file, or move the folder "
+        f"{path.parent} elsewhere and run again."
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ResultsError(
-            f"run {path.parent.name} cannot be read ({path.name}: {error}): restore the file, or move the folder "
-            f"{path.parent} elsewhere and run again."
-        ) from error
+        raise _unreadable(path, error) from error

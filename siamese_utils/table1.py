@@ -159,7 +159,11 @@ def _so_far_origin(run: Run) -> str:
 
 def trained_on(runs: Iterable[Run]) -> str:
     """What the runs were trained on, in words: "TensorFlow on a CPU"; nothing for no runs."""
-    words = (device_words(run.metrics.get("provenance", {})) for run in runs)
+    words = (
+        device_words(origin)
+        for run in runs
+        for origin in run.metrics.get("origins") or [run.metrics.get("provenance", {})]
+    )
     return " and ".join(dict.fromkeys(words))
 
 

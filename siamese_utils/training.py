@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from .backend import keras
 from .data import Dataset, Split
 from .datasets import load_dataset
 from .episodes import draw_episodes
+from .errors import ResultsError
 from .evaluation import answer, embed, one_shot_accuracy, score_of
 from .intervals import interval_of
 from .pairs import batch_of_step
@@ -134,11 +136,10 @@ def run_until(
     folder, key = run_folder(experiment, profile, seed)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not folder.is_dir():
                 dataset = dataset or load_dataset(profile)
                 _train_checks(folder, key, experiment, profile, seed, dataset, progress, until=until)
-        Path(lock.lock_file).unlink(missing_ok=True)
     return Run(folder) if folder.is_dir() else None
 
 
@@ -342,12 +343,23 @@ def _train_and_evaluate(
             "scores": scores,
             "seconds": round(float(history[-1]["seconds"]) + time.perf_counter() - begun, 1),
             "provenance": provenance(),
+            "origins": _origins(history),
         },
     )
     model.save(partial / WEIGHTS)  # with its optimizer: a longer run may go on from here
     for path in partial.glob("checkpoint*"):
         path.unlink()
     return partial
+
+
+def _origins(history: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Where the checks were made, each place once: a long run may change machines. Older checks do not say."""
+    found = [{name: str(row.get(name) or "") for name in ORIGIN_COLUMNS} for row in history]
+    return [
+        dict(place)
+        for place in dict.fromkeys(tuple(origin.items()) for origin in found)
+        if any(v for _, v in place)
+    ]
 
 
 def _save_checkpoint(partial: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:
@@ -371,7 +383,7 @@ def _write_history(partial: Path, history: list[dict[str, Any]]) -> None:
 
 def _resumable(partial: Path) -> list[dict[str, Any]]:
     """The lines of an interrupted run's history, if its checkpoint is there too; otherwise the run starts anew."""
-    rows = read_history(partial / "history.csv") if (partial / "history.csv").is_file() else []
+    rows = _lines(partial)
     if rows and _checkpoint_file(partial, rows).is_file():
         return rows
     shutil.rmtree(partial)
@@ -393,7 +405,7 @@ def _of_a_shorter_run(
             continue
         folder, _ = run_folder(shorter, profile, seed)
         for place in (folder, partial_folder(folder)):
-            history = read_history(place / "history.csv") if (place / "history.csv").is_file() else []
+            history = _lines(place)
             kept = place / WEIGHTS if place == folder else _checkpoint_file(place, history)
             if not history or int(history[-1]["iteration"]) not in check_iterations(experiment, profile):
                 continue
@@ -401,7 +413,11 @@ def _of_a_shorter_run(
                 shutil.copyfile(kept, _checkpoint_file(partial, history))
             except FileNotFoundError:  # weights that are not here, or a run at work has just renewed them
                 continue
-            if _updates_made(_checkpoint(partial, history)) == int(history[-1]["iteration"]) + 1:
+            try:
+                updates = _updates_made(_checkpoint(partial, history))
+            except ResultsError:  # damaged: this run is trained from its own beginning
+                updates = 0
+            if updates == int(history[-1]["iteration"]) + 1:
                 _write_history(partial, history)
                 return history
             _checkpoint_file(partial, history).unlink()
@@ -418,5 +434,19 @@ def _checkpoint_file(partial: Path, history: list[dict[str, Any]]) -> Path:
     return partial / f"checkpoint-{history[-1]['iteration'] if history else None}.keras"
 
 
+def _lines(place: Path) -> list[dict[str, Any]]:
+    """The whole lines of a folder's history; a line that was cut is left out, with all behind it."""
+    rows = read_history(place / "history.csv") if (place / "history.csv").is_file() else []
+    whole = [all(value is not None for value in row.values()) for row in rows]
+    return rows[: whole.index(False)] if False in whole else rows
+
+
 def _checkpoint(partial: Path, history: list[dict[str, Any]]) -> keras.Model:
-    return keras.saving.load_model(_checkpoint_file(partial, history), safe_mode=True)
+    """The model with its optimizer at the last check; ResultsError where the file is damaged."""
+    path = _checkpoint_file(partial, history)
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ResultsError(
+            f"{path.name} of run {partial.name} cannot be read: move the folder {partial} elsewhere and run again."
+        ) from error

@@ -12,7 +12,20 @@ from pathlib import Path
 import pytest
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+# a page from a file, and a browser that asks nobody for updates, accounts or experiments
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-quic",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--no-proxy-server",
+]
 FOLLOW_EVERY_LINK = """links => links.map(link => {
   link.click();
   const id = decodeURIComponent(link.hash.slice(1));

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from siamese_utils.author_log import author_log
+from siamese_utils.author_log import _author_logs, author_log
+from siamese_utils.errors import ParamsError
 from siamese_utils.evidence import PAPER_EPISODES
-from siamese_utils.params import load_matrix
+from siamese_utils.params import load_matrix, params_dir
 
 ROWS = [e for e in load_matrix().experiments if e.author]
 
@@ -36,3 +37,23 @@ def test_the_logs_are_checks_of_250_episodes_every_100_iterations():
         counts = log[["train_accuracy", "val_accuracy"]].to_numpy() * PAPER_EPISODES
         np.testing.assert_allclose(counts, counts.round(), atol=1e-6)
     assert author_log("no such run").empty
+
+
+@pytest.mark.parametrize(
+    "damage", ["gone", "a run left out", "a column renamed", "a word for a number", "empty"]
+)
+def test_a_damaged_table_is_a_clear_error_and_never_no_log(damage, tmp_path):
+    whole = (params_dir() / "author_logs.csv").read_text(encoding="utf-8")
+    path = tmp_path / "author_logs.csv"
+    text = {
+        "a run left out": "".join(
+            line for line in whole.splitlines(True) if not line.startswith("model_v9,")
+        ),
+        "a column renamed": whole.replace("batch_loss", "loss", 1),
+        "a word for a number": whole.replace("7.063945", "seven", 1),
+        "empty": "",
+    }
+    if damage != "gone":
+        path.write_text(text[damage], encoding="utf-8")
+    with pytest.raises(ParamsError, match="missing or damaged: restore it with `git checkout"):
+        _author_logs(path)

@@ -133,6 +133,26 @@ def test_a_short_curve_is_too_short_and_a_foreign_first_loss_differs_at_once():
     assert judged.why.startswith("first loss −3.40")
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf, 0.0])
+@pytest.mark.parametrize("name", ["baseline", "without-batch-norm"])
+def test_a_curve_that_stops_being_numbers_differs_and_says_where(name, broken):
+    experiment = load_experiment(name)
+    ours = author_log(experiment.author.run).fillna({"batch_loss": 1.0})
+    ours.loc[ours["iteration"] >= 1900, "batch_loss"] = broken
+    found = fidelity.judge(experiment, ours)
+    assert (found.verdict, found.why) == ("differs", "no loss or accuracy of ours at iteration 1,900")
+    ours = author_log(experiment.author.run).fillna({"batch_loss": 1.0})
+    ours.loc[3, "val_accuracy"] = np.nan
+    assert fidelity.judge(experiment, ours).verdict == "differs"
+
+
+def test_first_losses_are_compared_at_iteration_0_alone():
+    experiment = load_experiment("baseline")
+    log = author_log(experiment.author.run)
+    assert fidelity.judge(experiment, log.iloc[1:]).first is None
+    assert fidelity.judge(experiment, log.iloc[1:]).verdict == "agrees"
+
+
 def test_a_jumping_loss_is_given_its_own_scatter():
     """Four checks a factor of two up and down say little; the baselines' spread alone would say much."""
     log = log_of("mlp").head(5)

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from conftest import ROOT, TINY
 
-from siamese_utils import intervals, models, training
+from siamese_utils import intervals, models, table1, training
 from siamese_utils.datasets import load_dataset
-from siamese_utils.errors import ParamsError
+from siamese_utils.errors import ParamsError, ResultsError
 from siamese_utils.pairs import take
 from siamese_utils.params import key_hash, load_experiment, load_profile, run_key
 from siamese_utils.provenance import ORIGIN_COLUMNS
@@ -178,6 +178,37 @@ def test_a_longer_run_goes_on_from_a_shorter_one(shorter_until, tmp_path, monkey
         assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_shorter_runs_damaged_weights_are_not_gone_on_from(finished, reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, None if finished else 2)
+    (weights,) = reports.glob("tiny/results/*/*.keras")
+    weights.write_bytes(weights.read_bytes()[:2000])
+    seen = []
+    training.run_until("baseline-10k", tiny, 0, 2, progress=lambda p: seen.append(p.iteration))
+    assert seen == [0, 2]
+
+
+def test_a_damaged_checkpoint_is_a_clear_error_and_nothing_is_lost(reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, 2)
+    (checkpoint,) = reports.glob("tiny/results/*.partial/*.keras")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
+    with pytest.raises(ResultsError, match=r"checkpoint-2.keras of run .* cannot be read: move the folder"):
+        training.run(baseline, tiny)
+    assert len(find_so_far(baseline, tiny, 0).history) == 2
+
+
+def test_a_run_that_changed_machines_names_them_all(reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, 2)
+    (path,) = reports.glob("tiny/results/*.partial/history.csv")
+    path.write_text(path.read_text().replace("tensorflow", "jax").replace(",CPU,", ",NVIDIA H100,"))
+    found = training.run(baseline, tiny)
+    assert [(o["backend"], o["device"]) for o in found.metrics["origins"]] == [
+        ("jax", "NVIDIA H100"),
+        ("tensorflow", "CPU"),
+    ]
+    assert table1.trained_on([found]) == "JAX on NVIDIA H100 and TensorFlow on CPU"
+
+
 def test_a_shorter_run_without_its_optimizer_is_not_gone_on_from(reports, tiny, fresh_keras):
     short = training.run(baseline, tiny)
     model = short.model()
@@ -204,7 +235,10 @@ def test_a_run_under_way_brought_from_elsewhere_is_seen_as_far_as_it_came(report
     elsewhere = reports / "tiny" / "under_way" / partial.name.removesuffix(".partial")
     shutil.copytree(partial, elsewhere, ignore=shutil.ignore_patterns("*.keras"))
     training.run_until(baseline, tiny, 0, 2)
-    assert find_so_far(baseline, tiny, 0).folder in (partial, elsewhere)
+    more = pd.read_csv(elsewhere / "history.csv")
+    pd.concat([more, more.tail(1).assign(iteration=4)]).to_csv(elsewhere / "history.csv", index=False)
+    assert find_so_far(baseline, tiny, 0).folder == partial, "what was trained here goes first"
+    shutil.copyfile(partial / "history.csv", elsewhere / "history.csv")
     shutil.rmtree(partial)
     found = find_so_far(baseline, tiny, 0)
     assert (found.run_id, found.finished) == (elsewhere.name, False)

@@ -80,7 +80,8 @@ def test_weights_that_are_wanted_are_trained_anew_and_the_results_stay(kind):
     why, how = told
     assert re.search(rf"not its weights: they are trained anew, which took {run.seconds:.0f} s", why)
     assert re.search(r"trained in \d+ s: their scores are those on record\.$", how)
-    assert [path.name for path in run.folder.parent.iterdir()] == [run.run_id], "nothing is left over"
+    left = {path.name for path in run.folder.parent.iterdir()}
+    assert left == {run.run_id, f".{run.run_id}.lock"}, "nothing is left over; a lock is never removed"
 
 
 def test_weights_that_score_otherwise_than_the_record_are_said_to(kind):
