@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from . import commands
 from .errors import SiameseError
@@ -224,8 +224,8 @@ def status(profile: ProfileOption = "demo") -> None:
     from .words import duration, number
 
     chosen = load_profile(profile)
-    columns = ("experiment", "seed", "state", "iteration", "val, last check", "s an iteration", "time left")
-    table = Table(*columns)
+    whole = [Column(words, no_wrap=True) for words in ("experiment", "seed", "state")]
+    table = Table(*whole, "iteration", "last val", "s/iteration", "time left")
     for row in load_matrix().experiments:
         for seed in chosen.seeds:
             found = find_so_far(row, chosen, seed)
