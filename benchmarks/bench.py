@@ -113,9 +113,7 @@ def measure(arguments: argparse.Namespace, profile: Profile, scratch: Path) -> b
 
 
 @contextmanager
-def workers(
-    ways: dict[str, str], options: dict[str, Any], found: bench_table.Found
-) -> Iterator[dict[str, Ask]]:
+def workers(ways: dict[str, str], options: dict[str, Any], found: bench_table.Found) -> Iterator[dict[str, Ask]]:
     """Start the workers, note what they tell of themselves; how to ask each of those that are ready."""
     with ExitStack() as stack:
         asks = {}

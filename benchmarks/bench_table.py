@@ -56,9 +56,7 @@ COMPARISONS = (
     Comparison("a step: float32 / bfloat16", ("step", "bfloat16"), ("step", "float32"), least=1.45),
     Comparison("a step with bfloat16 convolutions, s", ("step", "bfloat16"), most=1.2),
     Comparison("an interval with bfloat16 convolutions, s", ("interval", "bfloat16"), most=135),
-    Comparison(
-        "an interval: author’s loop / bfloat16", ("interval", "bfloat16"), ("interval", "author"), least=2.5
-    ),
+    Comparison("an interval: author’s loop / bfloat16", ("interval", "bfloat16"), ("interval", "author"), least=2.5),
     Comparison("a step: PyTorch / bfloat16", ("step", "bfloat16"), ("step", "torch"), least=1),
     Comparison("a step: author’s loop / float32", ("step", "float32"), ("step", "author")),
     Comparison("an interval: author’s loop / float32", ("interval", "float32"), ("interval", "author")),

@@ -34,9 +34,7 @@ def build(experiment: Experiment, profile: Profile) -> tuple[nn.Sequential, nn.L
 
 def stepper(experiment: Experiment, profile: Profile, split: Split) -> Callable[[int], float]:
     """What makes the training step of a number, from this package's batches, and answers its loss."""
-    torch.set_num_threads(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    )
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     recipe, (backbone, head) = experiment.recipe, build(experiment, profile)
     weights = [*backbone.parameters(), *head.parameters()]
     kernels = [weight for weight in weights if weight.ndim > 1]

@@ -72,9 +72,7 @@ def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str,
             begun = now()
 
         checks = [done, done + times]
-        training.train(
-            model, dataset.train, experiment, profile, 0, checks, after_check=after_check, first_update=done
-        )
+        training.train(model, dataset.train, experiment, profile, 0, checks, after_check=after_check, first_update=done)
         done += times + 1
         return taken[-1]
 
@@ -174,9 +172,7 @@ def first_step(options: dict[str, Any]) -> None:
     experiment, profile, dataset = _given(options)
     training.prepare_backend(0, profile.convolutions)
     model = models.build_model(experiment, profile)
-    training.train(
-        model, dataset.train, experiment, profile, 0, [0], after_check=lambda *_: None, first_update=0
-    )
+    training.train(model, dataset.train, experiment, profile, 0, [0], after_check=lambda *_: None, first_update=0)
 
 
 def flop_of_step(model, pairs: int) -> int:

@@ -51,9 +51,7 @@ def load(name: str, size: int, source: Path | None = None) -> Dataset:
     path = folder if folder.is_file() else folder / archive.file
     if not path.is_file():
         if source:
-            raise DataError(
-                f"there is no {archive.file} in {source}: give the archive, or a folder that holds it."
-            )
+            raise DataError(f"there is no {archive.file} in {source}: give the archive, or a folder that holds it.")
         path = fetch(
             archive.url,
             paths.data_dir(),

@@ -20,9 +20,7 @@ from .words import number, signed
 if TYPE_CHECKING:
     import keras
 
-ARITHMETIC = (
-    "Arithmetic on Table 1, the author's logged first losses and last checks, and his settings; no run."
-)
+ARITHMETIC = "Arithmetic on Table 1, the author's logged first losses and last checks, and his settings; no run."
 START = float(np.log(2))  # cross-entropy of a network that answers ½ to every pair
 KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
 CONVS = {
@@ -195,16 +193,11 @@ def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
             "row": found["row"],
             "val": found["val"].map(number),
             "of 250": found["correct"].map(lambda x: number(x, 0)),
-            "95 % interval": [
-                f"{a:.1f} to {b:.1f}" for a, b in zip(found["low"], found["high"], strict=True)
-            ],
+            "95 % interval": [f"{a:.1f} to {b:.1f}" for a, b in zip(found["low"], found["high"], strict=True)],
             "to the baseline": [
-                f"{signed(d)} ± {h:.1f}" if d else ""
-                for d, h in zip(found["difference"], found["half"], strict=True)
+                f"{signed(d)} ± {h:.1f}" if d else "" for d, h in zip(found["difference"], found["half"], strict=True)
             ],
-            "can be told from it": np.where(
-                found["difference"] == 0, "", np.where(found["clear"], "yes", "no")
-            ),
+            "can be told from it": np.where(found["difference"] == 0, "", np.where(found["clear"], "yes", "no")),
         }
     )
 

@@ -77,9 +77,7 @@ def both_ways(found: pd.DataFrame) -> Figure:
                 ax.plot(np.mean(line["val"]), place, marker, color=colour, markersize=7)
         ax.plot([], [], marker, color=colour, markersize=7, label=variant)
     places = [rows.index(row) for row in found["row"][1:]]
-    ax.plot(
-        found["paper"][1:], places, "o", color=INK, fillstyle="none", markersize=8, label="the paper's figure"
-    )
+    ax.plot(found["paper"][1:], places, "o", color=INK, fillstyle="none", markersize=8, label="the paper's figure")
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5), ylabel="row of Table 1")
     ax.set_xlabel("val accuracy in %, 1-shot 20-way")
@@ -178,9 +176,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
         stops = sorted({int(history["iteration"].max()) for history in ours})
         end = max([5000, *stops, *log["iteration"]])
         pair[0].set_title(f"{label}: to iteration {', '.join(f'{stop:,}' for stop in stops)}", fontsize=8)
-        lacks = (
-            "no log of this network" if log.empty else "" if log["batch_loss"].any() else "no loss was logged"
-        )
+        lacks = "no log of this network" if log.empty else "" if log["batch_loss"].any() else "no loss was logged"
         pair[0].text(0.5, 0.1, lacks, fontsize=7, ha="center", transform=pair[0].transAxes)
         for ax, column, scale in zip(pair, ("batch_loss", "val_accuracy"), (1, 100), strict=True):
             ax.plot(log["iteration"], scale * log[column], color=GREY, linewidth=1.1)

@@ -79,9 +79,7 @@ def parameters_of(path: Path) -> dict[str, Any]:
     return {}
 
 
-def execute_notebook(
-    path: Path, output: Path, parameters: dict[str, Any], *, timeout: int | None = None
-) -> Outcome:
+def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, timeout: int | None = None) -> Outcome:
     """Execute one notebook with papermill and keep it under `output`, whole or with its error.
 
     parameters  must all be declared by the notebook, or ParamsError

@@ -225,6 +225,4 @@ def _as_run_counterparts() -> dict[str, str]:
     """The name of each network that was run otherwise than described → the name of the one that was run."""
     rows = [e for e in load_matrix().experiments if e.paper]
     run = {(e.group, e.row): e.name for e in rows if e.variant == "as run"}
-    return {
-        e.name: run[e.group, e.row] for e in rows if e.variant == "as described" and (e.group, e.row) in run
-    }
+    return {e.name: run[e.group, e.row] for e in rows if e.variant == "as described" and (e.group, e.row) in run}

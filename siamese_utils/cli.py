@@ -49,9 +49,7 @@ ExperimentsOption = Annotated[
 TrainingOption = Annotated[
     bool, typer.Option("--training/--no-training", help="Whether what is missing is trained, or left out.")
 ]
-TimeoutOption = Annotated[
-    int | None, typer.Option(help="Seconds that a cell may take; default: no limit.", min=1)
-]
+TimeoutOption = Annotated[int | None, typer.Option(help="Seconds that a cell may take; default: no limit.", min=1)]
 
 
 @app.command(epilog="Example: `siamese data --source ~/Downloads/omniglot`")
@@ -94,9 +92,7 @@ def run(
 
     chosen = load_profile(profile)
     if convolutions:
-        chosen = checked(
-            Profile, {**chosen.model_dump(), "convolutions": convolutions}, Path("--convolutions")
-        )
+        chosen = checked(Profile, {**chosen.model_dump(), "convolutions": convolutions}, Path("--convolutions"))
     matrix = load_matrix().experiments
     rows = list(matrix) if experiments == ["all"] else [load_experiment(name) for name in experiments]
     todo = [(row, number) for row in rows for number in (seed or chosen.seeds)]
@@ -131,13 +127,8 @@ def run(
             under_way = f"under way, iteration {last['iteration']:,}"
             table.add_row(row.name, str(number), so_far, "–", under_way)
             continue
-        scores = {
-            s["protocol"]: s for s in found.metrics["scores"] if s["split"] == "val" and s["ways"] == 20
-        }
-        cells = [
-            f"{s['accuracy']:.1%} [{s['low']:.1%}, {s['high']:.1%}]"
-            for s in (scores["author"], scores["strict"])
-        ]
+        scores = {s["protocol"]: s for s in found.metrics["scores"] if s["split"] == "val" and s["ways"] == 20}
+        cells = [f"{s['accuracy']:.1%} [{s['low']:.1%}, {s['high']:.1%}]" for s in (scores["author"], scores["strict"])]
         table.add_row(row.name, str(number), *cells, found.run_id)
     out.print(table)
     if chosen.dataset == "synthetic":
@@ -189,9 +180,7 @@ def scoreboard(
     profile: Annotated[
         str, typer.Option("--profile", "-p", help="The scaled-down profile beside the full protocol.")
     ] = "laptop",
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 if it is not current.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if it is not current.")] = False,
 ) -> None:
     """Renew the README's scoreboard from the runs on disk: Table 1, the claims with their verdicts, what we learned."""
     from .params import load_profile

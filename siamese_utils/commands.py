@@ -30,9 +30,7 @@ def learn(
     seed: Annotated[int, typer.Option("--seed", "-s")] = 0,
     evaluation: Annotated[
         bool,
-        typer.Option(
-            "--evaluation", help="Train on all background alphabets, and look at the evaluation set."
-        ),
+        typer.Option("--evaluation", help="Train on all background alphabets, and look at the evaluation set."),
     ] = False,
     data: Annotated[
         str | None,
@@ -77,13 +75,9 @@ def learn(
     if found["dataset"]["synthetic"]:
         where += "; drawn by a program, not Omniglot"
     groups = len(found["scored_on"])
-    out.print(
-        f"on {groups} group{'s' * (groups > 1)} of {where}; {found['images_seen']:,} images seen in training"
-    )
+    out.print(f"on {groups} group{'s' * (groups > 1)} of {where}; {found['images_seen']:,} images seen in training")
     if run.weights is None:
-        where = (
-            f"not kept with these results; -o FILE trains it anew, which took {run.seconds:.0f} s for them"
-        )
+        where = f"not kept with these results; -o FILE trains it anew, which took {run.seconds:.0f} s for them"
     else:
         where = str(shutil.copyfile(run.weights, output) if output else run.weights)
     out.print(f"model: {escape(where)}", soft_wrap=True)

@@ -110,9 +110,7 @@ def _ordered(check: Ordered, evidence: Evidence) -> Test | str | None:
         return f"the profile does not evaluate {', '.join(map(str, lacking))} ways"
     by_ways = [Term(1, check.of[0], f"val@{k}") for k in check.ways]
     steps = by_ways or [Term(1, name) for name in check.of]
-    tests = [
-        _beyond(evidence, (one, replace(other, weight=-1)), 0, above=True) for one, other in pairwise(steps)
-    ]
+    tests = [_beyond(evidence, (one, replace(other, weight=-1)), 0, above=True) for one, other in pairwise(steps)]
     return _all_of(tests)
 
 
@@ -226,9 +224,7 @@ def _dataset(check: Counts, evidence: Evidence) -> Fact | str:
     }
     holds = counts == {"train": check.train, "val": check.val}
     holds = holds and {facts.fingerprint for facts in runs} == {FINGERPRINT}
-    words = "; ".join(
-        f"{split} {a} alphabets, {c:,} characters, {i:,} images" for split, (a, c, i) in counts.items()
-    )
+    words = "; ".join(f"{split} {a} alphabets, {c:,} characters, {i:,} images" for split, (a, c, i) in counts.items())
     return Fact(holds, f"Counted: {words}; all runs used exactly these pixels.", (runs[0].run_id,))
 
 

@@ -38,9 +38,7 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
     try:
         try:
             pooch.retrieve(url, known, name, folder, downloader=resume)
-        except (
-            ValueError
-        ):  # a wrong MD5; the bytes from an earlier call may be to blame, so once more from zero
+        except ValueError:  # a wrong MD5; the bytes from an earlier call may be to blame, so once more from zero
             if not resumed:
                 raise
             pooch.retrieve(url, known, name, folder, downloader=resume)

@@ -81,9 +81,7 @@ def _stray(ink: np.ndarray) -> np.ndarray:
     from_border[0] = False
     inside = ink & ~from_border[parts]
     framed = (
-        (border > 0).mean() > FRAME_PART
-        and inside.any()
-        and max(inside[_box(inside)].shape) > FRAMED * max(ink.shape)
+        (border > 0).mean() > FRAME_PART and inside.any() and max(inside[_box(inside)].shape) > FRAMED * max(ink.shape)
     )
     if not framed and areas[from_border].sum() > BORDER_PART * areas[1:].sum():
         from_border[:] = False

@@ -105,15 +105,11 @@ def _uneven(
         )
     target = rng.integers(0, ways, episodes)
     classes = len(counts)
-    support_class = (
-        _distinct(rng, classes, ways, episodes) if strict else rng.integers(0, classes, (episodes, ways))
-    )
+    support_class = _distinct(rng, classes, ways, episodes) if strict else rng.integers(0, classes, (episodes, ways))
     row = np.arange(episodes)
     query_class = support_class[row, target]
     query = rng.integers(0, counts[query_class])
-    order = rng.random((episodes, ways, counts.max())) + (
-        np.arange(counts.max()) >= counts[support_class][..., None]
-    )
+    order = rng.random((episodes, ways, counts.max())) + (np.arange(counts.max()) >= counts[support_class][..., None])
     if strict:
         order[row, target, query] = np.inf
         images = np.argsort(order, axis=-1)[..., :shots]

@@ -62,11 +62,7 @@ def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.nd
     """
     from keras import layers, ops
 
-    behind = [
-        layer
-        for layer in model.layers
-        if layer.name != "backbone" and not isinstance(layer, layers.InputLayer)
-    ]
+    behind = [layer for layer in model.layers if layer.name != "backbone" and not isinstance(layer, layers.InputLayer)]
     blocks = []
     for start in range(0, len(left), PAIRS_AT_ONCE):
         values = [left[start : start + PAIRS_AT_ONCE], right[start : start + PAIRS_AT_ONCE]]
@@ -76,9 +72,7 @@ def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.nd
     return np.concatenate(blocks).astype(np.float32)
 
 
-def similarity_of_rows(
-    model: keras.Model, embeddings: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> np.ndarray:
+def similarity_of_rows(model: keras.Model, embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """`similarity` of pairs of rows of embeddings (n, embedding): first[i] and second[i] → (pairs,) float32.
 
     first, second  (pairs,) int. The rows are taken a block of pairs at a time: those of all at once would be large.

@@ -152,9 +152,7 @@ class Evidence:
         seeds = self.seeds_of(names)
         if not seeds:
             return None
-        by_seed = np.array(
-            [sum(t.weight * self._percent(t.experiment, s, t.measure) for t in terms) for s in seeds]
-        )
+        by_seed = np.array([sum(t.weight * self._percent(t.experiment, s, t.measure) for t in terms) for s in seeds])
         by_episodes, episodes = self._episode_error(terms, seeds)
         by_seeds, freedom = self._seed_error(terms, seeds, by_seed)
         value, error = float(by_seed.mean()), float(np.hypot(by_episodes, by_seeds))
@@ -227,9 +225,7 @@ class Evidence:
             counts.append(episodes)
         return 100 * variance**0.5, min(counts)
 
-    def _seed_error(
-        self, terms: Sequence[Term], seeds: Sequence[int], by_seed: np.ndarray
-    ) -> tuple[float, int]:
+    def _seed_error(self, terms: Sequence[Term], seeds: Sequence[int], by_seed: np.ndarray) -> tuple[float, int]:
         """The standard error from the choice of seeds, in points: pooled, or the contrast's own where larger."""
         pooled, freedom = 0.0, 1
         for term in terms:

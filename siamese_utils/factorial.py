@@ -44,9 +44,7 @@ class Factor(Strict):
 class Factorial(Strict):
     """The whole of params/factorial.yaml."""
 
-    seeds: tuple[int, ...] = Field(
-        min_length=2
-    )  # the spread between seeds is what effects are weighed against
+    seeds: tuple[int, ...] = Field(min_length=2)  # the spread between seeds is what effects are weighed against
     factors: tuple[Factor, ...] = Field(min_length=2)
 
 
@@ -134,9 +132,7 @@ def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
     groups = frame.groupby(names)["accuracy"]
     sizes = groups.size()
     if len(sizes) != 2 ** len(names) or len(set(sizes)) != 1 or sizes.iloc[0] < 2:
-        raise ValueError(
-            f"{len(sizes)} of {2 ** len(names)} combinations, with {sorted(set(sizes))} runs each"
-        )
+        raise ValueError(f"{len(sizes)} of {2 ** len(names)} combinations, with {sorted(set(sizes))} runs each")
     freedom = len(frame) - len(sizes)
     by_seed = float(groups.var(ddof=1).mean()) / len(frame)
     by_episode = float((groups.mean() * (100 - groups.mean())).mean()) / episodes / len(sizes)
@@ -147,8 +143,6 @@ def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
         sign = np.prod([frame[name] for name in factors], axis=0)
         value = float((sign * frame["accuracy"]).sum() / (len(frame) / 2))
         p = float(2 * stats.t.sf(abs(value) / error, freedom))
-        lines.append(
-            {"factors": factors, "effect": value, "low": value - reach, "high": value + reach, "p": p}
-        )
+        lines.append({"factors": factors, "effect": value, "low": value - reach, "high": value + reach, "p": p})
     found = pd.DataFrame(lines)
     return found.assign(p=multipletests(found["p"], method="holm")[1])

@@ -182,9 +182,7 @@ def judge(
 def _broken_at(ours: pd.DataFrame) -> str:
     """Where our own curve stops being numbers, in words; "" where it never does."""
     figures = ours[["batch_loss", "train_accuracy", "val_accuracy"]].to_numpy(float)
-    if np.isnan(
-        figures[:, 0]
-    ).all():  # a curve without losses, as some of the author's are; ours always begin with one
+    if np.isnan(figures[:, 0]).all():  # a curve without losses, as some of the author's are; ours always begin with one
         figures[:, 0] = 1.0
     broken = ~np.isfinite(figures).all(axis=1) | (figures[:, 0] <= 0)
     if not broken.any():
@@ -337,9 +335,7 @@ def under_way(experiment: str | Experiment, seed: int = 0) -> UnderWay | None:
     return stand(experiment, found[0][2], seed, known_replicates(experiment))
 
 
-def stand(
-    experiment: Experiment, ours: pd.DataFrame, seed: int, replicates: Sequence[Replicates]
-) -> UnderWay:
+def stand(experiment: Experiment, ours: pd.DataFrame, seed: int, replicates: Sequence[Replicates]) -> UnderWay:
     """`under_way` of a history: the last five checks after iteration 0, and the same ones of the author's."""
     log = comparable_log(experiment)
     last = ours[ours["iteration"] > 0].tail(LATEST)
@@ -384,9 +380,7 @@ def origin_of(history: pd.DataFrame) -> Origin:
         + (f" ({line['processor']})" if line["device"] == "CPU" and line["processor"] else "")
         for line in lines
     ]
-    convolutions, commits = (
-        [line[name] or "unknown" for line in lines] for name in ("convolutions", "commit")
-    )
+    convolutions, commits = ([line[name] or "unknown" for line in lines] for name in ("convolutions", "commit"))
     return Origin(*(listed(dict.fromkeys(words)) for words in (devices, convolutions, commits)))
 
 

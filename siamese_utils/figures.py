@@ -44,9 +44,7 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
     for ax, (name, group) in zip(panels, by_name.items(), strict=True):
         if baseline and name != "baseline":
             reference = _curves(baseline)
-            ax.plot(
-                reference.index, 100 * reference["val_accuracy"], color=GREY, linewidth=1.2, linestyle=":"
-            )
+            ax.plot(reference.index, 100 * reference["val_accuracy"], color=GREY, linewidth=1.2, linestyle=":")
         curve = _curves(group)
         ax.fill_between(
             curve.index, 100 * curve["val_low"], 100 * curve["val_high"], color=BLUE, alpha=0.2, linewidth=0
@@ -78,11 +76,7 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
                 "lowest to highest seed" if several else "95 % interval (Wilson)",
             ),
             ({"color": ORANGE, "linestyle": "--"}, "train"),
-            *(
-                [({"color": GREY, "linestyle": ":"}, "baseline, val")]
-                if baseline and len(by_name) > 1
-                else []
-            ),
+            *([({"color": GREY, "linestyle": ":"}, "baseline, val")] if baseline and len(by_name) > 1 else []),
             ({"color": INK, "linestyle": (0, (1, 2)), "linewidth": 0.8}, "chance, 5 %"),
             ({"color": INK, "marker": "<", "linestyle": ""}, "Table 1, val"),
         ],
@@ -110,9 +104,7 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
         words = f"first loss {first:.3f}"
         at_paper_size = group[0].config["profile"]["image_size"] == 105  # the penalty depends on the size
         if at_paper_size and experiment.author and experiment.author.first_loss:
-            ax.plot(
-                [0], [experiment.author.first_loss], color=INK, marker="D", markersize=6, fillstyle="none"
-            )
+            ax.plot([0], [experiment.author.first_loss], color=INK, marker="D", markersize=6, fillstyle="none")
             authors += 1
             words += f", author's {experiment.author.first_loss:.3f}"
         ax.text(0.97, 0.95, words, transform=ax.transAxes, ha="right", va="top", fontsize=8)
@@ -184,9 +176,7 @@ def k_way(scores: pd.DataFrame, paper: dict[int, float] | None = None) -> Figure
     for protocol, (colour, line, marker, shift) in styles.items():
         part = shown[shown["protocol"] == protocol].sort_values("ways")
         accuracy = 100 * part["accuracy"].to_numpy()
-        whiskers = np.maximum(
-            0, [accuracy - 100 * part["low"].to_numpy(), 100 * part["high"].to_numpy() - accuracy]
-        )
+        whiskers = np.maximum(0, [accuracy - 100 * part["low"].to_numpy(), 100 * part["high"].to_numpy() - accuracy])
         ax.errorbar(
             part["ways"] + shift,
             accuracy,
@@ -303,9 +293,7 @@ def _margin_mark(ax: Axes, value: float, words: str) -> None:
 def _plain_log_ticks(ax: Axes) -> None:
     """1, 2, 5, 10 … instead of powers of ten where an axis spans less than two decades."""
     low, high = ax.get_ylim()
-    subs = (
-        (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 6 else (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
-    )
+    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 6 else (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
     ax.yaxis.set_major_locator(LogLocator(subs=subs))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())

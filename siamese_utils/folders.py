@@ -116,9 +116,7 @@ def _parts(found: Found) -> tuple[list[str], list[str]]:
     groups = [name.partition("/")[0] for name in found.files]
     if len(set(groups)) < 2:
         kind = "group of classes" if found.grouped else "class"
-        raise DataError(
-            f"{found.root} holds one {kind} only: there must be some to train on and others to ask about."
-        )
+        raise DataError(f"{found.root} holds one {kind} only: there must be some to train on and others to ask about.")
     held = hold_out(groups, EVALUATION_PART, SPLIT_SEED)
     val = [name for name, group in zip(found.files, groups, strict=True) if group in held]
     return [name for name in found.files if name not in set(val)], val
@@ -192,9 +190,7 @@ def _refuse_twins(root: Path, files: dict[str, list[Path]]) -> None:
     for name in [*files, *dict.fromkeys(name.partition("/")[0] for name in files if "/" in name)]:
         if (twin := seen.setdefault(_spelled(name), name)) != name:
             kind = "classes" if name in files else "groups"
-            raise DataError(
-                f"{root} holds two {kind} of the same name, {twin!r} and {name!r}: rename or join them."
-            )
+            raise DataError(f"{root} holds two {kind} of the same name, {twin!r} and {name!r}: rename or join them.")
 
 
 def _spelled(name: str) -> str:

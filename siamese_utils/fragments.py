@@ -77,9 +77,7 @@ def convert(path: Path) -> Section:
             picture["alt"] = f"A figure of the section “{title}”, without a description"
     let_tables_scroll(soup)
     problem = _first_error(notebook)
-    return Section(
-        path.stem, title, soup, tuple(headings), tuple(fragments), problem is not None, error=problem or ""
-    )
+    return Section(path.stem, title, soup, tuple(headings), tuple(fragments), problem is not None, error=problem or "")
 
 
 def markdown_to_html(source: str, attachments: dict[str, Any]) -> str:
@@ -190,9 +188,7 @@ def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, 
         used.add(new)
         return new
 
-    styled = " ".join(
-        style.get_text() for style in soup.find_all("style")
-    )  # a pandas Styler's ids are random
+    styled = " ".join(style.get_text() for style in soup.find_all("style"))  # a pandas Styler's ids are random
     for tag in soup.find_all(id=True):
         if (old := str(tag["id"])) and f"#{old}" not in styled:
             tag["id"] = own(old)
@@ -212,9 +208,7 @@ def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, 
         fragments += [(text.replace(" ", "-"), str(tag["id"])), (_slug(text), str(tag["id"]))]
         if level == 2:
             headings.append((str(tag["id"]), text))
-        link = soup.new_tag(
-            "a", attrs={"class": "anchor", "href": f"#{tag['id']}", "aria-label": f"Link to “{text}”"}
-        )
+        link = soup.new_tag("a", attrs={"class": "anchor", "href": f"#{tag['id']}", "aria-label": f"Link to “{text}”"})
         link.string = "#"
         tag.append(link)
     return title or name, headings, fragments

@@ -42,9 +42,7 @@ def _tensorflow_interval(model: keras.Model, images: np.ndarray) -> TrainInterva
     kept = tf.constant(images)
     rows, same = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None, 1), tf.float32)
 
-    @tf.function(
-        jit_compile=model.jit_compile, input_signature=(rows, rows, same)
-    )  # traced once for any length
+    @tf.function(jit_compile=model.jit_compile, input_signature=(rows, rows, same))  # traced once for any length
     def interval(left, right, labels):
         losses = tf.TensorArray(tf.float32, tf.shape(left)[0])
         for step in tf.range(tf.shape(left)[0]):

@@ -45,9 +45,7 @@ def _counts(board: Scoreboard) -> str:
 
 def _what_was_trained(board: Scoreboard) -> str:
     """The author's first losses do not depend on any run of ours."""
-    asked = [
-        j for j in board.judgements if isinstance(j.claim.check, FirstLoss) and not j.claim.check.starts_at
-    ]
+    asked = [j for j in board.judgements if isinstance(j.claim.check, FirstLoss) and not j.claim.check.starts_at]
     others = [j for j in asked if j.verdict == "not reproduced"]
     names = [load_experiment(name).row for j in others for name in j.claim.check.of]
     if not names:
@@ -61,9 +59,7 @@ def _what_was_trained(board: Scoreboard) -> str:
 def _resolution(board: Scoreboard) -> str:
     """How many rows the paper's episodes can tell from the baseline, and how many are left where seeds differ too."""
     rows = table1(load_profile("paper"))
-    rows = rows[
-        (rows["group"] != NOT_IN_TABLE) & (rows["experiment"] != "baseline") & (rows["variant"] != "as run")
-    ]
+    rows = rows[(rows["group"] != NOT_IN_TABLE) & (rows["experiment"] != "baseline") & (rows["variant"] != "as run")]
     baseline = load_experiment("baseline").paper
     assert baseline
     gaps = [(v, abs(v - baseline.val)) for v in rows["paper_val"]]
@@ -77,8 +73,7 @@ def _resolution(board: Scoreboard) -> str:
         return words
     spread = board.evidence.spread_at
     left = sum(
-        gap > np.hypot(resolution(v, baseline.val), Z * np.hypot(spread(v), spread(baseline.val)))
-        for v, gap in gaps
+        gap > np.hypot(resolution(v, baseline.val), Z * np.hypot(spread(v), spread(baseline.val))) for v, gap in gaps
     )
     return f"{words} With the spread between seeds that the runs here show, its one seed leaves {left}."
 
@@ -98,9 +93,7 @@ def _holding(board: Scoreboard) -> str:
     """The rows that the paper can tell from the baseline, and that stand on the same side of it here."""
     rows = board.rows[board.rows["verdict"].isin(("reproduced", "direction only"))]
     rows = rows[rows["paper_difference"].notna() & (rows["difference"] < 0) & ~rows["silent"].astype(bool)]
-    rows = rows[
-        [d < -resolution(v, v - d) for v, d in zip(rows["paper_val"], rows["paper_difference"], strict=True)]
-    ]
+    rows = rows[[d < -resolution(v, v - d) for v, d in zip(rows["paper_val"], rows["paper_difference"], strict=True)]]
     named = [f"{line['label']} ({signed(line['difference'])})" for _, line in rows.iterrows()]
     return f"Clearly below the baseline here as in the paper, in points: {listed(named)}." if named else ""
 

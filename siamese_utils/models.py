@@ -44,9 +44,7 @@ def build_model(experiment: Experiment, profile: Profile, seed: int = 0) -> kera
     backbone = build_backbone(recipe, profile, seeds)
     left = keras.Input(backbone.input_shape[1:], dtype="uint8", name="left")
     right = keras.Input(backbone.input_shape[1:], dtype="uint8", name="right")
-    distance = AbsoluteDifference(name="l1_distance", dtype=profile.precision)(
-        [backbone(left), backbone(right)]
-    )
+    distance = AbsoluteDifference(name="l1_distance", dtype=profile.precision)([backbone(left), backbone(right)])
     similarity = layers.Dense(
         1,
         activation="sigmoid",
@@ -95,9 +93,7 @@ def compile_model(model: keras.Model, recipe: Recipe, profile: Profile) -> None:
         loss=keras.losses.BinaryCrossentropy(),
         jit_compile=jit_compile(),
     )
-    model.optimizer.build(
-        model.trainable_variables
-    )  # so that a model saved before its first step loads again
+    model.optimizer.build(model.trainable_variables)  # so that a model saved before its first step loads again
 
 
 def learning_rate_schedule(rate: LearningRate, profile: Profile):
@@ -171,9 +167,7 @@ def _kernel(recipe: Recipe, seeds) -> dict:
 def _norm(number, recipe: Recipe, profile: Profile) -> list[layers.Layer]:
     if not recipe.batch_norm:
         return []
-    return [
-        layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"norm_{number}", dtype=profile.precision)
-    ]
+    return [layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"norm_{number}", dtype=profile.precision)]
 
 
 def _relu(number, recipe: Recipe, profile: Profile) -> list[layers.Layer]:
@@ -184,9 +178,7 @@ def _relu(number, recipe: Recipe, profile: Profile) -> list[layers.Layer]:
 def _dropout(number, recipe: Recipe, profile: Profile, seeds) -> list[layers.Layer]:
     if not recipe.dropout:
         return []
-    return [
-        layers.Dropout(recipe.dropout, seed=next(seeds), name=f"dropout_{number}", dtype=profile.precision)
-    ]
+    return [layers.Dropout(recipe.dropout, seed=next(seeds), name=f"dropout_{number}", dtype=profile.precision)]
 
 
 def _size_after_block(size: int, recipe: Recipe, profile: Profile, number: int) -> int:

@@ -73,9 +73,7 @@ def open_section(
     """
     chosen = with_seeds(profile, seeds)
     if isinstance(experiments, str):
-        raise ParamsError(
-            f"experiments must be a list of names, not {experiments!r}: write [{experiments!r}]."
-        )
+        raise ParamsError(f"experiments must be a list of names, not {experiments!r}: write [{experiments!r}].")
     own = load_matrix().experiments if name == "all" else section_experiments(name)
     section = Section(chosen, tuple(load_experiment(e) for e in experiments) or tuple(own))
     show_html(_about(chosen))
@@ -115,9 +113,7 @@ def trained_model(section: Section, name: str = "baseline") -> tuple[keras.Model
         if not (run and run.weights):
             from .models import build_model
 
-            words = (
-                f"{experiment.label}, untrained: no weights are here, and nothing is trained for this page"
-            )
+            words = f"{experiment.label}, untrained: no weights are here, and nothing is trained for this page"
             return build_model(experiment, section.profile, section.seed), words
     if not (run and run.weights):
         (run,) = _train(section, [(experiment, section.seed)], weights=True)
@@ -150,9 +146,7 @@ def show_figure(
         metadata={"image/png": {"alt": alt, "width": SHOWN_WIDTH}},
     )
     words = f"{escape(caption)} <br>" if caption else ""
-    show_html(
-        f'<p class="caption figure-origin">{words}<small>{escape(source or origin(section, runs))}</small></p>'
-    )
+    show_html(f'<p class="caption figure-origin">{words}<small>{escape(source or origin(section, runs))}</small></p>')
 
 
 def show_table(
@@ -162,9 +156,7 @@ def show_table(
     # the report's style sheet reads these
     classes = ["plain", *(f"text-{number}" for number in _columns_of_text(frame))]
     table = frame.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left")
-    head = (
-        f"<caption>{escape(caption)} <br><small>{escape(source or origin(section, runs))}</small></caption>"
-    )
+    head = f"<caption>{escape(caption)} <br><small>{escape(source or origin(section, runs))}</small></caption>"
     table = table.replace("<th>", '<th scope="col">').replace("<thead>", f"{head}<thead>", 1)
     show_html(table)
 

@@ -86,9 +86,7 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> data.Data
             dataset = read_folder(source or find_source() or fetch_both(folder))
         except DataError as error:
             if source is None and cache.exists():
-                raise DataError(
-                    f"the cache {cache} is damaged and was not rebuilt, because {error}"
-                ) from error
+                raise DataError(f"the cache {cache} is damaged and was not rebuilt, because {error}") from error
             raise
         _write_cache(cache, dataset)
     return dataset
@@ -186,9 +184,7 @@ def _zip_files(path: Path) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 if info.file_size > LARGEST_FILE:
-                    raise DataError(
-                        f"{path} holds {info.filename!r}, too large for a drawing: get it from {URL}."
-                    )
+                    raise DataError(f"{path} holds {info.filename!r}, too large for a drawing: get it from {URL}.")
                 if not info.is_dir() and not _is_litter(info.filename):
                     yield info.filename, archive.read(info)
     except UNREADABLE as error:
@@ -203,9 +199,7 @@ def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
             if path.is_dir() or _is_litter(name):
                 continue
             if path.stat().st_size > LARGEST_FILE:
-                raise DataError(
-                    f"{path} is too large for a drawing: remove it, or unpack {folder.name}.zip again."
-                )
+                raise DataError(f"{path} is too large for a drawing: remove it, or unpack {folder.name}.zip again.")
             yield name, path.read_bytes()
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error}): check its permissions and its disk.") from error
@@ -244,9 +238,7 @@ def _decode(content: bytes, where: str) -> np.ndarray:
     except UNREADABLE as error:
         raise DataError(f"{where} is not a readable PNG ({error}): get the archive from {URL}.") from error
     if pixels is None:
-        raise DataError(
-            f"{where} is {size[0]}×{size[1]} pixels, not {SIZE}×{SIZE}: get the archive from {URL}."
-        )
+        raise DataError(f"{where} is {size[0]}×{size[1]} pixels, not {SIZE}×{SIZE}: get the archive from {URL}.")
     ink, paper = np.count_nonzero(pixels == 0), np.count_nonzero(pixels == 255)
     if not ink or not paper or ink + paper != SIZE * SIZE:
         raise DataError(f"{where} is not a drawing in black on white only: get the archive from {URL}.")

@@ -70,9 +70,7 @@ class OneShot:
             model.get_layer("backbone")
         except NO_MODEL as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise DataError(
-                f"{path} is not a siamese model ({reason}): train one with `siamese learn`."
-            ) from error
+            raise DataError(f"{path} is not a siamese model ({reason}): train one with `siamese learn`.") from error
         return cls(model)
 
     @property
@@ -152,9 +150,7 @@ class OneShot:
         if isinstance(support, str | Path):
             return {name: list(paths) for name, paths in find_images(Path(support), fewest=1).files.items()}
         one = (str, Path, Image.Image, np.ndarray)
-        classes = {
-            name: [images] if isinstance(images, one) else list(images) for name, images in support.items()
-        }
+        classes = {name: [images] if isinstance(images, one) else list(images) for name, images in support.items()}
         if not classes or not all(classes.values()):
             raise DataError("the support is empty: give at least one class with at least one image.")
         return classes

@@ -154,8 +154,7 @@ class Profile(Strict):
             "drawn characters instead of Omniglot": self.dataset != "omniglot",
             f"{self.image_size}×{self.image_size} pixels instead of 105×105": self.image_size != 105,
             "padded convolutions instead of unpadded ones": self.padding != "valid",
-            f"{self.iterations:,} iterations instead of {PAPER_ITERATIONS:,}": self.iterations
-            != PAPER_ITERATIONS,
+            f"{self.iterations:,} iterations instead of {PAPER_ITERATIONS:,}": self.iterations != PAPER_ITERATIONS,
             f"{self.batch_size} pairs a batch instead of 128": self.batch_size is not None,
         }
         return [words for words, differs in departs.items() if differs]
@@ -180,9 +179,7 @@ def load_profile(profile: str | Path | Profile) -> Profile:
         return profile
     path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else params_dir() / f"{profile}.yaml"
     if not path.is_file() or path.stem in NOT_PROFILES:
-        raise ParamsError(
-            f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path."
-        )
+        raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path.")
     return checked(Profile, {"name": path.stem, **read_yaml(path)}, path)
 
 

@@ -51,9 +51,7 @@ def writable(path: Path, ending: str = "") -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"cannot make the folder of {path} ({error.strerror}): choose another place."
-        ) from error
+        raise OutputError(f"cannot make the folder of {path} ({error.strerror}): choose another place.") from error
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise OutputError(f"cannot write {path}: choose another place, or change its rights.")
     return path

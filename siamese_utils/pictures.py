@@ -51,9 +51,7 @@ def block_diagram(experiment: Experiment, profile: Profile, left: np.ndarray, ri
                 _arrow(ax, (x + step - 1.9, middle), (x + step - 0.2, middle))
         end = 11.5 + len(blocks) * step - 1.9
         _arrow(ax, (end, middle), (79.5, 22.7 + np.sign(middle - 22.5) * 3.4))
-    ax.annotate(
-        "", (42, 18.2), (42, 25.2), arrowprops={"arrowstyle": "<->", "color": INK, "linestyle": (0, (3, 2))}
-    )
+    ax.annotate("", (42, 18.2), (42, 25.2), arrowprops={"arrowstyle": "<->", "color": INK, "linestyle": (0, (3, 2))})
     ax.text(43, 21.7, "the same weights: one backbone, used twice", va="center", fontsize=8, style="italic")
     _box(ax, 75.5, 19.5, 10, 6.5, "l1 distance\n|f(X1) − f(X2)|", size=7)
     ax.text(82, 18.8, f"{experiment.recipe.embedding}", va="top", fontsize=7.5)

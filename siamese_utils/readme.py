@@ -129,9 +129,7 @@ def with_scoreboard(readme: str, block: str) -> str:
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ResultsError(
-            f"README.md has no {BEGIN} … {END}: put the two lines where the scoreboard belongs."
-        )
+        raise ResultsError(f"README.md has no {BEGIN} … {END}: put the two lines where the scoreboard belongs.")
     return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
 
 

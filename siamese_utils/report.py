@@ -126,8 +126,7 @@ def _sections(folder: Path, profile: Profile) -> list[Section]:
     paths = {path.stem: path for path in (folder / "notebooks").glob("*.ipynb")}
     if not paths:
         raise ResultsError(
-            f"no executed notebooks in {folder / 'notebooks'}: "
-            f"run `siamese batch --profile {profile.name}` first."
+            f"no executed notebooks in {folder / 'notebooks'}: run `siamese batch --profile {profile.name}` first."
         )
     outcomes = {entry["notebook"]: entry for entry in _read_batch(folder / "batch.json")}
     sections = []
@@ -238,11 +237,7 @@ def _commit(origin: dict[str, Any]) -> str | None:
 
 def _processor(origin: dict[str, Any]) -> str | None:
     cores = origin.get("cores")
-    return (
-        f"{origin['processor']}, {cores} cores"
-        if origin.get("processor") and cores
-        else origin.get("processor")
-    )
+    return f"{origin['processor']}, {cores} cores" if origin.get("processor") and cores else origin.get("processor")
 
 
 def _versions(origins: list[dict[str, Any]]) -> str:
@@ -252,9 +247,7 @@ def _versions(origins: list[dict[str, Any]]) -> str:
         for package, version in {"python": origin.get("python"), **origin.get("packages", {})}.items():
             if version and version not in versions.setdefault(package, []):
                 versions[package].append(version)
-    return ", ".join(
-        f"{package} {' and '.join(sorted(found))}" for package, found in versions.items() if found
-    )
+    return ", ".join(f"{package} {' and '.join(sorted(found))}" for package, found in versions.items() if found)
 
 
 def _distinct(values: Any) -> list[str]:

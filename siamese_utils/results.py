@@ -99,17 +99,12 @@ class Run:
     @property
     def image_size(self) -> int:
         """Pixels a side, of what it was trained on; a learner may have its own."""
-        return (
-            self.config["image_size"] if "image_size" in self.config else self.config["profile"]["image_size"]
-        )
+        return self.config["image_size"] if "image_size" in self.config else self.config["profile"]["image_size"]
 
     def answers(self) -> dict[str, np.ndarray]:
         """ "<protocol>/<split>", or a learner's "<protocol>" → (episodes,) bool: which final episodes were answered."""
         with np.load(self.folder / "answers.npz") as packed:
-            return {
-                name: np.unpackbits(packed[name])[: self.metrics["episodes"]].astype(bool)
-                for name in packed.files
-            }
+            return {name: np.unpackbits(packed[name])[: self.metrics["episodes"]].astype(bool) for name in packed.files}
 
     @property
     def weights(self) -> Path | None:
@@ -259,9 +254,7 @@ def load_or_train(
                 new = Run(train())
                 if found:
                     words = _compared(found.metrics["scores"], new.metrics["scores"])
-                    tell(
-                        f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}."
-                    )
+                    tell(f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}.")
                 finish(new.folder, folder)
     return Run(folder)
 

@@ -77,9 +77,7 @@ def claims_html(profile: Profile, notebook: str = "") -> str:
     claims = {j.claim.id: j.claim for j in chosen}
     body = "".join(
         f'<li id="claim-{name}"><q>{escape(claims[name].quote)}</q> '
-        f'<span class="difference">(Section {escape(claims[name].section)})</span> '.replace(
-            "(Section Table", "(Table"
-        )
+        f'<span class="difference">(Section {escape(claims[name].section)})</span> '.replace("(Section Table", "(Table")
         + f"{escape(claims[name].says)}<br>{'<br>'.join(lines)}</li>"
         for name, lines in items.items()
     )

@@ -297,9 +297,7 @@ def _draw_split(numbers: range, drawers: int, seed: int, size: int) -> Split:
     return Split(np.stack(images), tuple(names))
 
 
-def draw_dataset(
-    size: int = 105, alphabets: tuple[int, int] = (10, 6), drawers: int = 20, seed: int = 1
-) -> Dataset:
+def draw_dataset(size: int = 105, alphabets: tuple[int, int] = (10, 6), drawers: int = 20, seed: int = 1) -> Dataset:
     """Draw the built-in dataset; the same arguments give the same pixels.
 
     size       side of the images in pixels; everything scales with it, the characters stay the same

@@ -62,9 +62,7 @@ def rows(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
     """
     evidence = Evidence.on_disk(profile)
     judged = judge_rows(evidence)
-    return pd.DataFrame(
-        [_line(evidence, experiment, judged.get(experiment.name)) for experiment in experiments]
-    )
+    return pd.DataFrame([_line(evidence, experiment, judged.get(experiment.name)) for experiment in experiments])
 
 
 def judge_rows(evidence: Evidence) -> dict[str, Judgement]:
@@ -213,9 +211,7 @@ def table1_html(profile: str | Path | Profile, seeds: Sequence[int] | None = Non
     body = []
     for group, lines in frame.groupby("group", sort=False):
         heading = f'<tr class="group"><th scope="rowgroup" colspan="10" {LEFT}>{escape(str(group))}</th></tr>'
-        body.append(
-            f"<tbody>{heading}{''.join(_html_line(profile, line) for _, line in lines.iterrows())}</tbody>"
-        )
+        body.append(f"<tbody>{heading}{''.join(_html_line(profile, line) for _, line in lines.iterrows())}</tbody>")
     machines = " and ".join(dict.fromkeys(words for words in frame["trained_on"] if words))
     return (
         '<table class="table1"><caption>Table 1, paper and reproduction: accuracy in %, 1-shot 20-way. '
@@ -263,9 +259,7 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
         )
     if line["silent"]:
         words += ' <span class="difference">did not train: all similarities tie</span>'
-    seeds = (
-        f"{line['seeds']} of {len(profile.seeds)}" if line["seeds"] < len(profile.seeds) else line["seeds"]
-    )
+    seeds = f"{line['seeds']} of {len(profile.seeds)}" if line["seeds"] < len(profile.seeds) else line["seeds"]
     val = ours_words(line).replace(", ", "<br>").replace("–", f"{JOIN}–{JOIN}")
     cells += [
         f'<td class="ours" data-label="here, train">{number(line["ours_train"])}</td>',
@@ -287,9 +281,7 @@ def notes(profile: Profile) -> str:
     """The verdicts' rule, and how far the profile is from the paper's protocol, as HTML."""
     said = [VERDICT_RULE]
     if profile.dataset == "synthetic":
-        said.append(
-            "Made from built-in drawn characters, which say nothing about the paper: no verdict is given."
-        )
+        said.append("Made from built-in drawn characters, which say nothing about the paper: no verdict is given.")
     elif not profile.is_paper_protocol:
         said.append(
             f"Not the paper’s protocol ({', '.join(profile.departures)}): the verdicts say what holds at this "

@@ -91,9 +91,7 @@ def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """
     means = scores.groupby(by, sort=False)[["correct", "episodes"]].mean().reset_index()
     found = [wilson(round(c), round(n)) for c, n in zip(means["correct"], means["episodes"], strict=True)]
-    return means.assign(
-        accuracy=[s.accuracy for s in found], low=[s.low for s in found], high=[s.high for s in found]
-    )
+    return means.assign(accuracy=[s.accuracy for s in found], low=[s.low for s in found], high=[s.high for s in found])
 
 
 def k_way_table(scores: pd.DataFrame) -> pd.DataFrame:

@@ -54,9 +54,7 @@ HISTORY_COLUMNS = (
     "batch_loss",  # loss of that update's batch alone, penalties included, before the update
     "mean_loss",  # mean over the updates since the last check
     "learning_rate",
-    *(
-        f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")
-    ),  # author's protocol, 20-way
+    *(f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")),  # author's protocol, 20-way
     "seconds",  # since the run began, pauses between a kill and its resumption left out
     *ORIGIN_COLUMNS,  # where the updates since the last check were made: a long run may change machines
 )
@@ -108,9 +106,7 @@ def run(
     folder, key = run_folder(experiment, profile, seed)
 
     def train_it() -> Path:
-        return _train_and_evaluate(
-            folder, key, experiment, profile, seed, dataset or load_dataset(profile), progress
-        )
+        return _train_and_evaluate(folder, key, experiment, profile, seed, dataset or load_dataset(profile), progress)
 
     return load_or_train(folder, train_it, weights=weights, tell=tell)
 
@@ -209,9 +205,7 @@ def prepare_backend(seed: int, convolutions: Convolutions = "float32") -> None:
     choose_convolutions(convolutions)
 
 
-def check_accuracy(
-    model: keras.Model, dataset: Dataset, profile: Profile, iteration: int
-) -> dict[str, float]:
+def check_accuracy(model: keras.Model, dataset: Dataset, profile: Profile, iteration: int) -> dict[str, float]:
     """The author's check: 250 1-shot 20-way episodes on each split; the same episodes for every model."""
     row: dict[str, float] = {}
     for number, name in enumerate(SPLITS):
@@ -250,9 +244,7 @@ def final_scores(
                     seed=final_seed(name, ways),
                 )
                 correct = answer(model, embeddings, drawn)
-                scores.append(
-                    {"protocol": protocol, "split": name, "ways": ways, **score_of(correct).as_dict()}
-                )
+                scores.append({"protocol": protocol, "split": name, "ways": ways, **score_of(correct).as_dict()})
                 if ways == 20:
                     answers[f"{protocol}/{name}"] = np.packbits(correct)
     return scores, answers
@@ -356,9 +348,7 @@ def _origins(history: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Where the checks were made, each place once: a long run may change machines. Older checks do not say."""
     found = [{name: str(row.get(name) or "") for name in ORIGIN_COLUMNS} for row in history]
     return [
-        dict(place)
-        for place in dict.fromkeys(tuple(origin.items()) for origin in found)
-        if any(v for _, v in place)
+        dict(place) for place in dict.fromkeys(tuple(origin.items()) for origin in found) if any(v for _, v in place)
     ]
 
 
@@ -391,9 +381,7 @@ def _resumable(partial: Path) -> list[dict[str, Any]]:
     return []
 
 
-def _of_a_shorter_run(
-    experiment: Experiment, profile: Profile, seed: int, partial: Path
-) -> list[dict[str, Any]]:
+def _of_a_shorter_run(experiment: Experiment, profile: Profile, seed: int, partial: Path) -> list[dict[str, Any]]:
     """The history of a shorter run of the same recipe, its checkpoint copied: the first updates are the same ones.
 
     Empty where there is none, or none that kept its optimizer.

@@ -29,9 +29,7 @@ from .params import load_experiment
 from .power import LEVEL, needs
 from .words import listed, number, signed
 
-Verdict: TypeAlias = Literal[
-    "reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"
-]
+Verdict: TypeAlias = Literal["reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"]
 VERDICTS: tuple[Verdict, ...] = (
     "reproduced",
     "direction only",
@@ -145,15 +143,11 @@ def _judgement(
     made = partial(Judgement, claim, variant, paper=paper_bears_out(claim))
     if found is None:
         missing = evidence.missing(claim.check.experiments)
-        return made(
-            "not run", f"No run of {', '.join(missing)}." if missing else "No seed that all have run under."
-        )
+        return made("not run", f"No run of {', '.join(missing)}." if missing else "No seed that all have run under.")
     if isinstance(found, str):
         return made("not testable", f"{found[0].upper()}{found[1:]}.")
     if isinstance(found, Fact):
-        verdict: Verdict = (
-            "undecided" if found.holds is None else "reproduced" if found.holds else "not reproduced"
-        )
+        verdict: Verdict = "undecided" if found.holds is None else "reproduced" if found.holds else "not reproduced"
         return made(verdict, found.words, run_ids=found.run_ids)
     estimate = found.estimates[0] if found.estimates else None
     run_ids = tuple(dict.fromkeys(i for e in found.estimates for i in e.run_ids))
@@ -176,11 +170,7 @@ def _judgement(
         return made("reproduced", words)
     if isinstance(level, Test) and p_level < LEVEL and level.p_confirm < level.p_refute:
         return made("reproduced", f"{words} {_level_words(claim, level)}")
-    why = (
-        _level_words(claim, level)
-        if isinstance(level, Test)
-        else f"The figure of {claim.level:g} % is {level}."
-    )
+    why = _level_words(claim, level) if isinstance(level, Test) else f"The figure of {claim.level:g} % is {level}."
     return made("direction only", f"{words} {why}")
 
 
@@ -201,9 +191,7 @@ def silent_words(names: Sequence[str]) -> str:
     labels = listed([load_experiment(name).label for name in names])
     labels = labels[0].upper() + labels[1:]
     verb, them = ("does", "it gives") if len(names) == 1 else ("do", "they give")
-    return (
-        f"{labels} {verb} not train here at all: {them} any two images the same similarity, under every seed."
-    )
+    return f"{labels} {verb} not train here at all: {them} any two images the same similarity, under every seed."
 
 
 def contrast_words(terms: Sequence[Term]) -> str:
@@ -212,9 +200,7 @@ def contrast_words(terms: Sequence[Term]) -> str:
     if measure.startswith("val@"):
         return " minus ".join(f"{term.measure[4:]} ways" for term in terms)
     names = " minus ".join(load_experiment(term.experiment).label for term in terms)
-    before = {"val": "", "train": "train accuracy, ", "gap": "train over val, ", "early": "first half, "}[
-        measure
-    ]
+    before = {"val": "", "train": "train accuracy, ", "gap": "train over val, ", "early": "first half, "}[measure]
     words = before + names
     return words[0].upper() + words[1:]
 

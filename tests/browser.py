@@ -67,15 +67,11 @@ def opened(context, path: Path) -> Iterator:
     """The report's page; on leaving, fails for errors in it and for requests beyond the file itself."""
     url, troubles = Path(path).resolve().as_uri(), []
     page = context.new_page()
-    page.on(
-        "console", lambda m: troubles.append(f"console: {m.text}") if m.type in ("error", "warning") else None
-    )
+    page.on("console", lambda m: troubles.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
     page.on(
         "request",
-        lambda r: (
-            None if r.url.split("#")[0] == url or r.url.startswith("data:") else troubles.append(r.url[:200])
-        ),
+        lambda r: None if r.url.split("#")[0] == url or r.url.startswith("data:") else troubles.append(r.url[:200]),
     )
     page.goto(url)
     page.wait_for_load_state("networkidle")
@@ -118,9 +114,7 @@ def check_content(page, banner: bool | None) -> None:
         assert page.locator(".banner").count() > 0 if banner else page.locator(".banner").count() == 0
     for shown in page.locator(".banner").all():
         assert shown.is_visible()
-    broken = page.evaluate(
-        "[...document.images].filter(i => !i.complete || !i.naturalWidth || !i.alt).map(i => i.alt)"
-    )
+    broken = page.evaluate("[...document.images].filter(i => !i.complete || !i.naturalWidth || !i.alt).map(i => i.alt)")
     assert not broken, f"figures that do not load or have no alt text: {broken}"
 
 

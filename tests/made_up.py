@@ -40,11 +40,7 @@ def right(percent, seed, episodes=EPISODES):
 def history(val, *, speed=1.0, scatter=0.0, dip=0.0, checks=50, seed=0):
     """The checks of a training that comes to `val` %: speed of its early rise, scatter of its second half, a dip."""
     iteration = np.arange(0, 100 * checks + 1, 100)
-    level = (
-        0.05
-        + (val / 100 - 0.05) * (1 - np.exp(-speed * iteration / iteration[-1] * 8))
-        + 1e-5 * iteration / 100
-    )
+    level = 0.05 + (val / 100 - 0.05) * (1 - np.exp(-speed * iteration / iteration[-1] * 8)) + 1e-5 * iteration / 100
     late = iteration > iteration[-1] / 2
     level = level + scatter / 100 * np.random.default_rng(seed).normal(size=len(level)) * late
     level[len(level) // 4] -= dip / 100
@@ -76,9 +72,7 @@ def evidence(world=None, *, profile="paper", seeds=SEEDS, special=None, leave_ou
     """Evidence of made-up runs: `world` over that of the paper, `special`: experiment → how its runs differ."""
     profile = load_profile(profile).model_copy(update={"seeds": tuple(seeds), "episodes": episodes})
     runs = {
-        name: {
-            seed: facts(name, seed, val, episodes=episodes, **(special or {}).get(name, {})) for seed in seeds
-        }
+        name: {seed: facts(name, seed, val, episodes=episodes, **(special or {}).get(name, {})) for seed in seeds}
         for name, val in (paper_world() | (world or {})).items()
         if name not in leave_out
     }

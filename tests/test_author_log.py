@@ -39,16 +39,12 @@ def test_the_logs_are_checks_of_250_episodes_every_100_iterations():
     assert author_log("no such run").empty
 
 
-@pytest.mark.parametrize(
-    "damage", ["gone", "a run left out", "a column renamed", "a word for a number", "empty"]
-)
+@pytest.mark.parametrize("damage", ["gone", "a run left out", "a column renamed", "a word for a number", "empty"])
 def test_a_damaged_table_is_a_clear_error_and_never_no_log(damage, tmp_path):
     whole = (params_dir() / "author_logs.csv").read_text(encoding="utf-8")
     path = tmp_path / "author_logs.csv"
     text = {
-        "a run left out": "".join(
-            line for line in whole.splitlines(True) if not line.startswith("model_v9,")
-        ),
+        "a run left out": "".join(line for line in whole.splitlines(True) if not line.startswith("model_v9,")),
         "a column renamed": whole.replace("batch_loss", "loss", 1),
         "a word for a number": whole.replace("7.063945", "seven", 1),
         "empty": "",

@@ -190,9 +190,7 @@ def test_look_alikes_are_the_nearest_of_other_characters(comparison, drawn, fres
         embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     distances = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
     distances[character[:, None] == character] = np.inf
-    np.testing.assert_allclose(
-        np.sort(np.take_along_axis(distances, alike, 1)), np.sort(distances)[:, :3], rtol=1e-3
-    )
+    np.testing.assert_allclose(np.sort(np.take_along_axis(distances, alike, 1)), np.sort(distances)[:, :3], rtol=1e-3)
     alone = Split(split.images[:1], split.characters[:1])
     assert look_alikes(learner, backbone, alone, seed=0, step=5) is None
     assert [step for step in range(20) if due(chosen, step, 20)] == [10, 14, 18]
@@ -315,9 +313,7 @@ def test_an_embedding_of_several_views_is_their_mean(comparison, drawn, tmp_path
     means = []
     for image in images:
         each = ops.convert_to_numpy(plain.get_layer("backbone")(moved(image, maps)[..., None]))
-        means.append(
-            (each / np.linalg.norm(each, axis=1, keepdims=True) if comparison == "cosine" else each).mean(0)
-        )
+        means.append((each / np.linalg.norm(each, axis=1, keepdims=True) if comparison == "cosine" else each).mean(0))
     np.testing.assert_allclose(embed(model, images), means, rtol=1e-3, atol=1e-5)
     assert np.abs(maps[1:, [2, 5]]).max() > 0.1
 
@@ -414,9 +410,7 @@ def test_every_loss_learns_to_tell_new_characters_apart(learner, drawn, reports,
     assert run.metrics["images_seen"] == learner.images_seen(load_profile("demo"))
 
 
-def test_a_run_is_loaded_not_trained_again_and_repeats_to_the_byte(
-    drawn, reports, fresh_keras, monkeypatch, tmp_path
-):
+def test_a_run_is_loaded_not_trained_again_and_repeats_to_the_byte(drawn, reports, fresh_keras, monkeypatch, tmp_path):
     learner = small("loss-triplet", steps_on_synthetic=4)
     first = learn(learner, TINY)
     made = (first.folder / "metrics.json").stat().st_mtime_ns

@@ -113,8 +113,6 @@ def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, re
 
 
 def test_the_command_is_installed():
-    done = subprocess.run(
-        [sys.executable, "-m", "siamese_utils.cli", "--help"], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "siamese_utils.cli", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert all(command in done.stdout for command in COMMANDS)

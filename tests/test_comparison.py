@@ -22,9 +22,7 @@ def world(levels, seeds=3, episodes=4000):
     """Runs whose answers are right with the given probabilities, one figure a learner."""
     rng = np.random.default_rng(3)
     facts = {
-        name: {
-            s: Facts(f"{name}-{s}", {"val": rng.random(episodes) < p + 0.01 * (s - 1)}) for s in range(seeds)
-        }
+        name: {s: Facts(f"{name}-{s}", {"val": rng.random(episodes) < p + 0.01 * (s - 1)}) for s in range(seeds)}
         for name, p in levels.items()
     }
     return Evidence(load_profile("laptop"), facts)
@@ -52,9 +50,7 @@ def test_a_better_loss_is_told_from_the_reference_and_an_equal_one_is_not():
 def test_holm_counts_every_comparison():
     both = compared({NAMES[0]: 0.5, NAMES[1]: 0.53, NAMES[2]: 0.56}).set_index("name")["p"]
     for name in NAMES[1:]:
-        alone = comparison.compare([load_learner(n) for n in (NAMES[0], name)], NAMES[0], WORLD).set_index(
-            "name"
-        )["p"]
+        alone = comparison.compare([load_learner(n) for n in (NAMES[0], name)], NAMES[0], WORLD).set_index("name")["p"]
         assert both[name] == pytest.approx(alone[name] * (2 if both[name] == both.min() else 1))
 
 
@@ -212,12 +208,7 @@ def test_figures_draw_what_they_are_given():
     for ax in drawn["cells"].axes:
         values = np.concatenate([line.get_ydata() for line in ax.lines])
         assert ax.get_ylim()[0] <= values.min() <= values.max() < ax.get_ylim()[1]
-    assert (
-        drawn["cells"]
-        .axes[0]
-        .get_title(loc="left")
-        .startswith("Batch normalization: without; Dropout and L2: ")
-    )
+    assert drawn["cells"].axes[0].get_title(loc="left").startswith("Batch normalization: without; Dropout and L2: ")
     labels = [label.get_text() for label in drawn["losses"].axes[0].get_yticklabels()]
     assert labels == frame["title"].tolist()
     assert len(drawn["map"].axes[0].artists) == 25

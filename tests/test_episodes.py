@@ -11,9 +11,7 @@ from siamese_utils.errors import ParamsError
 shape = {"classes": 30, "drawers": 6}
 
 
-@given(
-    ways=st.integers(1, 30), shots=st.integers(1, 5), episodes=st.integers(1, 40), seed=st.integers(0, 2**32)
-)
+@given(ways=st.integers(1, 30), shots=st.integers(1, 5), episodes=st.integers(1, 40), seed=st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
 def test_strict_episodes_never_repeat_a_class_nor_meet_the_querys_drawer(ways, shots, episodes, seed):
     drawn = draw_episodes("strict", **shape, ways=ways, shots=shots, episodes=episodes, seed=seed)

@@ -40,9 +40,7 @@ def test_perfect_embeddings_are_always_right(model):
     """Every class in a place of its own."""
     corners = np.repeat(np.random.default_rng(1).random((25, 1, 256)), 4, axis=1)
     assert accuracy(model, corners, "strict") == 1.0
-    doubled = (
-        1 - (24 / 25) ** 19
-    )  # the author's support holds the true class again, and the first of a tie wins
+    doubled = 1 - (24 / 25) ** 19  # the author's support holds the true class again, and the first of a tie wins
     assert 1 - doubled < accuracy(model, corners, "author") < 1.0
 
 

@@ -45,9 +45,7 @@ def test_the_first_losses_on_omniglot_tell_the_experiments_apart(runs):
 def test_table_1_ranks_learning_networks_above_the_broken_ones(runs, protocol):
     table = tidy(runs.values())
     val = table[(table["protocol"] == protocol) & (table["split"] == "val") & (table["ways"] == 20)]
-    val = val.groupby("experiment")[["accuracy", "low", "high"]].agg(
-        {"accuracy": "mean", "low": "min", "high": "max"}
-    )
+    val = val.groupby("experiment")[["accuracy", "low", "high"]].agg({"accuracy": "mean", "low": "min", "high": "max"})
     for good in ("baseline", "dense-512"):
         for poor in ("without-l2", "zero-initialization"):
             assert val.loc[good, "low"] > val.loc[poor, "high"], (good, poor)
@@ -94,3 +92,10 @@ def test_the_readmes_scoreboard_is_current(runs):
     assert with_scoreboard(readme, block) == readme, "run `make scoreboard`"
     for run in runs.values():
         assert f"reports/laptop/results/{run.run_id}/metrics.json" in block
+
+
+def test_the_committed_claims_are_what_the_runs_say():
+    """The verdict on every claim, its figures and its runs, made anew from the committed runs."""
+    from siamese_utils.scoreboard import Scoreboard, claims_csv
+
+    assert claims_csv(Scoreboard(laptop)) == (ROOT / "reports/laptop/claims.csv").read_text(encoding="utf-8")

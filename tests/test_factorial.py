@@ -26,11 +26,7 @@ def made_up(value, seeds=2, noise=0.0):
 
 def test_every_combination_is_an_experiment_of_its_own():
     found = cells()
-    assert (
-        len({e.name for e in found.values()})
-        == len({e.recipe.model_dump_json() for e in found.values()})
-        == 16
-    )
+    assert len({e.name for e in found.values()}) == len({e.recipe.model_dump_json() for e in found.values()}) == 16
     first, last = found[(False,) * 4].recipe, found[(True,) * 4].recipe
     assert (first.batch_norm, first.dropout, first.l2, first.embedding) == (False, 0, 0, 128)
     assert first.learning_rate == load_experiment("lr-0.001").recipe.learning_rate
@@ -68,9 +64,7 @@ def test_episodes_widen_an_interval_that_seeds_leave_narrow():
     frame = made_up(lambda a, b, c: 40 + 5 * a, noise=1e-6)
     row = effects(frame, episodes=2500).iloc[0]
     spread = (0.5 * 45 * 55 + 0.5 * 35 * 65) / 2500  # of one combination's accuracy, squared, in points
-    by_hand = (
-        stats.t.ppf(0.975, 8) * 2 * (spread / 8) ** 0.5
-    )  # 16 runs of 8 combinations leave 8 degrees of freedom
+    by_hand = stats.t.ppf(0.975, 8) * 2 * (spread / 8) ** 0.5  # 16 runs of 8 combinations leave 8 degrees of freedom
     assert row["high"] - row["effect"] == pytest.approx(by_hand, rel=1e-4)
 
 
@@ -87,7 +81,5 @@ def test_a_cell_runs_as_an_experiment(reports, fresh_keras, tiny):
     first = cells()[(False, True, False, True)]
     made = run(first, profile, seed=0)
     frame = accuracies(profile)
-    assert frame[["batch_norm", "regularization", "learning_rate", "embedding"]].to_numpy().tolist() == [
-        [-1, 1, -1, 1]
-    ]
+    assert frame[["batch_norm", "regularization", "learning_rate", "embedding"]].to_numpy().tolist() == [[-1, 1, -1, 1]]
     assert [found.run_id for found in find_cells(profile)] == [made.run_id]

@@ -214,8 +214,7 @@ def test_a_run_tells_where_its_checks_were_made(reports):
     history = history.assign(**machine, commit=["aaa", "aaa", "bbb", "bbb", "bbb", "aaa"])
     history.loc[5, ["backend", "device", "convolutions"]] = ["jax", "NVIDIA H100", "GPU default"]
     folder = (
-        under_way_dir(load_profile("paper"))
-        / run_folder(load_experiment("baseline"), load_profile("paper"), 0)[0].name
+        under_way_dir(load_profile("paper")) / run_folder(load_experiment("baseline"), load_profile("paper"), 0)[0].name
     )
     folder.mkdir(parents=True)
     history.to_csv(folder / "history.csv", index=False)
@@ -243,9 +242,7 @@ def test_the_table_and_the_summary_say_what_was_judged():
     assert table["loss, ours : author’s"][0].startswith(f"{ratio:.2f} (")
     assert table["loss, ours : author’s"][1] == "1.00", "no interval where the scatter is unknown"
     words = fidelity.summary(judged)
-    assert (
-        "1 in agreement (Baseline), 0 different, 1 too short to say, 1 without a log of this network" in words
-    )
+    assert "1 in agreement (Baseline), 0 different, 1 too short to say, 1 without a log of this network" in words
     assert "2, lie 0.07 from the logged ones at most" in words
     assert fidelity.summary([]) == fidelity.source_words([]) == fidelity.NOTHING
 

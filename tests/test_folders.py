@@ -190,9 +190,7 @@ def test_too_little_is_named(tmp_path):
 @pytest.mark.parametrize("protocol", ["strict", "author"])
 def test_episodes_draw_only_images_that_are_there(protocol):
     counts = np.array([2, 5, 3, 9])
-    drawn = draw_episodes(
-        protocol, classes=4, drawers=9, counts=counts, ways=3, shots=1, episodes=4000, seed=0
-    )
+    drawn = draw_episodes(protocol, classes=4, drawers=9, counts=counts, ways=3, shots=1, episodes=4000, seed=0)
     row = np.arange(len(drawn))
     assert (drawn.query[:, 1] < counts[drawn.query[:, 0]]).all()
     assert (drawn.support[..., 1] < counts[drawn.support[..., 0]]).all()

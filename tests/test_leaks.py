@@ -14,9 +14,7 @@ CLASSES, DRAWERS, WAYS = 12, 5, 8  # few, so that both leaks are frequent
 def similarities(seed=0, ties=False):
     """Every image's similarity to every image, (images, classes, drawers): a class is near itself, and noise."""
     rng = np.random.default_rng(seed)
-    points = np.repeat(rng.normal(size=(CLASSES, 3)), DRAWERS, axis=0) + 0.8 * rng.normal(
-        size=(CLASSES * DRAWERS, 3)
-    )
+    points = np.repeat(rng.normal(size=(CLASSES, 3)), DRAWERS, axis=0) + 0.8 * rng.normal(size=(CLASSES * DRAWERS, 3))
     found = -np.linalg.norm(points[:, None] - points[None], axis=-1)
     return (np.round(found * 2) if ties else found).reshape(-1, CLASSES, DRAWERS)
 
@@ -41,9 +39,7 @@ def test_the_closed_form_lies_in_the_interval_of_drawn_episodes(ties):
     }
     for name, part in parts.items():
         test = binomtest(int(correct[part].sum()), int(part.sum()))
-        interval = test.proportion_ci(
-            0.999, method="wilson"
-        )  # eight comparisons: 95 % would miss one in three tries
+        interval = test.proportion_ci(0.999, method="wilson")  # eight comparisons: 95 % would miss one in three tries
         assert interval.low < getattr(exact, name) < interval.high, name
     assert exact.author > exact.without_self + 0.02, "meeting oneself helps a network that knows itself"
     assert exact.without_twins > exact.author + 0.05, "a twin takes the answer away"

@@ -9,9 +9,7 @@ import pytest
 from siamese_utils.backend import keras, ops
 from siamese_utils.beyond.losses import LOSSES, cross_entropy
 
-ON_EMBEDDINGS = sorted(
-    set(LOSSES) - {"cross_entropy", "cosine_softmax"}
-)  # the two that have a layer of their own
+ON_EMBEDDINGS = sorted(set(LOSSES) - {"cross_entropy", "cosine_softmax"})  # the two that have a layer of their own
 # two classes of two images on a line: same pairs are 1 and 2 apart, different ones 3, 4, 5, 6
 LINE = np.array([[[0.0], [1.0]], [[4.0], [6.0]]], np.float32)
 
@@ -91,9 +89,7 @@ def test_anchor_by_anchor(batch):
 def test_cosine_softmax_by_hand():
     cosines, classes = np.array([[0.5, 0.0, 0.5], [1.0, -1.0, 0.0]], np.float32), np.array([0, 2])
     plain = [log(2 * exp(1) + 1) - 1, log(exp(2) + exp(-2) + 1)]
-    assert value("cosine_softmax", cosines, classes=classes, scale=2.0) == pytest.approx(
-        np.mean(plain), abs=1e-5
-    )
+    assert value("cosine_softmax", cosines, classes=classes, scale=2.0) == pytest.approx(np.mean(plain), abs=1e-5)
     harder = [log(exp(0.5) + 1 + exp(1)) - 0.5, log(exp(2) + exp(-2) + exp(-0.5)) + 0.5]
     loss = value("cosine_softmax", cosines, classes=classes, scale=2.0, margin=0.25)
     assert loss == pytest.approx(np.mean(harder), abs=1e-5)
@@ -162,9 +158,7 @@ def test_cross_entropy_learns_from_every_pair_but_an_image_with_itself():
     slope = gradient(lambda z: cross_entropy(z, classes=2), np.zeros((4, 4), np.float32))
     same = np.kron(np.eye(2), np.ones((2, 2))) - np.eye(4)
     different = 1 - np.kron(np.eye(2), np.ones((2, 2)))
-    np.testing.assert_allclose(
-        slope, -0.25 * same / same.sum() + 0.25 * different / different.sum(), atol=1e-6
-    )
+    np.testing.assert_allclose(slope, -0.25 * same / same.sum() + 0.25 * different / different.sum(), atol=1e-6)
 
 
 def test_cosine_softmax_learns_what_is_missing_to_certainty():

@@ -71,9 +71,7 @@ def test_the_first_loss_is_the_authors(name, characters, fresh_keras):
 
 
 @pytest.mark.parametrize(("name", "logged"), [("dense-128", 3.726), ("dense-64", 2.471)])
-def test_the_first_loss_excludes_what_was_described_where_the_run_differs(
-    name, logged, characters, fresh_keras
-):
+def test_the_first_loss_excludes_what_was_described_where_the_run_differs(name, logged, characters, fresh_keras):
     assert abs(first_loss(build_model(load_experiment(name), paper), characters) - logged) > 0.3
 
 
@@ -88,16 +86,12 @@ def test_all_kernels_are_penalized_and_no_bias_is(fresh_keras):
     assert [layer.name for layer in penalized] == ["conv_1", "conv_2", "conv_3", "embedding", "similarity"]
     assert all(layer.bias_regularizer is None for layer in penalized)
     assert not [
-        x
-        for x in flat(build_model(load_experiment("without-l2"), paper))
-        if getattr(x, "kernel_regularizer", 0)
+        x for x in flat(build_model(load_experiment("without-l2"), paper)) if getattr(x, "kernel_regularizer", 0)
     ]
 
 
 def test_only_the_first_convolution_has_a_relu_of_its_own(fresh_keras):
-    convs = [
-        x for x in flat(build_model(load_experiment("baseline"), paper)) if isinstance(x, keras.layers.Conv2D)
-    ]
+    convs = [x for x in flat(build_model(load_experiment("baseline"), paper)) if isinstance(x, keras.layers.Conv2D)]
     assert [x.activation.__name__ for x in convs] == ["relu", "linear", "linear"]
 
 
@@ -105,20 +99,14 @@ def test_the_learning_rate_decays_as_the_author_set_it(tiny):
     schedule = learning_rate_schedule(load_experiment("baseline").recipe.learning_rate, paper)
     for step in (0, 100, 4000, 5000):
         assert float(schedule(step)) == pytest.approx(0.05 * 0.0001 ** (step / 4000), rel=1e-4)
-    shortened = learning_rate_schedule(
-        load_experiment("baseline").recipe.learning_rate, load_profile("laptop")
-    )
-    assert float(shortened(load_profile("laptop").iterations)) == pytest.approx(
-        float(schedule(5000)), rel=1e-4
-    )
+    shortened = learning_rate_schedule(load_experiment("baseline").recipe.learning_rate, load_profile("laptop"))
+    assert float(shortened(load_profile("laptop").iterations)) == pytest.approx(float(schedule(5000)), rel=1e-4)
     assert learning_rate_schedule(load_experiment("lr-0.001").recipe.learning_rate, paper) == 0.001
 
 
 def test_batch_norm_sees_each_branch_on_its_own_and_moves_twice_a_step(characters, fresh_keras):
     """After one update the moving mean is that of two updates: first by the left batch, then by the right one."""
-    model = build_model(
-        load_experiment("baseline"), load_profile("laptop").model_copy(update={"image_size": 105})
-    )
+    model = build_model(load_experiment("baseline"), load_profile("laptop").model_copy(update={"image_size": 105}))
     conv, norm = (model.get_layer("backbone").get_layer(name) for name in ("conv_1", "norm_1"))
     (left, right), labels = first_batch(characters, batch_size=16)
     expected = np.zeros(32)
@@ -152,9 +140,7 @@ def test_a_saved_model_loads_in_safe_mode_and_answers_the_same(name, tiny, tmp_p
     model.save(path)
     again = keras.saving.load_model(path, safe_mode=True)
     images = np.random.default_rng(0).integers(0, 256, (2, 4, 28, 28, 1), dtype=np.uint8)
-    np.testing.assert_array_equal(
-        model.predict(list(images), verbose=0), again.predict(list(images), verbose=0)
-    )
+    np.testing.assert_array_equal(model.predict(list(images), verbose=0), again.predict(list(images), verbose=0))
     with zipfile.ZipFile(path) as archive:
         assert "Lambda" not in archive.read("config.json").decode()
 

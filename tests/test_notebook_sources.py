@@ -61,9 +61,7 @@ def test_one_title_then_numbered_sections(notebook):
 
 
 def test_every_figure_has_a_description_and_every_table_a_caption(notebook):
-    calls = [
-        n for cell in code(notebook) for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call)
-    ]
+    calls = [n for cell in code(notebook) for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call)]
     for call in calls:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         given = {word.arg: word.value for word in call.keywords}

@@ -328,9 +328,7 @@ def test_a_cache_with_changed_bytes_is_never_believed(source, cache, data):
         omniglot.load(source, cache)
         (cache / "good").write_bytes(path.read_bytes())
     content = bytearray((cache / "good").read_bytes())
-    tail = data.draw(
-        st.booleans()
-    )  # the names and the zip's own directory are few bytes: aim there half the time
+    tail = data.draw(st.booleans())  # the names and the zip's own directory are few bytes: aim there half the time
     places = st.integers(len(content) - 2500, len(content) - 1) if tail else st.integers(0, len(content) - 1)
     for place in data.draw(st.lists(places, min_size=1, max_size=4)):
         content[place] = data.draw(st.integers(0, 255))
@@ -470,9 +468,7 @@ def test_a_dropped_connection_is_resumed(server, cache):
 
 def test_a_download_that_keeps_stopping_is_resumed_by_the_next_call(server, cache):
     server.drops = download.TRIES
-    text = fails(
-        "stopped after [0-9,]+ bytes: run again to go on from there, or set SIAMESE_DATA_DIR", None, cache
-    )
+    text = fails("stopped after [0-9,]+ bytes: run again to go on from there, or set SIAMESE_DATA_DIR", None, cache)
     assert "images_background.zip" in text
     assert names(cache) == ["images_background.zip.part"]
     have = (cache / "images_background.zip.part").stat().st_size
@@ -560,9 +556,7 @@ def real():
     """A local folder with the archives of the real Omniglot."""
     folder = omniglot.find_source() or paths.data_dir()  # a download leaves them beside the packed cache
     if omniglot.find_source() is None and not (folder / "images_background.zip").is_file():
-        pytest.skip(
-            "only the packed Omniglot is here: set SIAMESE_DATA_DIR to a folder that holds its two zips"
-        )
+        pytest.skip("only the packed Omniglot is here: set SIAMESE_DATA_DIR to a folder that holds its two zips")
     return folder
 
 

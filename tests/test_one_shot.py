@@ -34,9 +34,7 @@ def drawn_by_hand(name, seed, *, size=240, ink=20, paper=250, pen=9):
     lean, shift = rng.normal(0, 0.06), rng.uniform(-0.1, 0.1, 2)
     for stroke in STROKES[name]:
         points = [np.array([x + lean * y, y]) + rng.normal(0, 0.02, 2) + shift for x, y in stroke]
-        pencil.line(
-            [tuple(point * size * 0.6 + size * 0.25) for point in points], fill=ink, width=pen, joint="curve"
-        )
+        pencil.line([tuple(point * size * 0.6 + size * 0.25) for point in points], fill=ink, width=pen, joint="curve")
     return image
 
 

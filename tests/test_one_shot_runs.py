@@ -95,9 +95,7 @@ def test_a_zip_in_the_cache_is_not_fetched_again(genuine, archive, alone):
 
 
 def test_what_is_missing_or_wrong_says_what_to_do(archive, alone):
-    with pytest.raises(
-        DataError, match=r"cannot reach .*SIAMESE_DATA_DIR to a folder that holds all_runs.zip"
-    ):
+    with pytest.raises(DataError, match=r"cannot reach .*SIAMESE_DATA_DIR to a folder that holds all_runs.zip"):
         one_shot_runs.load()
     with pytest.raises(DataError, match=r"no all_runs.zip in"):
         one_shot_runs.load(alone)

@@ -44,9 +44,7 @@ def uniform_enough(counts) -> bool:
 def test_left_classes_and_all_drawers_are_uniform(many):
     assert uniform_enough(np.bincount(np.concatenate([p.left[:, 0] for p in many]), minlength=12))
     for side in ("left", "right"):
-        assert uniform_enough(
-            np.bincount(np.concatenate([getattr(p, side)[:, 1] for p in many]), minlength=5)
-        )
+        assert uniform_enough(np.bincount(np.concatenate([getattr(p, side)[:, 1] for p in many]), minlength=5))
 
 
 def test_the_class_of_a_negative_is_uniform_over_all_others(many):

@@ -35,9 +35,7 @@ def test_it_is_chosen_where_the_processor_has_the_instructions(processor, recwar
 
 def test_asked_for_in_vain_it_is_ignored_with_one_line(processor):
     processor()
-    with pytest.warns(
-        UserWarning, match="stay in float32: bfloat16 takes TensorFlow on a processor with"
-    ) as said:
+    with pytest.warns(UserWarning, match="stay in float32: bfloat16 takes TensorFlow on a processor with") as said:
         assert precision.choose_convolutions("bfloat16") == "float32"
     assert len(said) == 1
     assert "\n" not in str(said[0].message)

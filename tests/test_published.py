@@ -36,9 +36,7 @@ def test_ours_are_means_over_the_seeds_and_errors_where_the_benchmark_counts_err
 
 
 def test_built_in_characters_do_not_stand_beside_omniglot():
-    assert ours("strict", [*RUNS, Scored("loss-prototype", synthetic=True, strict=0.9)]) == ours(
-        "strict", RUNS
-    )
+    assert ours("strict", [*RUNS, Scored("loss-prototype", synthetic=True, strict=0.9)]) == ours("strict", RUNS)
     assert beside("strict", [Scored("beyond", synthetic=True, strict=0.9)]).empty
 
 
@@ -59,8 +57,6 @@ def test_every_published_figure_has_a_source_and_a_protocol(tmp_path):
     people = next(r for r in published.results if r.name == "People")
     assert (people.protocol, people.value) == ("within_alphabet", 4.5)
     path = tmp_path / "published.yaml"
-    path.write_text(
-        "protocols: {}\nresults:\n- {protocol: strict, name: a, value: 1, note: '', source: '', url: x}"
-    )
+    path.write_text("protocols: {}\nresults:\n- {protocol: strict, name: a, value: 1, note: '', source: '', url: x}")
     with pytest.raises(ParamsError, match=r"results\.0\.source.*results\.0\.url"):
         load_published(path)

@@ -41,9 +41,7 @@ def code(source, *outputs, tags=(), count=1):
 
 
 def dataset_notebook():
-    frame = '<table border="1" class="dataframe"><thead><tr>' + "".join(
-        f"<th>way {k}</th>" for k in range(30)
-    )
+    frame = '<table border="1" class="dataframe"><thead><tr>' + "".join(f"<th>way {k}</th>" for k in range(30))
     frame += "</tr></thead><tbody><tr>" + "<td>0.123</td>" * 30 + "</tr></tbody></table>"
     return [
         new_markdown_cell(
@@ -53,8 +51,7 @@ def dataset_notebook():
             "[nowhere](99_lost.ipynb)."
         ),
         new_markdown_cell(
-            "## What to expect\n\nThe distance is $\\sum_i |a_i - b_i|$, and\n\n"
-            "$$\\eta_0 \\cdot 0.0001^{t/4000}$$"
+            "## What to expect\n\nThe distance is $\\sum_i |a_i - b_i|$, and\n\n$$\\eta_0 \\cdot 0.0001^{t/4000}$$"
         ),
         code("profile = 'demo'", tags=["parameters"]),
         code("profile = 'tiny'", tags=["injected-parameters"]),
@@ -62,14 +59,10 @@ def dataset_notebook():
             "x = " + "'long' + " * 120 + "''  # one long line",
             new_output("stream", text="an anchor ✓\n" + "wide " * 200),
         ),
-        code(
-            "show()", display({"image/png": png(), "text/plain": "<Figure>"}, **{"image/png": {"alt": ALT}})
-        ),
+        code("show()", display({"image/png": png(), "text/plain": "<Figure>"}, **{"image/png": {"alt": ALT}})),
         code(
             "frame",
-            display(
-                {"text/html": frame + "<script src='https://cdn.example/x.js'></script>", "text/plain": "f"}
-            ),
+            display({"text/html": frame + "<script src='https://cdn.example/x.js'></script>", "text/plain": "f"}),
         ),
         new_markdown_cell("![far away](https://example.com/picture.png)\n\n## Verdict"),
     ]
@@ -120,9 +113,7 @@ def write_notebook(folder: Path, name: str, cells) -> None:
     nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
-def write_run(
-    experiment, profile, seed=0, *, commit="0123456789abcdef", keras="3.12.0", modified=False
-) -> None:
+def write_run(experiment, profile, seed=0, *, commit="0123456789abcdef", keras="3.12.0", modified=False) -> None:
     """A finished run of which only what the report reads is there."""
     folder, key = results.run_folder(load_experiment(experiment), profile, seed)
     folder.mkdir(parents=True)
@@ -140,9 +131,7 @@ def write_run(
         "packages": {"keras": keras},
         "finished": "2025-11-23T10:00:00+00:00",
     }
-    results.write_json(
-        folder / "metrics.json", {"seconds": 100.0, "dataset": dataset, "provenance": provenance}
-    )
+    results.write_json(folder / "metrics.json", {"seconds": 100.0, "dataset": dataset, "provenance": provenance})
 
 
 CLAIMS = '<table><tr><td><a href="02_baseline.ipynb#Verdict">reproduced</a></td></tr></table>'
@@ -231,8 +220,7 @@ def test_nothing_is_loaded_from_outside(page):
     assert [link["href"] for link in page.find_all("link")] == ["data:,"]
     assert all("http" not in script.get_text() for script in page.find_all("script"))
     assert all(
-        "url(http" not in style.get_text() and "@import" not in style.get_text()
-        for style in page.find_all("style")
+        "url(http" not in style.get_text() and "@import" not in style.get_text() for style in page.find_all("style")
     )
     assert "left out, not part of this file: far away" in text_of(page)
 
@@ -285,9 +273,7 @@ def test_a_failure_is_seen_without_batch_json_and_one_without_a_file_through_it(
     batch.unlink()
     page = BeautifulSoup(build_report(executed).read_text(), "html.parser")
     assert "DataError: no <data> here" in text_of(page.find(id="banner-failed"))
-    batch.write_text(
-        '[{"notebook": "04_regularization", "status": "failed", "seconds": 1, "error": "no kernel"}]'
-    )
+    batch.write_text('[{"notebook": "04_regularization", "status": "failed", "seconds": 1, "error": "no kernel"}]')
     page = BeautifulSoup(build_report(executed).read_text(), "html.parser")
     assert "2 of 4 notebooks failed" in text_of(page.find(id="banner-failed"))
     assert "no kernel" in text_of(page.find(id="nb-04_regularization"))
@@ -295,14 +281,10 @@ def test_a_failure_is_seen_without_batch_json_and_one_without_a_file_through_it(
 
 def test_an_error_that_a_cell_is_meant_to_show_is_no_failure(reports):
     error = new_output("error", ename="ParamsError", evalue="no", traceback=["ParamsError: no"])
-    write_notebook(
-        reports / "demo" / "notebooks", "00_start", [code("load('x')", error, tags=["raises-exception"])]
-    )
+    write_notebook(reports / "demo" / "notebooks", "00_start", [code("load('x')", error, tags=["raises-exception"])])
     page = BeautifulSoup(build_report(load_profile("demo")).read_text(), "html.parser")
     assert page.find(id="banner-failed") is None
-    assert text_of(page.find(id="nb-00_start").h2).startswith("00_start"), (
-        "the file's name where there is no title"
-    )
+    assert text_of(page.find(id="nb-00_start").h2).startswith("00_start"), "the file's name where there is no title"
 
 
 def test_provenance_lists_every_distinct_value(page):

@@ -126,9 +126,7 @@ def test_the_html_names_rows_columns_and_runs(reports, tiny):
     table = soup.find("table")
     assert table.caption
     assert not soup.find_all(["script", "style"])
-    assert len(table.select('th[scope="rowgroup"]')) == 8, (
-        "the paper's seven groups, and what is not in its table"
-    )
+    assert len(table.select('th[scope="rowgroup"]')) == 8, "the paper's seven groups, and what is not in its table"
     rows = table.select('th[scope="row"]')
     assert len(rows) == len(load_matrix().experiments)
     dense = next(row for row in rows if row.get_text() == "Dense - 128 (as described)").parent
@@ -136,8 +134,7 @@ def test_the_html_names_rows_columns_and_runs(reports, tiny):
     assert cells[:2] == ["81.6", "64.0"]
     assert cells[-1] == "not testable (−20.0 points; paper −9.2)", "drawn characters give no verdict"
     widths = {
-        sum(int(cell.get("colspan", 1)) for cell in row.find_all(["td", "th"]))
-        for row in table.select("tbody tr")
+        sum(int(cell.get("colspan", 1)) for cell in row.find_all(["td", "th"])) for row in table.select("tbody tr")
     }
     assert widths == {10}, "every row fills the table's columns"
     assert all(run.run_id in soup.get_text() for run in runs)
@@ -164,9 +161,7 @@ def test_the_html_names_rows_columns_and_runs(reports, tiny):
     ],
 )
 def test_the_penalty_of_a_fresh_network(name, penalty):
-    assert architecture.penalty(load_experiment(name), load_profile("paper")) == pytest.approx(
-        penalty, abs=6e-4
-    )
+    assert architecture.penalty(load_experiment(name), load_profile("paper")) == pytest.approx(penalty, abs=6e-4)
 
 
 @pytest.mark.parametrize("name", ["baseline", "dense-64", "mlp", "without-batch-norm"])

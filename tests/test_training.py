@@ -91,9 +91,7 @@ def test_a_killed_run_resumes_from_its_last_check_as_if_nothing_had_happened(
     assert find_run(baseline, tiny, 1) is None, "an unfinished run is not found"
     seen = []
     resumed = training.run(baseline, tiny, seed=1, progress=lambda progress: seen.append(progress.iteration))
-    assert seen == [iteration for iteration in (0, 2, 4) if iteration > check], (
-        "what was done is not done again"
-    )
+    assert seen == [iteration for iteration in (0, 2, 4) if iteration > check], "what was done is not done again"
     for a, b in zip(whole.model().get_weights(), resumed.model().get_weights(), strict=True):
         assert a.tobytes() == b.tobytes()
     timeless = [column for column in training.HISTORY_COLUMNS if column != "seconds"]
@@ -142,9 +140,7 @@ def test_names_that_do_not_exist_are_clear_errors(reports):
         training.run("baseline", "big")
 
 
-def test_a_run_left_at_an_iteration_goes_on_as_if_it_had_never_stopped(
-    tmp_path, monkeypatch, tiny, fresh_keras
-):
+def test_a_run_left_at_an_iteration_goes_on_as_if_it_had_never_stopped(tmp_path, monkeypatch, tiny, fresh_keras):
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "whole"))
     whole = training.run(baseline, tiny, seed=1)
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "parts"))

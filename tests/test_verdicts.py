@@ -118,9 +118,7 @@ def world(refuted=""):
     if not refuted:
         return evidence(**FULL)
     accuracies, special = REFUTED_BY[refuted]
-    merged = {
-        name: FULL["special"].get(name, {}) | special.get(name, {}) for name in {*FULL["special"], *special}
-    }
+    merged = {name: FULL["special"].get(name, {}) | special.get(name, {}) for name in {*FULL["special"], *special}}
     return evidence(accuracies, special=merged)
 
 
@@ -238,8 +236,7 @@ def differs(claim, mutant):
     """Whether a mutant's outcome differs from the claim's in any world; looked for until the first that does."""
     with mock.patch("gc.collect"):  # statsmodels calls it for every correction
         return any(
-            usual_outcome(claim.id, number) != outcome(mutant, where)
-            for number, where in enumerate(worlds(claim))
+            usual_outcome(claim.id, number) != outcome(mutant, where) for number, where in enumerate(worlds(claim))
         )
 
 
@@ -407,18 +404,14 @@ def test_holm_corrects_for_all_claims_together():
     many = judge([claim(BELOW), *ties], weak, variants=False)[0]
     assert alone.p < many.p
     assert judge([claim(BELOW)], weak, along_with=ties)[0].p == judge([claim(BELOW), *ties], weak)[0].p
-    assert (
-        judge([claim(BELOW), *[claim(BELOW)] * 40], weak)[0].p == alone.p
-    )  # the same test once more is no other
+    assert judge([claim(BELOW), *[claim(BELOW)] * 40], weak)[0].p == alone.p  # the same test once more is no other
 
 
 def test_a_network_that_did_not_train_is_named_and_says_nothing_of_speed():
     made = evidence({"mlp": 5.0})
     silent = {seed: replace(one, silent=True) for seed, one in made.facts["mlp"].items()}
     dead = Evidence(made.profile, {**made.facts, "mlp": silent})
-    lower, slower = (
-        Against(kind="below", of=("mlp",), than=("baseline",), measure=m) for m in ("val", "early")
-    )
+    lower, slower = (Against(kind="below", of=("mlp",), than=("baseline",), measure=m) for m in ("val", "early"))
     on_accuracy, on_speed = judge([claim(lower), claim(slower)], dead)
     assert on_accuracy.verdict == "reproduced"
     assert "any two images the same similarity" in on_accuracy.words
@@ -493,9 +486,7 @@ def test_the_papers_own_resolution():
     """1.96 · √(2 · 0.732 · 0.268 / 250) = 7.77 points: −9.2 is clear, −7.6 and −7.2 are not."""
     assert resolution(73.2, 73.2) == pytest.approx(7.765, abs=0.001)
     kinds = {
-        e.name: claims.row_claim(e).check.kind
-        for e in load_matrix().experiments
-        if e.paper and e.name != "baseline"
+        e.name: claims.row_claim(e).check.kind for e in load_matrix().experiments if e.paper and e.name != "baseline"
     }
     assert {n for n, kind in kinds.items() if kind == "similar"} == {
         *("dense-512", "conv-256-dense-512", "conv-256-dense-1024"),
@@ -544,8 +535,7 @@ def test_a_claim_is_judged_twice_where_text_and_run_differ():
 def test_a_wrong_ledger_is_refused_in_a_sentence(tmp_path, wrong, words):
     path = tmp_path / "claims.yaml"
     path.write_text(
-        "claims:\n"
-        f"  - {{id: a, section: '1', quote: a few words, says: It is., notebook: mlp, check: {{{wrong}}}}}\n"
+        f"claims:\n  - {{id: a, section: '1', quote: a few words, says: It is., notebook: mlp, check: {{{wrong}}}}}\n"
     )
     with pytest.raises(ParamsError, match=words):
         load_claims(path)

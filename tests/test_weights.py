@@ -216,8 +216,6 @@ def test_learn_says_where_the_model_is_or_makes_it(kind, capsys, monkeypatch, tm
 def test_a_damaged_record_is_not_to_be_deleted(kind):
     _, _, run = kind
     (run.folder / "metrics.json").write_text("{")
-    with pytest.raises(
-        ResultsError, match=r"metrics\.json.*: restore the file, or move the folder"
-    ) as raised:
+    with pytest.raises(ResultsError, match=r"metrics\.json.*: restore the file, or move the folder") as raised:
         _ = Run(run.folder).metrics
     assert "delete" not in str(raised.value)

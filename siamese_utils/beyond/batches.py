@@ -100,8 +100,6 @@ def batch_of_step(learner: Learner, split: Split, seed: int, step: int, alike: n
     batch = with_channels(taken.reshape(-1, *taken.shape[2:])).astype(np.float32)
     if learner.augmentation:
         maps = transforms(rng, learner.augmentation, len(batch), batch.shape[1])
-        moved = ops.image.affine_transform(
-            batch, maps, interpolation="bilinear", fill_mode="constant", fill_value=255
-        )
+        moved = ops.image.affine_transform(batch, maps, interpolation="bilinear", fill_mode="constant", fill_value=255)
         batch = ops.convert_to_numpy(moved)
     return batch, np.repeat(chosen, learner.images)

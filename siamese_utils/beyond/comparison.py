@@ -20,9 +20,7 @@ from .learning import HeldOut, find_learned
 PROTOCOL = "strict"
 
 
-def learned_evidence(
-    learners: Sequence[Learner], profile: Profile, held_out: HeldOut = "validation"
-) -> Evidence:
+def learned_evidence(learners: Sequence[Learner], profile: Profile, held_out: HeldOut = "validation") -> Evidence:
     """The finished runs of learners under the profile's seeds, as `evidence` takes them."""
     found = {
         learner.name: {
@@ -53,9 +51,7 @@ def compare(learners: Sequence[Learner], reference: str, evidence: Evidence) -> 
             "accuracy": own.value,
             "low": own.low,
             "high": own.high,
-            "by_seed": [
-                100 * float(evidence.facts[learner.name][seed].answers["val"].mean()) for seed in own.seeds
-            ],
+            "by_seed": [100 * float(evidence.facts[learner.name][seed].answers["val"].mean()) for seed in own.seeds],
         }
         against = None
         if learner.name != reference:
@@ -93,8 +89,7 @@ def readable(frame: pd.DataFrame, first: str = "loss") -> pd.DataFrame:
         {
             first: frame["title"],
             "accuracy": [
-                _with_interval(*line)
-                for line in zip(frame["accuracy"], frame["low"], frame["high"], strict=True)
+                _with_interval(*line) for line in zip(frame["accuracy"], frame["low"], frame["high"], strict=True)
             ],
             "seeds": [", ".join(number(value) for value in values) for values in frame["by_seed"]],
             "to the reference": [
@@ -110,11 +105,7 @@ def readable(frame: pd.DataFrame, first: str = "loss") -> pd.DataFrame:
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
-    return (
-        number(value)
-        if pd.isna(low)
-        else f"{number(value)} ({number(max(low, 0))} to {number(min(high, 100))})"
-    )
+    return number(value) if pd.isna(low) else f"{number(value)} ({number(max(low, 0))} to {number(min(high, 100))})"
 
 
 def _signed_with_interval(value: float, low: float, high: float) -> str:

@@ -32,9 +32,7 @@ def losses(frame: pd.DataFrame, reference: str) -> Figure:
     for place, values in zip(y, frame["by_seed"], strict=True):
         ax.plot(values, [place] * len(values), "o", color=GREY, markersize=3)
     reach = np.array([frame["accuracy"] - frame["low"], frame["high"] - frame["accuracy"]])
-    ax.errorbar(
-        frame["accuracy"], y, xerr=np.nan_to_num(reach), fmt="o", color=BLUE, capsize=2.5, markersize=6
-    )
+    ax.errorbar(frame["accuracy"], y, xerr=np.nan_to_num(reach), fmt="o", color=BLUE, capsize=2.5, markersize=6)
     own = frame[frame["name"] == reference]
     if len(own):
         ax.axvline(

@@ -41,9 +41,7 @@ class Network(Strict):
     activation: Literal["linear", "sigmoid"] = "linear"  # of the embedding's Dense layer
     padded_pooling: bool = False  # an odd side keeps its last row and column; False: they are dropped
     dropout: float = Field(0.0, ge=0, lt=1)  # on the flattened features
-    unpadded_from: int | None = Field(
-        None, gt=0
-    )  # convolutions are padded on images smaller than this; None: always
+    unpadded_from: int | None = Field(None, gt=0)  # convolutions are padded on images smaller than this; None: always
 
 
 class Augmentation(Strict):
@@ -86,16 +84,10 @@ class Learner(Strict):
     mirrored_classes: bool = False  # and so is its mirror image, and those turns of it
     look_alikes: LookAlikes | None = None
     augmentation: Augmentation | None
-    views: int = Field(
-        1, ge=1
-    )  # embeddings averaged, once trained: the image's and those of its moved copies
-    upside_down: bool = (
-        False  # two images are compared upside down, too, in as many views; the cosines are averaged
-    )
+    views: int = Field(1, ge=1)  # embeddings averaged, once trained: the image's and those of its moved copies
+    upside_down: bool = False  # two images are compared upside down, too, in as many views; the cosines are averaged
     rate: float = Field(gt=0)  # AdamW's, after the warm-up; falls to zero along a cosine
-    kernel_rate: float | None = Field(
-        None, gt=0
-    )  # of convolution kernels by Muon; None: AdamW's for them too
+    kernel_rate: float | None = Field(None, gt=0)  # of convolution kernels by Muon; None: AdamW's for them too
     warm_up: float = Field(ge=0, lt=1)  # part of the steps
     weight_decay: float = Field(ge=0)
     averaging: float = Field(ge=0, lt=1)  # of the weights, a step; 0 for none
@@ -117,9 +109,7 @@ class Learner(Strict):
         if self.look_alikes and self.look_alikes.company > self.look_alikes.among:
             raise ValueError("look_alikes: no more company than there are to draw it from, among")
         if self.look_alikes and self.comparison == "head":
-            raise ValueError(
-                "look_alikes are found by distance: they need the comparison euclidean or cosine"
-            )
+            raise ValueError("look_alikes are found by distance: they need the comparison euclidean or cosine")
         return self
 
     @property
@@ -134,9 +124,7 @@ class Learner(Strict):
 
     def fitted_to(self, classes: int, fewest: int) -> Learner:
         """The learner with batches no larger than a dataset of so many classes, the smallest with `fewest` images."""
-        return self.model_copy(
-            update={"classes": min(self.classes, classes), "images": min(self.images, fewest)}
-        )
+        return self.model_copy(update={"classes": min(self.classes, classes), "images": min(self.images, fewest)})
 
     def sized(self, profile: Profile) -> Profile:
         """The profile at the learner's own image size; the built-in characters stay as they are."""

@@ -98,9 +98,7 @@ def learn(
     reads = "pictures" if folder is not None else "drawings"
 
     def train_it() -> Path:
-        return _train_and_evaluate(
-            final, key, learner, profile, dataset or load_dataset(profile), reads, progress
-        )
+        return _train_and_evaluate(final, key, learner, profile, dataset or load_dataset(profile), reads, progress)
 
     return load_or_train(final, train_it, weights=weights, tell=tell)
 
@@ -128,9 +126,7 @@ def learned_folder(
     return reports_dir() / profile.name / "beyond" / name, key
 
 
-def find_learned(
-    learner: Learner, profile: Profile, seed: int, held_out: HeldOut = "validation"
-) -> Run | None:
+def find_learned(learner: Learner, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:
     """The finished run, or None where it has not been run."""
     folder, _ = learned_folder(learner, profile, seed, held_out)
     return Run(folder) if folder.is_dir() else None
@@ -235,9 +231,7 @@ def benchmark(model: keras.Model, dataset: Dataset) -> tuple[dict[str, Any], np.
         warnings.warn(f"the official one-shot runs are left out: {error}", stacklevel=2)
         return None
     score, correct = one_shot_runs.within_alphabet(model, runs)
-    return {"protocol": "within_alphabet", "ways": one_shot_runs.WAYS, **score.as_dict()}, np.packbits(
-        correct
-    )
+    return {"protocol": "within_alphabet", "ways": one_shot_runs.WAYS, **score.as_dict()}, np.packbits(correct)
 
 
 def train_learner(
@@ -286,9 +280,7 @@ def calibrate(model: keras.Model, split: Split, pairs: int = 20_000) -> keras.Mo
     elsewhere = rng.integers(0, counts[others])
 
     def spread(right: np.ndarray, drawn: np.ndarray) -> list[float]:
-        values = similarity_of_rows(
-            model, embeddings, left * split.drawers + shown, right * split.drawers + drawn
-        )
+        values = similarity_of_rows(model, embeddings, left * split.drawers + shown, right * split.drawers + drawn)
         return np.quantile(values, np.linspace(0, 1, 101)).round(6).tolist()
 
     return calibrated(model, spread(left, another), spread(others, elsewhere))

@@ -24,9 +24,7 @@ def due(look_alikes: LookAlikes | None, step: int, steps: int) -> bool:
     return since >= 0 and since % look_alikes.every == 0
 
 
-def look_alikes(
-    learner: Learner, backbone: keras.Model, split: Split, seed: int, step: int
-) -> np.ndarray | None:
+def look_alikes(learner: Learner, backbone: keras.Model, split: Split, seed: int, step: int) -> np.ndarray | None:
     """For every class and form the `among` most like it, of other characters: (classes · forms, among) int, unsorted.
 
     Each is judged by one image, drawn by chance. Of a symmetrical character all forms may be there. None where there

@@ -97,9 +97,7 @@ def quadruplet(embeddings, margin: float = 0.2, second_margin: float = 0.1):
     pushed = ops.transpose(squares, (1, 3, 0, 2))  # (i, j, other, another)
     hinge = ops.relu(positive[..., None, None] - pushed[None] + second_margin)  # (P, K, K, P, P)
     apart = 1.0 - np.eye(classes, dtype="float32")
-    three = (
-        apart[:, :, None] * apart[:, None, :] * apart[None]
-    )  # anchor's class, other, another: all different
+    three = apart[:, :, None] * apart[:, None, :] * apart[None]  # anchor's class, other, another: all different
     mask = three[:, None, None] * (1.0 - np.eye(images, dtype="float32"))[None, :, :, None, None]
     return first + ops.sum(hinge * mask) / float(mask.sum())
 
@@ -197,6 +195,5 @@ def _balanced(batch, on_same, on_different):
     classes, images = (batch if isinstance(batch, tuple) else batch.shape)[:2]
     same, different = _pairs(classes, images)
     return 0.5 * (
-        ops.sum(on_same * same) / float(same.sum())
-        + ops.sum(on_different * different) / float(different.sum())
+        ops.sum(on_same * same) / float(same.sum()) + ops.sum(on_different * different) / float(different.sum())
     )

@@ -37,9 +37,7 @@ class FromPixels(layers.Layer):
         return {**super().get_config(), "reads": self.reads}
 
 
-def build_backbone(
-    network: Network, shape: tuple[int, ...], seed: int, reads: str = "drawings"
-) -> keras.Model:
+def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: str = "drawings") -> keras.Model:
     """Images (n, *shape), shape (size, size, 1 or 3), 0 to 255 → embeddings (n, d); `reads` as in `FromPixels`.
 
     Pooling comes before BatchNorm: as ReLU and a BatchNorm with a positive scale keep the order of values, nothing but
@@ -121,9 +119,7 @@ class ClassDirections(layers.Layer):
 
     def build(self, input_shape):
         start = keras.initializers.RandomNormal(1.0, seed=self.seed)
-        self.directions = self.add_weight(
-            shape=(input_shape[-1], self.classes), initializer=start, name="directions"
-        )
+        self.directions = self.add_weight(shape=(input_shape[-1], self.classes), initializer=start, name="directions")
 
     def call(self, inputs):
         return ops.matmul(ops.normalize(inputs, axis=-1), ops.normalize(self.directions, axis=0))

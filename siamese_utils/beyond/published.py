@@ -86,9 +86,7 @@ def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
 def trained_with(learner: Learner) -> str:
     """What a learner was trained with beyond the images as they are, and what it looks at when asked."""
     parts = {
-        "rotated and mirrored classes"
-        if learner.mirrored_classes
-        else "rotated classes": learner.rotated_classes,
+        "rotated and mirrored classes" if learner.mirrored_classes else "rotated classes": learner.rotated_classes,
         "affine distortions": learner.augmentation is not None,
         f"{learner.looks} views of an image": learner.looks > 1,
     }

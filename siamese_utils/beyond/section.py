@@ -40,9 +40,7 @@ def final_learners(profile: Profile) -> list[Learner]:
     return learners_of("final", profile)
 
 
-def learn_missing(
-    section: Section, learners: Sequence[Learner], held_out: HeldOut = "validation"
-) -> list[Run]:
+def learn_missing(section: Section, learners: Sequence[Learner], held_out: HeldOut = "validation") -> list[Run]:
     """The learners' runs under the section's seeds; those not on disk are trained now, with a line of progress."""
     wanted = [(learner, seed) for learner in learners for seed in section.profile.seeds]
     missing = [pair for pair in wanted if find_learned(pair[0], section.profile, pair[1], held_out) is None]
@@ -53,9 +51,7 @@ def learn_missing(
     for number, (learner, seed) in enumerate(missing, start=1):
 
         def tell(now: Progress, number: int = number, learner: Learner = learner) -> None:
-            words = (
-                f"{learner.title}, seed {now.seed}, step {now.step:,} of {now.steps:,}, loss {now.loss:.3f}"
-            )
+            words = f"{learner.title}, seed {now.seed}, step {now.step:,} of {now.steps:,}, loss {now.loss:.3f}"
             line.update(progress_line(f"Training run {number} of {len(missing)}: {words}"))
 
         dataset = _dataset(section, learner)
