@@ -6,9 +6,9 @@ package's own, so that only the loop differs. XLA is off, as it was in the autho
 
 import numpy as np
 
-from siamese_utils import models
 from siamese_utils.backend import keras
-from siamese_utils.params import Experiment, Profile
+from siamese_utils.config import Experiment, Profile
+from siamese_utils.models import siamese as models
 
 
 def build(experiment: Experiment, profile: Profile) -> keras.Model:

@@ -24,8 +24,9 @@ from typing import Any
 import bench_table
 from side_by_side import Turn, parser, take_turns
 
-from siamese_utils import omniglot, paths
-from siamese_utils.params import Profile, load_profile
+from siamese_utils import paths
+from siamese_utils.config import Profile, load_profile
+from siamese_utils.data import omniglot
 
 WORKER = Path(__file__).with_name("worker.py")
 TRAINERS = {

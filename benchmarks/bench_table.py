@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from side_by_side import Turn
 
-from siamese_utils import style
-from siamese_utils.params import Profile, load_experiment
+from siamese_utils.config import Profile, load_experiment
+from siamese_utils.report import style
 
 Key = tuple[str, str]  # what is measured, of which way
 

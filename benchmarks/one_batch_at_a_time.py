@@ -13,9 +13,9 @@ from side_by_side import parser, take_turns
 
 from siamese_utils.backend import keras
 from siamese_utils.beyond.batches import batch_of_step
-from siamese_utils.beyond.learner import load_learner
+from siamese_utils.beyond.config import load_learner
 from siamese_utils.beyond.networks import build_trainer
-from siamese_utils.synthetic import draw_dataset
+from siamese_utils.data.synthetic import draw_dataset
 
 EPOCHS, STEPS = 4, 8  # of a turn
 

@@ -13,11 +13,13 @@ from functools import partial
 
 from side_by_side import parser, take_turns
 
-from siamese_utils import intervals, models, training
 from siamese_utils.backend import keras, layers
-from siamese_utils.pairs import take
-from siamese_utils.params import load_experiment, load_profile
-from siamese_utils.synthetic import draw_dataset
+from siamese_utils.config import load_experiment, load_profile
+from siamese_utils.data.pairs import take
+from siamese_utils.data.synthetic import draw_dataset
+from siamese_utils.models import siamese as models
+from siamese_utils.training import intervals
+from siamese_utils.training import loop as training
 
 STEPS = 2
 BASELINE = load_experiment("baseline")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from siamese_utils.data import Split
-from siamese_utils.pairs import batch_of_step, take
-from siamese_utils.params import Experiment, Profile
+from siamese_utils.config import Experiment, Profile
+from siamese_utils.data.dataset import Split
+from siamese_utils.data.pairs import batch_of_step, take
 
 
 def build(experiment: Experiment, profile: Profile) -> tuple[nn.Sequential, nn.Linear]:

@@ -51,9 +51,10 @@ def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str,
     """This package's training and checks, as `training.run` has them."""
     if convolutions == "bfloat16" and not options["instructions"]:
         raise Skipped(ELSEWHERE)
-    from siamese_utils import models, training
-    from siamese_utils.evaluation import one_shot_accuracy
-    from siamese_utils.precision import choose_convolutions
+    from siamese_utils.evaluation.accuracy import one_shot_accuracy
+    from siamese_utils.models import siamese as models
+    from siamese_utils.training import loop as training
+    from siamese_utils.training.precision import choose_convolutions
 
     experiment, profile, dataset = _given(options)
     training.prepare_backend(0)
@@ -107,9 +108,9 @@ def with_torch(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 
 def machine(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
     """Products of two large square matrices: what TensorFlow gets out of this machine at most."""
-    from siamese_utils.backend import ops  # TensorFlow, without what it says of every machine
-    from siamese_utils.precision import bfloat16_instructions
-    from siamese_utils.provenance import provenance
+    from siamese_utils.backend import ops
+    from siamese_utils.training.precision import bfloat16_instructions
+    from siamese_utils.training.provenance import provenance
 
     def products(kind: str) -> Callable[[int], None]:
         side = options["matrix"]
@@ -127,7 +128,7 @@ def machine(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 
 def data(options: dict[str, Any], kind: str) -> tuple[Ways, dict[str, Any]]:
     """Omniglot from its archives, which also writes the packed cache, and from that cache."""
-    from siamese_utils import omniglot
+    from siamese_utils.data import omniglot
 
     cache = Path(options["cache"])
 
@@ -167,7 +168,8 @@ def whole(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 
 def first_step(options: dict[str, Any]) -> None:
     """The first update of a run and nothing more, its convolutions as the profile wants them."""
-    from siamese_utils import models, training
+    from siamese_utils.models import siamese as models
+    from siamese_utils.training import loop as training
 
     experiment, profile, dataset = _given(options)
     training.prepare_backend(0, profile.convolutions)
@@ -192,19 +194,19 @@ def flop_of_step(model, pairs: int) -> int:
 
 def _given(options: dict[str, Any]):
     """The baseline, the profile, and its dataset; drawn characters are repeated to as many as Omniglot has."""
-    from siamese_utils.params import load_experiment, load_profile
+    from siamese_utils.config import load_experiment, load_profile
 
     profile = load_profile(options["profile"])
     if options["omniglot"]:
-        from siamese_utils.datasets import load_dataset
+        from siamese_utils.data.load import load_dataset
 
         dataset = load_dataset(profile)
     else:
         import numpy as np
 
-        from siamese_utils import omniglot
-        from siamese_utils.data import Split
-        from siamese_utils.synthetic import draw_dataset
+        from siamese_utils.data import omniglot
+        from siamese_utils.data.dataset import Split
+        from siamese_utils.data.synthetic import draw_dataset
 
         dataset, splits = draw_dataset(profile.image_size), {}
         for name, archive in omniglot.ARCHIVES.items():

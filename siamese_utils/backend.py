@@ -1,25 +1,71 @@
-"""Keras, imported without the lines that TensorFlow's native code writes to stderr on every machine.
+"""Keras, imported when it is first asked for: `from .backend import keras, layers, ops`.
 
-They tell of optional instructions and of GPUs that are not there, come before any log level is read, and would stand
-in every notebook and report. So would TensorFlow's advice against retracing: whoever trains several models in one
-process has a new `predict` for each. All other warnings and errors are not touched.
+TensorFlow unless KERAS_BACKEND says otherwise. What its native code writes to stderr on every machine is left out: it
+tells of optional instructions and of GPUs that are not there, comes before any log level is read, and would stand in
+every notebook and report. So would its advice against retracing: whoever trains several models in one process has a
+new `predict` for each. All other warnings and errors are not touched.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from .quiet import native_stderr_silenced
 
-# a GPU's memory as it is needed, so that several runs fit onto one side by side
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+@contextmanager
+def native_stderr_silenced() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere for a while; Python's own sys.stderr in a notebook is not affected."""
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
-with native_stderr_silenced():
-    import keras
-    from keras import layers, ops
 
-logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
+def _import_keras() -> Any:
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # a GPU's memory as it is needed, so that several runs fit onto one side by side
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    logger = logging.getLogger("tensorflow")
+    logger.setLevel(logging.ERROR)
+    logger.addFilter(lambda record: "retracing" not in record.getMessage())
+    with native_stderr_silenced():
+        import keras
+    return keras
 
-__all__ = ["keras", "layers", "ops"]
+
+def __getattr__(name: str) -> Any:
+    if name not in ("keras", "layers", "ops"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    keras = _import_keras()
+    globals().update(keras=keras, layers=keras.layers, ops=keras.ops)
+    return globals()[name]
+
+
+def on_cpu() -> bool:
+    """Whether Keras computes on a CPU, its backend having found no GPU."""
+    return device() == "CPU"
+
+
+def device() -> str:
+    """What Keras computes on: a GPU's name, or "CPU"."""
+    from .backend import keras
+
+    if keras.config.backend() == "jax":
+        import jax
+
+        first = jax.devices()[0]
+        return "CPU" if first.platform == "cpu" else str(first.device_kind)
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")) if gpus else "CPU"

@@ -63,7 +63,7 @@ def reports(tmp_path, monkeypatch):
 @pytest.fixture
 def tiny():
     """A profile that trains in seconds."""
-    from siamese_utils.params import load_profile
+    from siamese_utils.config import load_profile
 
     return load_profile(TINY)
 
@@ -71,7 +71,7 @@ def tiny():
 @pytest.fixture(scope="session")
 def characters():
     """The built-in dataset at its native 105×105 pixels."""
-    from siamese_utils.synthetic import draw_dataset
+    from siamese_utils.data.synthetic import draw_dataset
 
     return draw_dataset()
 

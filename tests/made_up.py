@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from siamese_utils.evidence import Evidence, Facts
-from siamese_utils.omniglot import FINGERPRINT
-from siamese_utils.params import load_matrix, load_profile
+from siamese_utils.config import load_matrix, load_profile
+from siamese_utils.data.omniglot import FINGERPRINT
+from siamese_utils.evidence.estimates import Evidence, Facts
 
 EPISODES = 10_000
 SEEDS = (0, 1, 2)

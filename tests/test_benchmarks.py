@@ -16,8 +16,8 @@ from conftest import ROOT, TINY
 from PIL import Image
 from side_by_side import Turn, take_turns
 
-from siamese_utils import models
-from siamese_utils.params import load_experiment
+from siamese_utils.config import load_experiment
+from siamese_utils.models import siamese as models
 
 STEP = ("step", "bfloat16")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import ops
-from ..data import Split, with_channels
+from ..data.dataset import Split, with_channels
 from ..errors import ParamsError
-from .learner import Augmentation, Learner
+from .config import Augmentation, Learner
 
 TURNS = 4  # a character and its three turns by 90°; forms 4 to 7 are those of its mirror image
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from ..evidence import Estimate, Evidence, Facts, Term
-from ..params import Profile
-from ..words import number, signed
-from .learner import Learner
-from .learning import HeldOut, find_learned
+from ..config import Profile
+from ..evidence.estimates import Estimate, Evidence, Facts, Term
+from ..text import number, signed
+from .config import Learner
+from .training import HeldOut, find_learned
 
 PROTOCOL = "strict"
 

@@ -8,33 +8,21 @@ from typing import Any
 import numpy as np
 
 from ..backend import keras, layers, ops
-from ..models import AbsoluteDifference, jit_compile, seeds_of
+from ..models.layers import (
+    AbsoluteDifference,
+    Calibration,
+    ClassDirections,
+    EveryPair,
+    FromPixels,
+    MeanOfViews,
+    Similarity,
+    Views,
+)
+from ..models.siamese import jit_compile, seeds_of
 from .batches import transforms
-from .learner import Learner, Network
+from .config import Learner, Network
 from .losses import LOSSES, cosine_softmax, cross_entropy
 from .muon import Muon
-
-
-@keras.saving.register_keras_serializable(package="siamese_utils")
-class FromPixels(layers.Layer):
-    """Pixels 0 to 255 as the network takes them, and a note in its file of what it was trained on.
-
-    reads  "drawings": dark ink on light paper → 0 paper to 1 ink;  "pictures": anything else → −1 to 1
-    """
-
-    def __init__(self, reads: str, **options):
-        super().__init__(**options)
-        self.reads = reads
-
-    def call(self, inputs):
-        pixels = ops.cast(inputs, "float32")
-        return 1.0 - pixels / 255 if self.reads == "drawings" else pixels / 127.5 - 1.0
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "reads": self.reads}
 
 
 def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: str = "drawings") -> keras.Model:
@@ -74,112 +62,6 @@ def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: s
             name="embedding",
         )(features)
     return keras.Model(images, features, name="backbone")
-
-
-@keras.saving.register_keras_serializable(package="siamese_utils")
-class Similarity(layers.Layer):
-    """How alike two embeddings are: [(n, d), (n, d)] → (n, 1); −D² for "euclidean", the cosine for "cosine"."""
-
-    def __init__(self, kind: str, **options):
-        super().__init__(**options)
-        self.kind = kind
-
-    def call(self, inputs):
-        left, right = inputs
-        if self.kind == "cosine":
-            product = ops.normalize(left, axis=-1) * ops.normalize(right, axis=-1)
-            return ops.sum(product, axis=-1, keepdims=True)
-        return -ops.sum(ops.square(left - right), axis=-1, keepdims=True)
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0][0], 1)
-
-    def get_config(self):
-        return {**super().get_config(), "kind": self.kind}
-
-
-@keras.saving.register_keras_serializable(package="siamese_utils")
-class EveryPair(layers.Layer):
-    """|a − b| of every two rows: (n, d) → (n, n, d), for the head."""
-
-    def call(self, inputs):
-        return ops.abs(inputs[:, None] - inputs[None])
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], input_shape[0], input_shape[1])
-
-
-@keras.saving.register_keras_serializable(package="siamese_utils")
-class ClassDirections(layers.Layer):
-    """The cosine of each embedding with a learned direction for each training class: (n, d) → (n, classes)."""
-
-    def __init__(self, classes: int, seed: int = 0, **options):
-        super().__init__(**options)
-        self.classes, self.seed = classes, seed
-
-    def build(self, input_shape):
-        start = keras.initializers.RandomNormal(1.0, seed=self.seed)
-        self.directions = self.add_weight(shape=(input_shape[-1], self.classes), initializer=start, name="directions")
-
-    def call(self, inputs):
-        return ops.matmul(ops.normalize(inputs, axis=-1), ops.normalize(self.directions, axis=0))
-
-    def get_config(self):
-        return {**super().get_config(), "classes": self.classes, "seed": self.seed}
-
-
-@keras.saving.register_keras_serializable(package="siamese_utils")
-class Views(layers.Layer):
-    """Every image moved by each of a few fixed affine maps: (n, size, size, c) → (n · maps, size, size, c)."""
-
-    def __init__(self, maps: Sequence[Sequence[float]], **options):
-        super().__init__(**options)
-        self.maps = [[float(number) for number in row] for row in maps]
-
-    def call(self, inputs):
-        count, shape = len(self.maps), ops.shape(inputs)
-        repeated = ops.repeat(inputs, count, axis=0)
-        maps = ops.tile(ops.convert_to_tensor(self.maps, dtype="float32"), (shape[0], 1))
-        return ops.image.affine_transform(
-            repeated, maps, interpolation="bilinear", fill_mode="constant", fill_value=255
-        )
-
-    def compute_output_shape(self, input_shape):
-        return (None, *input_shape[1:])
-
-    def get_config(self):
-        return {**super().get_config(), "maps": self.maps}
-
-
-@keras.saving.register_keras_serializable(package="siamese_utils")
-class MeanOfViews(layers.Layer):
-    """The mean over each image's views: (n · views, d) → (n, d); of their directions where `normalize`.
-
-    sides  1, or how many sets of views an image has: (n · sides · views, d) → (n, sides · d), a mean each, of length 1
-           where `normalize`, so that two images' cosine is the mean of those of their sides
-    """
-
-    def __init__(self, views: int, normalize: bool, sides: int = 1, **options):
-        super().__init__(**options)
-        self.views, self.normalize, self.sides = views, normalize, sides
-
-    def call(self, inputs):
-        each = ops.normalize(inputs, axis=-1) if self.normalize else inputs
-        means = ops.mean(ops.reshape(each, (-1, self.sides, self.views, inputs.shape[-1])), axis=2)
-        if self.normalize and self.sides > 1:
-            means = ops.normalize(means, axis=-1)
-        return ops.reshape(means, (-1, self.sides * inputs.shape[-1]))
-
-    def compute_output_shape(self, input_shape):
-        return (None, self.sides * input_shape[-1])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "views": self.views,
-            "normalize": self.normalize,
-            "sides": self.sides,
-        }
 
 
 class BatchLoss(keras.losses.Loss):
@@ -285,27 +167,6 @@ def view_maps(learner: Learner, size: int) -> np.ndarray:
     turned = -maps  # (x, y) is read where (size − 1 − x, size − 1 − y) was
     turned[:, [2, 5]] += size - 1
     return np.concatenate([maps, turned])
-
-
-@keras.saving.register_keras_serializable(package="siamese_utils")
-class Calibration(layers.Layer):
-    """Passes similarities on, and keeps how they are spread between images that the network was not trained on.
-
-    same, different  quantiles, in ascending order, of the similarities of two images of one class, and of two classes
-    """
-
-    def __init__(self, same: Sequence[float], different: Sequence[float], **options):
-        super().__init__(**options)
-        self.same, self.different = [float(x) for x in same], [float(x) for x in different]
-
-    def call(self, inputs):
-        return inputs
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "same": self.same, "different": self.different}
 
 
 def calibrated(model: keras.Model, same: Sequence[float], different: Sequence[float]) -> keras.Model:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from IPython.display import DisplayHandle
 
-from ..data import Dataset
-from ..datasets import load_dataset
-from ..notebook import Section, loaded_and_trained, progress_line, show_line, training_allowed
-from ..params import Profile
-from ..results import Run
-from ..words import how_many
-from .learner import Learner, learners_of, load_learner
-from .learning import HeldOut, Progress, find_learned, learn
+from ..config import Profile
+from ..data.dataset import Dataset
+from ..data.load import load_dataset
+from ..report.notebook import Section, loaded_and_trained, progress_line, show_line, training_allowed
+from ..text import how_many
+from ..training.runs import Run
+from .config import Learner, learners_of, load_learner
+from .training import HeldOut, Progress, find_learned, learn
 
 if TYPE_CHECKING:
     import keras

@@ -1,0 +1,127 @@
+"""A closer look at a trained model: a map of its embeddings, nearest neighbours, its mistakes, and more examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..evaluation.accuracy import answer, embed, score_of, similarities, similarity, similarity_of_rows
+from ..evaluation.episodes import Episodes, draw_episodes, judge
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..data.dataset import Split
+
+Item = tuple[int, int]  # class and drawer
+
+
+def embeddings_of(model: keras.Model, split: Split) -> np.ndarray:
+    """Every image of a split embedded: (classes, drawers, d) float32."""
+    flat = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
+    return flat.reshape(split.classes, split.drawers, -1)
+
+
+def places(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
+    """A map of the classes by t-SNE: (classes, drawers, d) → (classes, 2); near is alike, far means little.
+
+    Each class is the mean direction of its images. Source: L. van der Maaten and G. Hinton, JMLR 9, 2008; computed by
+    scikit-learn, with cosine distances.
+    """
+    from sklearn.manifold import TSNE
+
+    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=-1, keepdims=True), 1e-9)
+    means = unit.mean(axis=1)
+    perplexity = min(15.0, (len(means) - 1) / 3)
+    return TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed).fit_transform(means)
+
+
+def nearest(model: keras.Model, embeddings: np.ndarray, queries: np.ndarray, count: int = 8) -> np.ndarray:
+    """The images most similar to each query among all drawings by other people, the most similar first.
+
+    queries (rows, 2): class and drawer → (rows, count, 2)
+    """
+    classes, drawers, _ = embeddings.shape
+    flat = embeddings.reshape(classes * drawers, -1)
+    drawer = np.tile(np.arange(drawers), classes)
+    found = []
+    for query in queries:
+        own = np.broadcast_to(embeddings[query[0], query[1]], flat.shape)
+        values = np.where(drawer == query[1], -np.inf, similarity(model, own, flat))
+        best = np.argsort(-values, kind="stable")[:count]
+        found.append(np.stack(np.divmod(best, drawers), axis=1))
+    return np.array(found)
+
+
+def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> list[tuple[Item, Item, Item]]:
+    """The 1-shot episodes that are answered wrongly: query, right answer, given answer, in the episodes' order.
+
+    Where a tie is wrong, the answer given is the rival that ties.
+    """
+    query, support = episodes.query, episodes.support[:, :, 0]
+    values = similarities(model, embeddings, episodes)[..., 0]
+    rivals = values.copy()
+    rivals[np.arange(len(episodes)), episodes.target] = -np.inf
+    wrong = []
+    for number in np.flatnonzero(~judge(values[..., None], episodes)):
+        right, given = support[number, episodes.target[number]], support[number, rivals[number].argmax()]
+        wrong.append((_item(query[number]), _item(right), _item(given)))
+    return wrong
+
+
+def confusable(
+    model: keras.Model, embeddings: np.ndarray, count: int, among: int = 200
+) -> list[tuple[tuple[int, int], float]]:
+    """The `count` pairs of classes that are hardest to tell apart, and the part of errors between the two alone.
+
+    A drawing of one is asked about with one example of each, by all drawers but the query's own for its class: 0.5 is a
+    guess, and so is a tie. Only the `among` pairs whose mean embeddings are most alike are tried.
+    """
+    classes, drawers, _ = embeddings.shape
+    left, right = np.triu_indices(classes, 1)
+    alike = similarity_of_rows(model, embeddings.mean(axis=1), left, right)
+    first, second = np.indices((2 * drawers, 2 * drawers)).reshape(2, -1)
+    found = []
+    for number in np.argsort(-alike, kind="stable")[:among]:
+        pair = int(left[number]), int(right[number])
+        images = embeddings[list(pair)].reshape(2 * drawers, -1)
+        values = similarity_of_rows(model, images, first, second).reshape(2, drawers, 2, drawers)
+        errors = [_part_wrong(values[own, :, own], values[own, :, 1 - own]) for own in (0, 1)]
+        found.append((pair, float(np.mean(errors))))
+    return sorted(found, key=lambda pair: -pair[1])[:count]
+
+
+def _part_wrong(same: np.ndarray, other: np.ndarray) -> float:
+    """(drawers, drawers) similarities to the own class and to the other → how often the other's example is nearer."""
+    differ = ~np.eye(len(same), dtype=bool)
+    margin = same[:, :, None] - other[:, None]  # query, own example, the other's
+    return float(np.mean((margin < 0)[differ] + 0.5 * (margin == 0)[differ]))
+
+
+def by_shots(
+    model: keras.Model, embeddings: np.ndarray, shots: Sequence[int], *, ways: int, episodes: int, seed: int
+) -> pd.DataFrame:
+    """Strict accuracy with so many examples of each class, a line each: shots; accuracy, low and high in %.
+
+    embeddings (classes, drawers, d); numbers of shots that the drawers do not suffice for are left out. A class's
+    similarity to the query is the mean over its examples, the interval is Wilson's at 95 %.
+    """
+    classes, drawers, _ = embeddings.shape
+    lines = []
+    for count in shots:
+        if count > drawers - 1:
+            continue
+        drawn = draw_episodes(
+            "strict", classes=classes, drawers=drawers, ways=ways, shots=count, episodes=episodes, seed=seed
+        )
+        score = score_of(answer(model, embeddings, drawn))
+        figures = (100 * score.accuracy, 100 * score.low, 100 * score.high)
+        lines.append({"shots": count, **dict(zip(("accuracy", "low", "high"), figures, strict=True))})
+    return pd.DataFrame(lines)
+
+
+def _item(pair: np.ndarray) -> Item:
+    return int(pair[0]), int(pair[1])

@@ -1,0 +1,186 @@
+"""The official one-shot benchmark of Omniglot: 20 runs of 20-way 1-shot within one alphabet.
+
+Each run shows 20 characters of an evaluation alphabet, drawn by one person, and asks for the same 20 drawn by another.
+Source: Lake, Salakhutdinov and Tenenbaum, Science 350 (2015); python/one-shot-classification/all_runs.zip of
+https://github.com/brendenlake/omniglot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from scipy.spatial.distance import cdist
+
+from .. import paths
+from ..data import omniglot
+from ..data.download import fetch
+from ..data.load import resize
+from ..errors import DataError
+from ..evaluation.accuracy import Score, embed, similarity, wilson
+
+if TYPE_CHECKING:
+    import keras
+
+NAME = "all_runs.zip"
+RUNS, WAYS = 20, 20
+# SHA-256 over the support's pixels, the queries' pixels and the targets, as `load` returns them
+FINGERPRINT = "f073893d04685c9d2435d111ad25a04f64cc228e38025f42bb9964a68bda44b2"
+
+
+@dataclass(frozen=True)
+class OneShotRuns:
+    """The benchmark's images and answers.
+
+    support  (runs, ways, size, size) uint8, 0 ink to 255 paper: one drawing of each character
+    queries  (runs, ways, size, size) uint8: another person's drawing of each
+    targets  (runs, ways) int: which of the support each query shows
+    """
+
+    support: np.ndarray
+    queries: np.ndarray
+    targets: np.ndarray
+
+    def resized(self, size: int) -> OneShotRuns:
+        """The same runs at size × size pixels, area-averaged as training images are."""
+        return OneShotRuns(resize(self.support, size), resize(self.queries, size), self.targets)
+
+
+def load(source: Path | None = None) -> OneShotRuns:
+    """The 20 runs at 105 × 105 pixels, from all_runs.zip.
+
+    source  the zip, or a folder that holds it; without: the folder that SIAMESE_DATA_DIR names, else the cache, else a
+    download. Raises DataError where it cannot be had, or holds anything else than the published runs.
+    """
+    path = _find(source) or fetch(
+        f"{(os.environ.get('SIAMESE_OMNIGLOT_URL') or omniglot.URL).rstrip('/')}/one-shot-classification/{NAME}",
+        paths.data_dir(),
+        md5=None,  # what it holds is checked below
+        instead=f"set SIAMESE_DATA_DIR to a folder that holds {NAME} beside Omniglot's two zips",
+    )
+    runs = read(path)
+    if (found := fingerprint(runs)) != FINGERPRINT:
+        raise DataError(
+            f"{path} does not hold the published one-shot runs (fingerprint {found[:12]}, not {FINGERPRINT[:12]}): "
+            f"remove it and get {NAME} from {omniglot.URL}/one-shot-classification."
+        )
+    return runs
+
+
+def read(path: Path) -> OneShotRuns:
+    """Decode the runs of a zip, whatever they hold; DataError where it is not a zip of runs."""
+    support, queries, targets = [], [], []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for number in range(1, RUNS + 1):
+                folder = f"run{number:02}"
+                labels = archive.read(f"{folder}/class_labels.txt").decode().split()
+                answers = dict(zip(labels[::2], labels[1::2], strict=True))
+                shown = [f"{folder}/training/class{way:02}.png" for way in range(1, WAYS + 1)]
+                asked = [f"{folder}/test/item{way:02}.png" for way in range(1, WAYS + 1)]
+                support.append([_pixels(archive.read(name)) for name in shown])
+                queries.append([_pixels(archive.read(name)) for name in asked])
+                targets.append([shown.index(answers[name]) for name in asked])
+    except omniglot.UNREADABLE as error:
+        raise DataError(
+            f"{path} is damaged or does not hold the one-shot runs ({error}): get {NAME} from "
+            f"{omniglot.URL}/one-shot-classification."
+        ) from error
+    return OneShotRuns(np.array(support), np.array(queries), np.array(targets))
+
+
+def fingerprint(runs: OneShotRuns) -> str:
+    """SHA-256 (hex) over pixels and answers."""
+    digest = hashlib.sha256()
+    for array in (runs.support, runs.queries, runs.targets.astype(np.uint8)):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def classify(runs: OneShotRuns, compare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """Which queries are answered correctly → (runs, ways) bool; a tie for the largest similarity is wrong.
+
+    compare  queries (ways, size, size), support (ways, size, size) → similarities (ways, ways), a row a query
+    """
+    correct = []
+    for support, queries, targets in zip(runs.support, runs.queries, runs.targets, strict=True):
+        similarities = np.array(compare(queries, support), np.float64)
+        row = np.arange(len(targets))
+        own = similarities[row, targets]
+        similarities[row, targets] = -np.inf
+        correct.append(own > similarities.max(axis=1))
+    return np.array(correct)
+
+
+def within_alphabet(model: keras.Model, runs: OneShotRuns) -> tuple[Score, np.ndarray]:
+    """A siamese model's score over the 400 queries, and which it answered, (runs, ways) bool.
+
+    The runs are brought to the model's image size. The benchmark's error rate is 1 − accuracy.
+    """
+    runs = runs.resized(model.input_shape[0][1])
+
+    def compare(queries: np.ndarray, support: np.ndarray) -> np.ndarray:
+        left, right = embed(model, queries), embed(model, support)
+        row, column = np.divmod(np.arange(len(left) * len(right)), len(right))
+        return similarity(model, left[row], right[column]).reshape(len(left), len(right))
+
+    correct = classify(runs, compare)
+    return wilson(int(correct.sum()), correct.size), correct
+
+
+def modified_hausdorff(queries: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Similarity without learning: minus the modified Hausdorff distance of the ink, (ways, ways), a row a query.
+
+    Ink pixels are points about their centre; the distance of two drawings is the larger of the two mean distances from
+    a point of one to the nearest of the other. Source: M.-P. Dubuisson and A. K. Jain, ICPR 1994, distance 23; the
+    baseline that comes with the benchmark, with an error of 38.8 %.
+    """
+
+    def ink(image: np.ndarray) -> np.ndarray:
+        points = np.argwhere(image == 0).astype(float)
+        return points - points.mean(axis=0)
+
+    asked, shown = [ink(image) for image in queries], [ink(image) for image in support]
+    distances = np.empty((len(asked), len(shown)))
+    for row, left in enumerate(asked):
+        for column, right in enumerate(shown):
+            apart = cdist(left, right)
+            distances[row, column] = max(apart.min(axis=1).mean(), apart.min(axis=0).mean())
+    return -distances
+
+
+def _find(source: Path | None) -> Path | None:
+    """The zip where upstream and a download keep it, or None; DataError where a source is given and holds none."""
+    if source is not None:
+        source = Path(source).expanduser()
+        if source.is_file():
+            return source
+    folder = source or omniglot.find_source()
+    places = (
+        []
+        if folder is None
+        else [folder, folder / "one-shot-classification", folder / "python" / "one-shot-classification"]
+    )
+    for place in places if source else [*places, paths.data_dir()]:
+        if (path := place / NAME).is_file():
+            return path
+    if source:
+        raise DataError(f"there is no {NAME} in {source}: give the zip, or a folder that holds it.")
+    return None
+
+
+def _pixels(content: bytes) -> np.ndarray:
+    """One drawing → (105, 105) uint8, 0 ink and 255 paper."""
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        pixels = np.asarray(image.convert("L"))
+    if pixels.shape != (omniglot.SIZE, omniglot.SIZE):
+        raise ValueError(f"a drawing of {pixels.shape[1]}×{pixels.shape[0]} pixels")
+    return pixels

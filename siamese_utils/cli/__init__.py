@@ -1,0 +1,5 @@
+"""The command line, `siamese`."""
+
+from .app import main
+
+__all__ = ["main"]

@@ -1,0 +1,261 @@
+"""Profiles and experiments are data: YAML files in params/, checked against the schemas below.
+
+An unknown key, a missing value or a wrong type is a ParamsError that names the file and the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import ParamsError
+from .paths import project_root
+
+PAPER_ITERATIONS = 5000  # the length that a profile's `iterations` stands for (paper, Section 3.2)
+RECIPE_VERSION = 1  # raise when pairs, models, training or episodes change what a run's numbers would be
+
+
+class Strict(BaseModel):
+    """Immutable, and no key that the schema does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LearningRate(Strict):
+    """Adam's learning rate: initial · decay_rate ** (step / decay_steps), or fixed where there is no decay."""
+
+    initial: float = Field(gt=0)
+    decay_rate: float | None = Field(None, gt=0, le=1)
+    decay_steps: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> LearningRate:
+        if (self.decay_rate is None) != (self.decay_steps is None):
+            raise ValueError("decay_rate and decay_steps go together")
+        return self
+
+
+class Recipe(Strict):
+    """Everything about network and training that an experiment may change; defaults live in experiments.yaml."""
+
+    backbone: Literal["conv", "mlp"]
+    filters: tuple[int, ...]
+    kernel_size: int = Field(gt=0)
+    relu_before_norm: bool
+    hidden: tuple[int, ...]
+    embedding: int = Field(gt=0)
+    batch_norm: bool
+    dropout: float = Field(ge=0, lt=1)
+    l2: float = Field(ge=0)
+    initializer: Literal["glorot_uniform", "zeros"]
+    learning_rate: LearningRate
+    iterations: int = Field(gt=0)
+    batch_size: int = Field(gt=0, multiple_of=2)
+    # in every block: ReLU, then BatchNorm (true), or BatchNorm, then ReLU; added later, so left out of older runs' keys
+    norm_after_relu: bool = False
+
+
+class PaperFigures(Strict):
+    """A row of Table 1: accuracy in %, 1-shot 20-way."""
+
+    train: float
+    val: float
+
+
+class AuthorRun(Strict):
+    """The author's own run of the row: its name, last logged check (%), and first logged batch loss."""
+
+    run: str
+    train: float | None = None
+    val: float | None = None
+    first_loss: float | None = None
+
+
+class Experiment(Strict):
+    """One row of the experiment matrix."""
+
+    name: str
+    section: str
+    group: str
+    row: str
+    label: str  # the row as figures and tables of ours name it
+    variant: Literal["same", "as described", "as run"]
+    recipe: Recipe
+    paper: PaperFigures | None = None
+    author: AuthorRun | None = None
+    note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_is_the_row_where_none_is_given(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {"label": given.get("row"), **given}
+
+
+class Section(Strict):
+    """A section of the paper and the notebook that shows its experiments."""
+
+    notebook: str
+    title: str
+
+
+class Matrix(Strict):
+    """The whole of params/experiments.yaml."""
+
+    sections: dict[str, Section]
+    experiments: tuple[Experiment, ...]
+
+    @model_validator(mode="after")
+    def _names_are_unique_and_sections_known(self) -> Matrix:
+        names = [experiment.name for experiment in self.experiments]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"experiment name used twice: {', '.join(twice)}")
+        if unknown := sorted({e.section for e in self.experiments} - set(self.sections)):
+            raise ValueError(f"unknown section: {', '.join(unknown)}")
+        return self
+
+
+class Profile(Strict):
+    """What one reproduction runs on: dataset, image size, length, seeds, episodes; a file of params/profiles/ each."""
+
+    name: str
+    title: str
+    description: str
+    dataset: Literal["synthetic", "omniglot"]
+    image_size: int = Field(ge=8)
+    padding: Literal["valid", "same"]
+    iterations: int = Field(gt=0)
+    check_every: int = Field(gt=0)
+    check_episodes: int = Field(gt=0)
+    seeds: tuple[int, ...] = Field(min_length=1)
+    episodes: int = Field(gt=0)
+    ways: tuple[int, ...] = Field(min_length=1)
+    batch_size: int | None = Field(None, gt=0, multiple_of=2)  # in place of the recipe's
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    convolutions: Literal["auto", "float32", "bfloat16"] = "float32"  # the device's choice; see `precision`
+
+    @property
+    def is_paper_protocol(self) -> bool:
+        """Whether runs of this profile may stand beside the paper's figures as the same experiment."""
+        return not self.departures
+
+    @property
+    def departures(self) -> list[str]:
+        """How the profile departs from the paper's protocol, in words; empty where it does not."""
+        departs = {
+            "drawn characters instead of Omniglot": self.dataset != "omniglot",
+            f"{self.image_size}×{self.image_size} pixels instead of 105×105": self.image_size != 105,
+            "padded convolutions instead of unpadded ones": self.padding != "valid",
+            f"{self.iterations:,} iterations instead of {PAPER_ITERATIONS:,}": self.iterations != PAPER_ITERATIONS,
+            f"{self.batch_size} pairs a batch instead of 128": self.batch_size is not None,
+        }
+        return [words for words, differs in departs.items() if differs]
+
+    def scaled(self, steps: int) -> int:
+        """A number of the paper's iterations, shortened in proportion to this profile's length (at least 1)."""
+        return max(1, round(steps * self.iterations / PAPER_ITERATIONS))
+
+
+def params_dir() -> Path:
+    return project_root() / "params"
+
+
+def profiles_dir() -> Path:
+    return params_dir() / "profiles"
+
+
+def profile_names() -> list[str]:
+    """The profiles in params/profiles/, by name."""
+    return sorted(path.stem for path in profiles_dir().glob("*.yaml"))
+
+
+def load_profile(profile: str | Path | Profile) -> Profile:
+    """A profile by name ("demo", "laptop", "paper") or by the path of its YAML file."""
+    if isinstance(profile, Profile):
+        return profile
+    path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else profiles_dir() / f"{profile}.yaml"
+    if not path.is_file():
+        raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path.")
+    return checked(Profile, {"name": path.stem, **read_yaml(path)}, path)
+
+
+def load_matrix(path: Path | None = None) -> Matrix:
+    """The experiment matrix; each experiment's recipe is the baseline's with the row's `changes` in place."""
+    return _load_matrix(path or params_dir() / "experiments.yaml")
+
+
+@lru_cache
+def _load_matrix(path: Path) -> Matrix:
+    raw = read_yaml(path)
+    base = raw.pop("baseline", {})
+    rows = [dict(row) for row in raw.get("experiments", [])]
+    for row in rows:
+        row["recipe"] = {**base, **(row.pop("changes", None) or {})}
+    return checked(Matrix, {**raw, "experiments": rows}, path)
+
+
+def load_experiment(name: str | Experiment) -> Experiment:
+    """One experiment of the matrix by name; ParamsError lists the names where there is none."""
+    if isinstance(name, Experiment):
+        return name
+    by_name = {experiment.name: experiment for experiment in load_matrix().experiments}
+    if name not in by_name:
+        raise ParamsError(f"no experiment {name!r}: choose from {', '.join(by_name)}.")
+    return by_name[name]
+
+
+def section_experiments(section: str) -> list[Experiment]:
+    """The experiments of one section in the paper's order, the baseline first for comparison."""
+    matrix = load_matrix()
+    if section not in matrix.sections:
+        raise ParamsError(f"no section {section!r}: choose from {', '.join(matrix.sections)}.")
+    return [e for e in matrix.experiments if e.name == "baseline" or e.section == section]
+
+
+def run_key(experiment: Experiment, profile: Profile, seed: int, dataset_fingerprint: str) -> dict[str, Any]:
+    """Everything that determines a run's numbers, up to floating-point differences between devices and backends.
+
+    Labels, notes and the paper's figures are left out: they may be reworded without training anything again.
+    """
+    ignored = {"name", "title", "description", "seeds", "convolutions"}
+    optional = {name: field.default for name, field in Recipe.model_fields.items() if not field.is_required()}
+    recipe = experiment.recipe.model_dump(mode="json")
+    return {
+        "version": RECIPE_VERSION,
+        "experiment": experiment.name,
+        # a field with its default is left out, so that a new one changes no older run
+        "recipe": {k: v for k, v in recipe.items() if k not in optional or v != optional[k]},
+        "profile": profile.model_dump(mode="json", exclude=ignored, exclude_none=True),
+        "seed": seed,
+        "dataset": dataset_fingerprint,
+    }
+
+
+def key_hash(key: dict[str, Any]) -> str:
+    """The first 10 hex digits of the key's SHA-256; part of the run's id and folder name."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file; ParamsError where it cannot be read or holds something else."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ParamsError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path} holds no keys and values: see the profiles in params/profiles/ for the form.")
+    return content
+
+
+def checked(schema: type[Any], content: dict[str, Any], path: Path) -> Any:
+    """The content as the schema's object; ParamsError names the file and every key that is wrong."""
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise ParamsError(f"{path.name} is not valid: {problems}.") from error

@@ -1,0 +1,1 @@
+"""Datasets of characters and the pairs that training draws from them."""

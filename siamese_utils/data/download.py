@@ -1,0 +1,112 @@
+"""Fetch a file once: by pooch, which checks its MD5, resumed where an earlier try stopped; errors say what to do."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+import warnings
+from pathlib import Path
+
+import requests
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from ..errors import DataError
+
+TRIES = 4  # how often one call asks for a file before it gives up
+PAUSE = 0.5  # seconds before the second try; doubles each time
+
+
+def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = "") -> Path:
+    """Fetch the file into `folder`, check its MD5 where one is given, return its path; an intact one there is kept.
+
+    instead  what else the user can do, for the message: "set … to …"
+    name     the file's name, where the address does not end with it
+
+    A download that stops is resumed, in this call or by the next. Raises DataError where the file cannot be had or
+    stored, or is not the published one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # importing it warns in a notebook that has no widgets
+        import pooch
+
+    name = name or url.rpartition("/")[2]
+    resume = functools.partial(_resume, name)
+    part, known = folder / f"{name}.part", f"md5:{md5}" if md5 else None
+    instead = f"or {instead}"
+    resumed = part.exists()
+    try:
+        try:
+            pooch.retrieve(url, known, name, folder, downloader=resume)
+        except ValueError:  # a wrong MD5; the bytes from an earlier call may be to blame, so once more from zero
+            if not resumed:
+                raise
+            pooch.retrieve(url, known, name, folder, downloader=resume)
+    except requests.RequestException as error:
+        if error.response is not None:
+            problem = f"{url} answered {error.response.status_code} {error.response.reason}: try again later"
+        elif part.exists() and (size := part.stat().st_size):
+            problem = f"the download of {url} stopped after {size:,} bytes: run again to go on from there"
+        else:
+            mirror = os.environ.get("SIAMESE_OMNIGLOT_URL")
+            setting = " and SIAMESE_OMNIGLOT_URL" if mirror and url.startswith(mirror.rstrip("/")) else ""
+            why = f"({type(error).__name__}): check the network{setting}"
+            problem = f"cannot reach {url} {why}"
+        raise DataError(f"{problem}, {instead}.") from error
+    except ValueError as error:
+        raise DataError(
+            f"{url} sent something else than the published archive (MD5 {md5}): try again later, {instead}."
+        ) from error
+    except OSError as error:
+        raise cannot_store(folder, error) from error
+    return folder / name
+
+
+def cannot_store(folder: Path, error: OSError) -> DataError:
+    """The error of a full disk, or a folder that cannot be written."""
+    return DataError(
+        f"cannot store the data in {folder} ({error.strerror or error}): set SIAMESE_CACHE_DIR to a folder "
+        "that can be written and has room: Omniglot takes 100 MB."
+    )
+
+
+def _resume(name: str, url: str, output_file: str, _: object) -> None:
+    """A downloader for pooch that goes on where the last one stopped: NAME.part grows until complete."""
+    part = Path(output_file).with_name(f"{name}.part")
+    for attempt in range(TRIES):
+        try:
+            _append_rest(url, part)
+            break
+        except requests.RequestException as error:
+            refused = error.response is not None and error.response.status_code < 500
+            if refused or isinstance(error, ValueError) or attempt == TRIES - 1:  # ValueError: not a URL
+                raise
+            time.sleep(PAUSE * 2**attempt)
+    os.replace(part, output_file)
+
+
+def _append_rest(url: str, part: Path) -> None:
+    """Ask for the bytes that `part` lacks and append them; start over where the server does not resume."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with requests.get(url, headers=headers, stream=True, timeout=30) as response:
+        offered = response.headers.get("Content-Range", "")
+        if response.status_code == 416 and offered == f"bytes */{have}":
+            return  # nothing is missing
+        resumes = response.status_code == 206 and offered.startswith(f"bytes {have}-")
+        if not resumes and response.status_code in (
+            206,
+            416,
+        ):  # other bytes than these, or `part` is too long
+            part.unlink(missing_ok=True)
+            raise requests.ConnectionError("the server does not resume")
+        response.raise_for_status()
+        start = have if resumes else 0
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        bar = tqdm(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, leave=False)
+        with bar, part.open("ab" if resumes else "wb") as file:
+            for chunk in response.iter_content(4096):  # a chunk cut off is lost, so keep them small
+                bar.update(file.write(chunk))
+    if total is not None and part.stat().st_size < total:
+        raise requests.ConnectionError("the connection was dropped")

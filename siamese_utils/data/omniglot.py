@@ -1,0 +1,316 @@
+"""Omniglot: 1,623 characters of 50 alphabets, each drawn once by 20 people.
+
+Source: Lake, Salakhutdinov and Tenenbaum, "Human-level concept learning through probabilistic program
+induction", Science 350 (2015); https://github.com/brendenlake/omniglot.
+
+On first use both archives are checked, decoded and packed into one cache file; later loads read only that.
+"""
+
+from __future__ import annotations
+
+import io
+import lzma
+import os
+import secrets
+import struct
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from PIL import Image
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from .. import paths
+from ..errors import DataError
+from . import dataset as data
+from . import download
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One upstream archive: its name without .zip, the MD5 of the zip as published, and what it holds."""
+
+    name: str
+    md5: str
+    alphabets: int
+    characters: int
+
+
+ARCHIVES = {
+    "train": Archive("images_background", "68d2efa1b9178cc56df9314c21c6e718", 30, 964),
+    "val": Archive("images_evaluation", "6b91aef0f799c5bb55b94e3f2daec811", 20, 659),
+}
+DRAWERS = 20
+SIZE = 105
+# What `data.fingerprint` gives for the genuine background and evaluation sets.
+FINGERPRINT = "6882afae033e0587d1537253dd1064a8c8fbb1ca232c37e2924e66389cbe5257"
+
+URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
+SOURCE = "Omniglot (Lake, Salakhutdinov and Tenenbaum, 2015), https://github.com/brendenlake/omniglot"
+ZIPS = "images_background.zip and images_evaluation.zip"
+CACHE_NAME = "omniglot.npz"
+LARGEST_FILE = 100_000  # bytes; a drawing takes about 250
+
+# What the zip, PNG and npy readers raise for bytes they cannot make sense of.
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, SyntaxError),
+    *(KeyError, IndexError, TypeError, AttributeError, OverflowError, lzma.LZMAError),
+    Image.DecompressionBombError,
+)
+
+
+def load(source: Path | None = None, cache_dir: Path | None = None) -> data.Dataset:
+    """Omniglot at its native 105 × 105 pixels: `train` is the background set, `val` the evaluation set.
+
+    train.images (964, 20, 105, 105) and val.images (659, 20, 105, 105), uint8, 0 ink and 255 paper; classes
+    sorted by name, drawings by file name.
+
+    source     a local folder that holds both archives, zipped or unpacked; the cache is built anew from it
+    cache_dir  where downloads and the packed cache are kept; default `paths.data_dir()`
+
+    Without `source`: the cache, else the folder that SIAMESE_DATA_DIR names, else a download. A damaged cache
+    is rebuilt. Raises DataError where the data is missing, damaged, not Omniglot, or cannot be stored.
+    """
+    folder = paths.data_dir() if cache_dir is None else Path(cache_dir).expanduser()
+    cache = folder / CACHE_NAME
+    if source is None and (dataset := _read_cache(cache)):
+        return dataset
+    with _one_at_a_time(folder):
+        if source is None and (dataset := _read_cache(cache)):  # built by another process in the meantime
+            return dataset
+        try:
+            dataset = read_folder(source or find_source() or fetch_both(folder))
+        except DataError as error:
+            if source is None and cache.exists():
+                raise DataError(f"the cache {cache} is damaged and was not rebuilt, because {error}") from error
+            raise
+        _write_cache(cache, dataset)
+    return dataset
+
+
+def find_source() -> Path | None:
+    """The local folder that SIAMESE_DATA_DIR names, or None where it is not set."""
+    folder = os.environ.get("SIAMESE_DATA_DIR")
+    return Path(folder) if folder else None
+
+
+def read_folder(source: Path) -> data.Dataset:
+    """Check and decode both archives, zipped or unpacked, from a local folder; writes nothing.
+
+    A zip may be packed differently from upstream's, so its MD5 does not matter here: the pixels decide.
+    """
+    source = Path(source).expanduser().resolve()
+    if not source.is_dir():
+        raise DataError(f"there is no folder {source}: set SIAMESE_DATA_DIR to one that holds {ZIPS}.")
+    found = [(_find_archive(source, archive), archive) for archive in ARCHIVES.values()]
+    train, val = (_read_split(where, archive) for where, archive in found)
+    fingerprint = data.fingerprint(train, val)
+    if fingerprint != FINGERPRINT:
+        raise DataError(
+            f"the drawings in {source} are not Omniglot's (fingerprint {fingerprint[:12]}, not "
+            f"{FINGERPRINT[:12]}): get {ZIPS} from {URL}."
+        )
+    return _dataset(train, val)
+
+
+# --- the download ---------------------------------------------------------------------------------
+
+
+def fetch_both(folder: Path) -> Path:
+    """Fetch both zips into `folder`, check their MD5, return the folder; intact zips there are kept.
+
+    SIAMESE_OMNIGLOT_URL names a mirror. A download that stops is resumed, in this call or by the next.
+    """
+    base = os.environ.get("SIAMESE_OMNIGLOT_URL") or URL
+    for archive in ARCHIVES.values():
+        download.fetch(
+            f"{base.rstrip('/')}/{archive.name}.zip",
+            folder,
+            md5=archive.md5,
+            instead=f"set SIAMESE_DATA_DIR to a folder that holds {ZIPS}",
+        )
+    return folder
+
+
+# --- reading and checking the drawings --------------------------------------------------------------
+
+
+def _find_archive(source: Path, archive: Archive) -> Path:
+    """The zip, else the unpacked folder, of one archive; a clone of upstream keeps both in python/."""
+    for folder in (source, source / "python"):
+        if (zipped := folder / f"{archive.name}.zip").is_file():
+            return zipped
+        if (unpacked := folder / archive.name).is_dir():
+            return unpacked
+    raise DataError(
+        f"{source} holds neither {archive.name}.zip nor a folder {archive.name}: put one of them there, or "
+        "unset SIAMESE_DATA_DIR to download Omniglot."
+    )
+
+
+def _read_split(where: Path, archive: Archive) -> data.Split:
+    """Check and decode one archive: first the names and counts of its files, then every drawing."""
+    drawings: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    for path, content in _zip_files(where) if where.is_file() else _folder_files(where):
+        character, file_name = _split_path(where, path, archive)
+        drawings[character].append((file_name, content))
+    for character, files in drawings.items():
+        if len(files) != DRAWERS:
+            raise DataError(
+                f"{where} holds {len(files)} drawings of {character}, not {DRAWERS}: get it again from {URL}."
+            )
+    characters = tuple(sorted(drawings))
+    alphabets = len({character.partition("/")[0] for character in characters})
+    if (alphabets, len(characters)) != (archive.alphabets, archive.characters):
+        raise DataError(
+            f"{where} holds {alphabets} alphabets with {len(characters)} characters, Omniglot "
+            f"{archive.alphabets} with {archive.characters}: get it again from {URL}."
+        )
+    images = np.empty((len(characters), DRAWERS, SIZE, SIZE), np.uint8)
+    progress = tqdm(characters, desc=archive.name, disable=None, leave=False)  # None: only on a terminal
+    for row, character in zip(images, progress, strict=True):
+        for image, (file_name, content) in zip(row, sorted(drawings[character]), strict=True):
+            image[:] = _decode(content, f"{character}/{file_name} in {where}")
+    return data.Split(images, characters)
+
+
+def _zip_files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Path and content of every file in a zip, without unpacking it to disk."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if info.file_size > LARGEST_FILE:
+                    raise DataError(f"{path} holds {info.filename!r}, too large for a drawing: get it from {URL}.")
+                if not info.is_dir() and not _is_litter(info.filename):
+                    yield info.filename, archive.read(info)
+    except UNREADABLE as error:
+        raise DataError(f"{path} is damaged or incomplete ({error}): get it again from {URL}.") from error
+
+
+def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Path, from the folder's own name on, and content of every file in an unpacked folder."""
+    try:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder.parent).as_posix()
+            if path.is_dir() or _is_litter(name):
+                continue
+            if path.stat().st_size > LARGEST_FILE:
+                raise DataError(f"{path} is too large for a drawing: remove it, or unpack {folder.name}.zip again.")
+            yield name, path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error}): check its permissions and its disk.") from error
+
+
+def _is_litter(path: str) -> bool:
+    """Whether a file is what file managers leave behind."""
+    name = path.rpartition("/")[2]
+    return path.startswith("__MACOSX/") or name in (".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+def _split_path(where: Path, path: str, archive: Archive) -> tuple[str, str]:
+    """From "images_background/Latin/character01/0001_01.png" to "Latin/character01" and "0001_01.png".
+
+    The archive's own folder may be missing, or nested in itself as some programs unpack it.
+    """
+    parts = path.replace("\\", "/").split("/")
+    if ".." in parts or not parts[0] or ":" in parts[0]:
+        raise DataError(f"{where} holds {path!r}, which leads out of its folder: get the archive from {URL}.")
+    while archive.name in parts:
+        parts = parts[parts.index(archive.name) + 1 :]
+    if len(parts) != 3 or not parts[2].lower().endswith(".png"):
+        raise DataError(
+            f"{where} holds {path!r}, which is not a drawing of {archive.name}: remove that file, or get the "
+            f"archive from {URL}."
+        )
+    return f"{parts[0]}/{parts[1]}", parts[2]
+
+
+def _decode(content: bytes, where: str) -> np.ndarray:
+    """One PNG → (105, 105) uint8, 0 ink and 255 paper. Upstream's are 1-bit; re-saved ones may be grey."""
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            size = image.size
+            pixels = np.asarray(image.convert("L")) if size == (SIZE, SIZE) else None
+    except UNREADABLE as error:
+        raise DataError(f"{where} is not a readable PNG ({error}): get the archive from {URL}.") from error
+    if pixels is None:
+        raise DataError(f"{where} is {size[0]}×{size[1]} pixels, not {SIZE}×{SIZE}: get the archive from {URL}.")
+    ink, paper = np.count_nonzero(pixels == 0), np.count_nonzero(pixels == 255)
+    if not ink or not paper or ink + paper != SIZE * SIZE:
+        raise DataError(f"{where} is not a drawing in black on white only: get the archive from {URL}.")
+    return pixels
+
+
+# --- the cache ------------------------------------------------------------------------------------
+
+
+def _read_cache(path: Path) -> data.Dataset | None:
+    """The dataset from the packed cache, or None where there is no intact one.
+
+    Every array is checked by the zip's CRC-32, and the fingerprint is the one taken when the pixels were
+    packed: without a processor's help, SHA-256 over all 358 million pixels takes longer than a load may.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                return None
+        with np.load(path, allow_pickle=False) as stored:
+            if str(stored["fingerprint"]) != FINGERPRINT:
+                return None
+            return _dataset(*(_unpack(stored[name], stored[f"{name}_characters"]) for name in ARCHIVES))
+    except UNREADABLE:
+        return None
+
+
+def _unpack(packed: np.ndarray, characters: np.ndarray) -> data.Split:
+    """packed (bytes,) uint8, one bit a pixel, 1 for paper → images (classes, 20, 105, 105) uint8."""
+    shape = (len(characters), DRAWERS, SIZE, SIZE)
+    pixels = np.unpackbits(packed, count=len(characters) * DRAWERS * SIZE * SIZE)
+    pixels *= 255
+    return data.Split(pixels.reshape(shape), tuple(map(str, characters)))
+
+
+def _write_cache(path: Path, dataset: data.Dataset) -> None:
+    """Pack one bit a pixel (45 MB) and store it; the final name appears only when the file is complete."""
+    arrays = {"fingerprint": np.array(dataset.fingerprint)}
+    for name in ARCHIVES:
+        split = dataset.split(name)
+        arrays |= {name: np.packbits(split.images != 0), f"{name}_characters": np.array(split.characters)}
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with unfinished.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise download.cannot_store(path.parent, error) from error
+    finally:  # after an error or Ctrl-C; when all went well it has its final name
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Create the cache folder and let one process at a time fill it: notebooks may run side by side."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".omniglot.lock")
+        lock.acquire()
+    except OSError as error:
+        raise download.cannot_store(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _dataset(train: data.Split, val: data.Split) -> data.Dataset:
+    """Both splits under their name; called only for pixels whose fingerprint was checked."""
+    return data.Dataset("omniglot", train, val, FINGERPRINT, synthetic=False, source=SOURCE)

@@ -1,0 +1,60 @@
+"""Training pairs, drawn the way the paper's author drew them, as array work.
+
+Source: the author's public training notebook. One batch of 128 pairs shows 128 different classes on the left; the
+first half are negative pairs (the right image's class is another one, uniform over the rest), the second half
+positive ones. Both samples of a pair are drawn uniformly, so a positive pair is the very same image once in 20.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ParamsError
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which images form a batch; images themselves are looked up by `take`.
+
+    left, right  (batch, 2) int: class and drawer of each side
+    labels       (batch,) float32: 1 where both sides show the same class, else 0
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    labels: np.ndarray
+
+
+def draw_pairs(rng: np.random.Generator, classes: int, drawers: int, batch_size: int) -> Pairs:
+    """One batch of pairs: first half negative, second half positive, left classes all different.
+
+    Raises ParamsError where the dataset has fewer classes than the batch has pairs, or the batch size is odd.
+    """
+    if batch_size > classes or batch_size % 2:
+        raise ParamsError(
+            f"a batch of {batch_size} pairs needs an even size and at least {batch_size} classes, "
+            f"but the dataset has {classes}: choose a smaller batch_size."
+        )
+    negative = batch_size // 2
+    left_class = rng.permutation(classes)[:batch_size]
+    right_class = left_class.copy()
+    # an offset of 1 to classes - 1 reaches every other class with the same probability, and never the class itself
+    right_class[:negative] = (left_class[:negative] + rng.integers(1, classes, negative)) % classes
+    left_drawer, right_drawer = rng.integers(0, drawers, (2, batch_size))
+    return Pairs(
+        left=np.stack([left_class, left_drawer], axis=1),
+        right=np.stack([right_class, right_drawer], axis=1),
+        labels=(left_class == right_class).astype(np.float32),
+    )
+
+
+def batch_of_step(seed: int, step: int, classes: int, drawers: int, batch_size: int) -> Pairs:
+    """The batch of one training step: a function of seed and step alone, so training can resume anywhere."""
+    return draw_pairs(np.random.default_rng([seed, step]), classes, drawers, batch_size)
+
+
+def take(images: np.ndarray, picks: np.ndarray) -> np.ndarray:
+    """Look up images (classes, drawers, height, width) by picks (..., 2) → (..., height, width, 1) uint8."""
+    return images[picks[..., 0], picks[..., 1]][..., None]

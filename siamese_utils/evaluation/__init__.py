@@ -1,0 +1,1 @@
+"""N-way K-shot episodes, and how often a model answers them correctly."""

@@ -1,0 +1,134 @@
+"""How good a model is at N-way K-shot: embed each image once, score all episodes as array work, give an interval."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from ..data.dataset import with_channels
+from .episodes import Episodes, Protocol, draw_episodes, judge
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..data.dataset import Split
+
+PAIRS_AT_ONCE = 20_000  # bounds the memory of one block of embedding differences
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy over episodes, with the Wilson 95 % interval; fractions from 0 to 1."""
+
+    accuracy: float
+    low: float
+    high: float
+    correct: int
+    episodes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def score_of(correct: np.ndarray) -> Score:
+    """The score of (episodes,) bool answers."""
+    return wilson(int(correct.sum()), len(correct))
+
+
+def wilson(correct: int, episodes: int) -> Score:
+    """Accuracy and its 95 % interval by Wilson's score method (E. B. Wilson, JASA 22, 1927; computed by SciPy)."""
+    interval = binomtest(correct, episodes).proportion_ci(0.95, method="wilson")
+    return Score(correct / episodes, float(interval.low), float(interval.high), correct, episodes)
+
+
+def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.ndarray:
+    """Embeddings of images (n, height, width[, colours]) uint8 → (n, embedding) float32, by the model's backbone."""
+    backbone, images = model.get_layer("backbone"), with_channels(images)
+    # not `predict`: as `fit` does, it runs on one core of two every now and then
+    parts = [
+        np.asarray(backbone.predict_on_batch(images[start : start + batch_size]), np.float32)
+        for start in range(0, len(images), batch_size)
+    ]
+    return np.concatenate(parts)
+
+
+def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """What the model says of pairs of embeddings (n, embedding) each → (n,) float32, larger for more alike.
+
+    By whatever it has behind its backbone: for the paper's models the l1 distance and the head, 1 for "same class".
+    """
+    from keras import layers, ops
+
+    behind = [layer for layer in model.layers if layer.name != "backbone" and not isinstance(layer, layers.InputLayer)]
+    blocks = []
+    for start in range(0, len(left), PAIRS_AT_ONCE):
+        values = [left[start : start + PAIRS_AT_ONCE], right[start : start + PAIRS_AT_ONCE]]
+        for layer in behind:
+            values = layer(values)
+        blocks.append(ops.convert_to_numpy(values)[:, 0])
+    return np.concatenate(blocks).astype(np.float32)
+
+
+def similarity_of_rows(model: keras.Model, embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`similarity` of pairs of rows of embeddings (n, embedding): first[i] and second[i] → (pairs,) float32.
+
+    first, second  (pairs,) int. The rows are taken a block of pairs at a time: those of all at once would be large.
+    """
+    found = np.empty(len(first), np.float32)
+    for start in range(0, len(first), PAIRS_AT_ONCE):
+        block = slice(start, start + PAIRS_AT_ONCE)
+        found[block] = similarity(model, embeddings[first[block]], embeddings[second[block]])
+    return found
+
+
+def answer(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
+    """Which episodes the model answers correctly: embeddings (classes, drawers, embedding) → (episodes,) bool."""
+    return judge(similarities(model, embeddings, episodes), episodes)
+
+
+def similarities(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
+    """Every query beside every support image of its episode, by the model's own head.
+
+    Embeddings (classes, drawers, embedding) → (episodes, ways, shots) float32.
+    """
+    _, drawers, width = embeddings.shape
+    query, support = (picks[..., 0] * drawers + picks[..., 1] for picks in (episodes.query, episodes.support))
+    beside = np.broadcast_to(query[:, None, None], support.shape)
+    found = similarity_of_rows(model, embeddings.reshape(-1, width), beside.ravel(), support.ravel())
+    return found.reshape(support.shape)
+
+
+def embed_needed(model: keras.Model, split: Split, episodes: Episodes) -> np.ndarray:
+    """Embeddings (classes, drawers, embedding) of the images that the episodes use; the others stay zero."""
+    picks = np.concatenate([episodes.query, episodes.support.reshape(-1, 2)])
+    flat = np.unique(picks[:, 0] * split.drawers + picks[:, 1])
+    some = embed(model, split.images.reshape(-1, *split.images.shape[2:])[flat])
+    every = np.zeros((split.classes * split.drawers, some.shape[1]), np.float32)
+    every[flat] = some
+    return every.reshape(split.classes, split.drawers, -1)
+
+
+def one_shot_accuracy(
+    model: keras.Model,
+    split: Split,
+    *,
+    protocol: Protocol = "strict",
+    ways: int = 20,
+    shots: int = 1,
+    episodes: int = 1000,
+    seed: int | list[int] = 0,
+) -> Score:
+    """N-way K-shot accuracy of a model on a split, from fresh episodes of the given seed."""
+    drawn = draw_episodes(
+        protocol,
+        classes=split.classes,
+        drawers=split.drawers,
+        ways=ways,
+        shots=shots,
+        episodes=episodes,
+        seed=seed,
+    )
+    return score_of(answer(model, embed_needed(model, split, drawn), drawn))

@@ -1,0 +1,55 @@
+"""The author's logs, params/author_logs.csv: the loss and two accuracies of his runs, every 100 iterations.
+
+Source: the logs in his public repository, github.com/bharathikannann/
+Impact-of-Architectures-and-Hyperparameters-on-Neural-Networks, a run each; here they are one table, figures unchanged.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from ..config import load_matrix, params_dir
+from ..errors import ParamsError
+
+FILE = "author_logs.csv"
+COLUMNS = {
+    "model": "str",
+    "iteration": "int64",
+    "batch_loss": "float64",
+    "train_accuracy_pct": "float64",
+    "val_accuracy_pct": "float64",
+}
+
+
+def author_log(run: str) -> pd.DataFrame:
+    """One run of the author's, named as in params/experiments.yaml, a line a check; no line where he published no log.
+
+    iteration, batch_loss (NaN where none was logged), train_accuracy and val_accuracy (fractions of 250 1-shot 20-way
+    episodes each): columns as in the history of a run of ours.
+    """
+    logs = _author_logs(params_dir() / FILE)
+    log = logs[logs["model"] == run].reset_index(drop=True)
+    accuracies = {f"{split}_accuracy": log[f"{split}_accuracy_pct"] / 100 for split in ("train", "val")}
+    return log[["iteration", "batch_loss"]].assign(**accuracies)
+
+
+@lru_cache
+def _author_logs(path: Path) -> pd.DataFrame:
+    """The whole table; ParamsError where the file is missing, damaged, or lacks a run whose figures are known."""
+    try:
+        logs = pd.read_csv(path, dtype=COLUMNS)
+        whole = list(logs) == list(COLUMNS) and set(logs["model"]) >= set(_logged_runs())
+    except (OSError, ValueError):
+        whole = False
+    if not whole:
+        raise ParamsError(f"{path} is missing or damaged: restore it with `git checkout params/{FILE}`.")
+    return logs
+
+
+def _logged_runs() -> list[str]:
+    """The author's runs whose last check params/experiments.yaml has from their logs."""
+    rows = [e.author for e in load_matrix().experiments if e.author]
+    return [author.run for author in rows if author.val is not None]

@@ -1,0 +1,148 @@
+"""The paper's details in all combinations: a full factorial, its main effects and interactions.
+
+The paper changes one detail at a time, from one baseline. A factorial tries each at two levels in all combinations, so
+that every run tells something about every detail, and shows where one detail's effect hangs on another's level.
+Source: R. A. Fisher, The Design of Experiments, 1935; G. E. P. Box, J. S. Hunter and W. G. Hunter, Statistics for
+Experimenters, 2005, chapter 5. The design is params/factorial.yaml.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from ..config import Experiment, Profile, Strict, checked, load_matrix, params_dir, read_yaml
+from ..training.runs import Run, find_run
+
+MEASURE = "author"  # the paper's own protocol: 1-shot 20-way on new characters
+
+
+class Level(Strict):
+    """One level of a factor: what it is called, and what it changes in the baseline's recipe."""
+
+    words: str
+    changes: dict[str, Any]
+
+
+class Factor(Strict):
+    """One detail at two levels."""
+
+    name: str
+    title: str
+    low: Level
+    high: Level
+
+
+class Factorial(Strict):
+    """The whole of params/factorial.yaml."""
+
+    seeds: tuple[int, ...] = Field(min_length=2)  # the spread between seeds is what effects are weighed against
+    factors: tuple[Factor, ...] = Field(min_length=2)
+
+
+@lru_cache
+def load_factorial(path: Path | None = None) -> Factorial:
+    """The design; ParamsError where the file is not valid."""
+    path = path or params_dir() / "factorial.yaml"
+    return checked(Factorial, read_yaml(path), path)
+
+
+def cells(design: Factorial | None = None) -> dict[tuple[bool, ...], Experiment]:
+    """Every combination of levels, a flag a factor, and the experiment that it is."""
+    design = design or load_factorial()
+    (baseline,) = (e for e in load_matrix().experiments if e.name == "baseline")
+    found = {}
+    for combination in product((False, True), repeat=len(design.factors)):
+        levels = [f.high if high else f.low for f, high in zip(design.factors, combination, strict=True)]
+        changes = {key: value for level in levels for key, value in level.changes.items()}
+        found[combination] = Experiment.model_validate(
+            {
+                "name": "factorial-" + "".join(str(int(high)) for high in combination),
+                "section": "factorial",
+                "group": "Factorial",
+                "row": ", ".join(level.words for level in levels),
+                "variant": "same",
+                "recipe": {**baseline.recipe.model_dump(), **changes},
+            }
+        )
+    return found
+
+
+def find_cells(profile: Profile, design: Factorial | None = None) -> list[Run]:
+    """The finished runs of the design; those not run are left out."""
+    design = design or load_factorial()
+    found = [find_run(e, profile, seed) for e in cells(design).values() for seed in design.seeds]
+    return [run for run in found if run]
+
+
+def accuracies(profile: Profile, design: Factorial | None = None) -> pd.DataFrame:
+    """One line a finished run: a column of ±1 a factor, the seed, and val accuracy in %, as the paper measures it."""
+    design = design or load_factorial()
+    names = [factor.name for factor in design.factors]
+    lines = []
+    for combination, experiment in cells(design).items():
+        for seed in design.seeds:
+            if run := find_run(experiment, profile, seed):
+                score = next(
+                    s
+                    for s in run.metrics["scores"]
+                    if s["protocol"] == MEASURE and s["split"] == "val" and s["ways"] == 20
+                )
+                signs = dict(zip(names, (1 if high else -1 for high in combination), strict=True))
+                lines.append({**signs, "seed": seed, "accuracy": 100 * score["accuracy"]})
+    return pd.DataFrame(lines, columns=[*names, "seed", "accuracy"])
+
+
+def is_complete(frame: pd.DataFrame, design: Factorial | None = None) -> bool:
+    """Whether every combination has run under every seed."""
+    design = design or load_factorial()
+    return len(frame) == len(cells(design)) * len(design.seeds)
+
+
+def not_run(profile: Profile, found: int) -> str:
+    """What a page says where the design is not complete."""
+    wanted = len(cells()) * len(load_factorial().seeds)
+    return (
+        f"<p>Not run: {found} of {wanted} runs of the factorial are finished under the profile {profile.name}. "
+        f"<code>siamese factorial --profile {profile.name}</code> trains the others.</p>"
+    )
+
+
+def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
+    """Main effects and interactions of two factors, in points, with 95 % intervals.
+
+    frame     as `accuracies` gives it: every combination under the same number of seeds, at least two
+    episodes  how many each accuracy is over: the same ones for every run
+
+    A main effect is the mean at the high level minus the mean at the low one; an interaction is half the difference of
+    one factor's effect at the two levels of the other. An interval is Student's t on two spreads: that between seeds
+    within the combinations (pure error), and that of the episodes between combinations, which more seeds would not
+    lessen; as if each combination had drawn episodes of its own, which is on the safe side. p is two-sided, after
+    Holm's correction over all lines. Raises ValueError where the design is not complete.
+    """
+    names = [name for name in frame.columns if name not in ("seed", "accuracy")]
+    groups = frame.groupby(names)["accuracy"]
+    sizes = groups.size()
+    if len(sizes) != 2 ** len(names) or len(set(sizes)) != 1 or sizes.iloc[0] < 2:
+        raise ValueError(f"{len(sizes)} of {2 ** len(names)} combinations, with {sorted(set(sizes))} runs each")
+    freedom = len(frame) - len(sizes)
+    by_seed = float(groups.var(ddof=1).mean()) / len(frame)
+    by_episode = float((groups.mean() * (100 - groups.mean())).mean()) / episodes / len(sizes)
+    error = 2 * max(by_seed + by_episode, 1e-18) ** 0.5
+    reach = float(stats.t.ppf(0.975, freedom)) * error
+    lines = []
+    for factors in [*((name,) for name in names), *combinations(names, 2)]:
+        sign = np.prod([frame[name] for name in factors], axis=0)
+        value = float((sign * frame["accuracy"]).sum() / (len(frame) / 2))
+        p = float(2 * stats.t.sf(abs(value) / error, freedom))
+        lines.append({"factors": factors, "effect": value, "low": value - reach, "high": value + reach, "p": p})
+    found = pd.DataFrame(lines)
+    return found.assign(p=multipletests(found["p"], method="holm")[1])

@@ -1,0 +1,273 @@
+"""What was really trained? Tables for the audit: first losses, layers in another order, 250 episodes, zero kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
+from ..evaluation.accuracy import wilson
+from ..models.plan import expected_penalty, expected_square_sum
+from ..models.summary import network_summary
+from ..text import mean, number, signed
+from ..training.runs import find_runs, find_so_far, tidy
+from .comparisons import first_loss_fits, logged_first_loss
+from .estimates import PAPER_EPISODES, resolution
+from .fidelity import histories
+
+if TYPE_CHECKING:
+    import keras
+
+ARITHMETIC = "Arithmetic on Table 1, the author's logged first losses and last checks, and his settings; no run."
+START = float(np.log(2))  # cross-entropy of a network that answers ½ to every pair
+KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
+CONVS = {
+    "all its conv layers": (32, 64, 128),
+    "without the last": (32, 64),
+    "without the first": (64, 128),
+    "without the middle one": (32, 128),
+}
+
+
+def published() -> list[Experiment]:
+    """The rows of Table 1 as described, in its order."""
+    return [e for e in load_matrix().experiments if e.paper and e.variant != "as run"]
+
+
+# ---- the first loss ------------------------------------------------------------------------------
+
+
+def penalty_by_layer(experiment: Experiment, model: keras.Model) -> pd.DataFrame:
+    """The expected sum of squared weights of each kernel of a fresh model, and the model's own.
+
+    Under Glorot uniform a weight is uniform on ±√(6 / (fan_in + fan_out)), so its square is 2 / (fan_in + fan_out) on
+    average. Last line: the recipe's l2 times the sum, the penalty.
+    """
+    kernels = [np.array(v.value) for v in model.trainable_variables if v.path.endswith("kernel")]
+    expected = [expected_square_sum(kernel.shape) for kernel in kernels]
+    drawn = [float((kernel**2).sum()) for kernel in kernels]
+    words = [name for name in network_summary(model)["layer"] if name.startswith(("Conv", "Dense", "similarity"))]
+    names = [*words, f"penalty: {experiment.recipe.l2:g} · sum"]
+    penalty = [experiment.recipe.l2 * sum(values) for values in (expected, drawn)]
+    return pd.DataFrame(
+        {
+            "layer": names,
+            "expected sum of squares": [*(f"{x:.2f}" for x in expected), f"{penalty[0]:.3f}"],
+            "one network's": [*(f"{x:.2f}" for x in drawn), f"{penalty[1]:.3f}"],
+        }
+    )
+
+
+def first_losses(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
+    """What the first loss should be, at the paper's size and at this profile's, beside what was logged.
+
+    The first loss is the penalty and a cross-entropy of about 0.7: log 2 = 0.693 is that of a network which
+    answers 0.5 to every pair.
+    """
+    paper, size = load_profile("paper"), profile.image_size
+    lines = []
+    for experiment in experiments:
+        runs = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
+        logged = experiment.author.first_loss if experiment.author else None
+        lines.append(
+            {
+                "experiment": experiment.label,
+                "penalty at 105×105": f"{expected_penalty(experiment, paper):.3f}",
+                "author's first loss": number(logged, 3),
+                f"penalty at {size}×{size}": f"{expected_penalty(experiment, profile):.3f}",
+                "first loss here": number(mean(run.metrics["first_batch_loss"] for run in runs), 3),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
+    """For each row: the networks that the text could mean, the first loss that each would have, and the logged one.
+
+    experiment, candidate, described (bool), expected, logged, fits (bool)
+    """
+    paper, lines = load_profile("paper"), []
+    for name in names:
+        experiment = load_experiment(name)
+        recipe, logged = experiment.recipe, logged_first_loss(experiment)
+        changes: dict[str, dict[str, Any]] = {"all its conv layers": {}}
+        described = "all its conv layers"
+        if recipe.backbone == "mlp":
+            described = "the three hidden layers alone"
+            alone = {"hidden": recipe.hidden[:-1], "embedding": recipe.hidden[-1]}
+            changes = {described: alone, "with Dense 256 behind them": {}}
+        elif len(recipe.filters) <= len(CONVS["all its conv layers"]):
+            changes = {words: {"filters": filters} for words, filters in CONVS.items()}
+            described = next(words for words, filters in CONVS.items() if filters == recipe.filters)
+        changes["no L2 penalty"] = {"l2": 0.0}
+        for words, change in changes.items():
+            candidate = experiment.model_copy(update={"recipe": recipe.model_copy(update=change)})
+            expected = START + expected_penalty(candidate, paper)
+            lines.append(
+                {
+                    "experiment": experiment.label.replace(" (as described)", ""),
+                    "candidate": words,
+                    "described": words == (described if recipe.l2 else "no L2 penalty"),
+                    "expected": expected,
+                    "logged": np.nan if logged is None else logged,
+                    "fits": logged is not None and first_loss_fits(expected, logged),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def first_loss_table(candidates: pd.DataFrame) -> pd.DataFrame:
+    """The candidates as text: which network is described, which one fits what was logged."""
+    described = candidates["described"].map({True: " (as described)", False: ""})
+    return pd.DataFrame(
+        {
+            "network": candidates["experiment"] + ": " + candidates["candidate"] + described,
+            "expected": candidates["expected"].map(lambda x: f"{x:.2f}"),
+            "logged": candidates["logged"].map(lambda x: number(x, 3)),
+            "what is left": (candidates["logged"] - candidates["expected"]).map(lambda x: signed(x, 2)),
+            "fits": np.where(candidates["fits"], "✓ fits", "excluded"),
+        }
+    )
+
+
+def both_ways(profile: Profile) -> pd.DataFrame:
+    """The rows that were run otherwise than described: val accuracy of every run of both variants, in %.
+
+    row, variant, val (tuple over seeds), paper; the baseline is the first line, with the variant "same".
+    """
+    lines = []
+    split = {(e.group, e.row) for e in load_matrix().experiments if e.paper and e.variant == "as run"}
+    for experiment in load_matrix().experiments:
+        if experiment.name != "baseline" and (experiment.group, experiment.row) not in split:
+            continue
+        scores = tidy(find_runs(profile, [experiment]))
+        val = scores[(scores["protocol"] == "author") & (scores["split"] == "val") & (scores["ways"] == 20)]
+        assert experiment.paper
+        lines.append(
+            {
+                "row": load_experiment(experiment.name).label.split(" (as")[0],
+                "variant": experiment.variant,
+                "val": tuple(100 * val["accuracy"]),
+                "paper": experiment.paper.val,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+# ---- the table -----------------------------------------------------------------------------------
+
+
+def table_against_logs() -> pd.DataFrame:
+    """Where Table 1 and the last logged check differ, row by row; in %."""
+    lines = []
+    for experiment in published():
+        paper, author = experiment.paper, experiment.author
+        assert paper
+        assert author
+        differences = [
+            f"{split}: {getattr(paper, split):g} printed, {getattr(author, split):g} logged"
+            for split in ("train", "val")
+            if getattr(author, split) is not None and getattr(author, split) != getattr(paper, split)
+        ]
+        words = "; ".join(differences) or ("the same" if author.val is not None else "no log was published")
+        lines.append({"row": experiment.row or experiment.group, "run": author.run, "table and log": words})
+    return pd.DataFrame(lines)
+
+
+def granularity() -> pd.DataFrame:
+    """What 250 episodes say: each val figure of Table 1 with its Wilson interval and its difference to the baseline.
+
+    row, val, correct (of 250, NaN where the figure is no multiple of 0.4), low, high, difference, half (the 95 %
+    half-width of the difference), clear (bool)
+    """
+    baseline = load_experiment("baseline").paper
+    assert baseline
+    lines = []
+    for experiment in published():
+        assert experiment.paper
+        val = experiment.paper.val
+        count = val / 100 * PAPER_EPISODES
+        score = wilson(round(count), PAPER_EPISODES)
+        half, gap = resolution(val, baseline.val), val - baseline.val
+        lines.append(
+            {
+                "row": experiment.label.replace(" (as described)", ""),
+                "val": val,
+                "correct": round(count) if abs(count - round(count)) < 1e-6 else np.nan,
+                "low": 100 * score.low,
+                "high": 100 * score.high,
+                "difference": gap,
+                "half": half,
+                "clear": abs(gap) > half,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
+    """`granularity` as text."""
+    return pd.DataFrame(
+        {
+            "row": found["row"],
+            "val": found["val"].map(number),
+            "of 250": found["correct"].map(lambda x: number(x, 0)),
+            "95 % interval": [f"{a:.1f} to {b:.1f}" for a, b in zip(found["low"], found["high"], strict=True)],
+            "to the baseline": [
+                f"{signed(d)} ± {h:.1f}" if d else "" for d, h in zip(found["difference"], found["half"], strict=True)
+            ],
+            "can be told from it": np.where(found["difference"] == 0, "", np.where(found["clear"], "yes", "no")),
+        }
+    )
+
+
+# ---- the order of the MLP's layers ----------------------------------------------------------------
+
+
+def other_order(experiment: Experiment) -> Experiment:
+    """The experiment with ReLU and BatchNorm the other way round in each of its blocks, and a row name that says so."""
+    after = not experiment.recipe.norm_after_relu
+    recipe = experiment.recipe.model_copy(update={"norm_after_relu": after})
+    row = f"{experiment.row}, {'ReLU' if after else 'BatchNorm'} first"
+    return experiment.model_copy(update={"recipe": recipe, "row": row})
+
+
+def mlp_orders() -> list[tuple[Experiment, int, pd.DataFrame]]:
+    """The MLP with BatchNorm before ReLU, then as its author had it: its runs as in `fidelity.histories`."""
+    mlp = load_experiment("mlp")
+    return histories([other_order(mlp), mlp])
+
+
+# ---- zero kernels --------------------------------------------------------------------------------
+
+
+def moved_weights(profile: Profile, images: np.ndarray, seed: int = 0, updates: int = 5) -> pd.DataFrame:
+    """Train the zero-initialized network for a few updates, and say which of its weights moved, and how far.
+
+    images  (classes, drawers, height, width) uint8. A few updates are enough: what has no gradient never moves.
+    """
+    from ..models.siamese import build_model
+    from ..training.intervals import interval_of
+    from ..training.loop import batches_of
+
+    model = build_model(load_experiment("zero-initialization"), profile, seed)
+    before = {v.path: np.array(v.value) for v in model.trainable_variables}
+    interval_of(model, images)(*batches_of(images, seed, 32, 0, updates))
+    lines: dict[str, dict[str, object]] = {}
+    for variable in model.trainable_variables:
+        *_, layer, kind = variable.path.split("/")
+        where = "head" if layer == "similarity" else "backbone"
+        name = KINDS.get(kind, kind)
+        line = lines.setdefault(f"{where}: {name}", {"weights": 0, "largest": 0.0})
+        line["weights"] = int(str(line["weights"])) + int(np.prod(variable.shape))
+        moved = float(np.abs(np.array(variable.value) - before[variable.path]).max())
+        line["largest"] = max(float(str(line["largest"])), moved)
+    return pd.DataFrame(
+        {
+            "weights": list(lines),
+            "how many": [f"{line['weights']:,}" for line in lines.values()],
+            f"largest change in {updates} updates": [f"{line['largest']:.2g}" for line in lines.values()],
+        }
+    )

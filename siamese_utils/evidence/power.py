@@ -1,0 +1,63 @@
+"""Power: how many seeds or episodes would decide what is undecided, and how small a difference the present ones show.
+
+The normal approximation: a distance is found with a power of 80 % where it is at least (z_level + z_power) standard
+errors, z_level for the first and strictest step of Holm's correction, two-sided.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from .comparisons import Test
+from .estimates import Estimate
+
+LEVEL = 0.05  # of all claims together, after Holm's correction
+POWER = 0.8
+MOST_EPISODES = 10_000_000  # more than anyone would draw
+
+
+def needs(test: Test, tests: int) -> str:
+    """What would decide an undecided test: so many seeds, if what was found is the truth; and what can be seen now."""
+    if not test.estimates:
+        return "Needs two seeds at least."
+    estimate = test.estimates[0]
+    if len(estimate.seeds) < 2:
+        return "One seed cannot tell a network from its luck: two or more would."
+    seen = f"{len(estimate.seeds)} seeds find {detectable(estimate, tests):.1f} points four times in five"
+    if (seeds := seeds_needed(estimate, test.distance, tests)) is not None:
+        return f"About {seeds} seeds would decide it; {seen}."
+    episodes = episodes_needed(estimate, test.distance, tests)
+    if episodes > MOST_EPISODES:
+        return f"Too near to call for any number of runs; {seen}."
+    return f"More seeds alone would not decide it, {episodes:,} episodes and more seeds would; {seen}."
+
+
+def _quantiles(tests: int) -> float:
+    """The normal quantiles of level and power added up; the level is Holm's first and strictest step, two-sided."""
+    return float(stats.norm.ppf(1 - LEVEL / (2 * max(tests, 1))) + stats.norm.ppf(POWER))
+
+
+def detectable(estimate: Estimate, tests: int = 1) -> float:
+    """The smallest distance, in points, that would be found with a power of 80 % by as many seeds and episodes."""
+    return _quantiles(tests) * estimate.error
+
+
+def seeds_needed(estimate: Estimate, distance: float, tests: int = 1, most: int = 1000) -> int | None:
+    """How many seeds would show the distance with a power of 80 %, the episodes being as many; None where none would.
+
+    The normal approximation: (z_level + z_power)² · (seeds' variance / n + episodes' variance) ≤ distance².
+    """
+    room = (distance / _quantiles(tests)) ** 2 - estimate.by_episodes**2
+    if room <= 0:
+        return None
+    needed = int(np.ceil(len(estimate.seeds) * estimate.by_seeds**2 / room))
+    return max(needed, 2) if needed <= most else None
+
+
+def episodes_needed(estimate: Estimate, distance: float, tests: int = 1) -> int:
+    """How many episodes would bring their part of the variance to half of what the distance allows."""
+    allowed = (distance / _quantiles(tests)) ** 2 / 2
+    if allowed <= 0:
+        return 10**12
+    return int(np.ceil(estimate.episodes * estimate.by_episodes**2 / allowed))

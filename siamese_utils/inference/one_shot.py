@@ -1,0 +1,180 @@
+"""Use a trained model on images of your own, in three lines:
+
+from siamese_utils.one_shot import OneShot
+model = OneShot.load("model.keras")
+model.classify("query.png", support="letters/")       # a folder with a folder of images for each class
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from ..data.image_folder import find_images, flat, read_image, square
+from ..errors import DataError
+from ..evaluation.accuracy import embed, similarity
+from .preprocess import drawing
+
+if TYPE_CHECKING:
+    import keras
+
+ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
+# what Keras and the libraries below it raise on a file that is damaged, or is something else
+NO_MODEL = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError, RuntimeError,
+            zipfile.BadZipFile, zlib.error)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How alike two images are, and what that means to this model.
+
+    similarity           the model's own figure; larger is more alike
+    above_different      part of the pairs of two classes, not seen in training, that are less alike than these two
+    below_same           part of the pairs of one class, not seen in training, that are more alike than these two
+    same                 whether they are taken for one class: the second part is smaller than what the first leaves
+    """
+
+    similarity: float
+    above_different: float
+    below_same: float
+
+    @property
+    def same(self) -> bool:
+        return self.below_same < self.above_different
+
+
+@dataclass(frozen=True)
+class OneShot:
+    """A trained siamese model: a file that `siamese learn` keeps, or any siamese model of this package."""
+
+    model: keras.Model
+
+    @classmethod
+    def load(cls, path: str | Path) -> OneShot:
+        """A model from its .keras file; DataError where it is not one."""
+        from ..models.layers import keras  # with the layers that a file may name
+
+        file = Path(path).expanduser()
+        problem = "there is no such file" if not file.is_file() else "its name must end in .keras"
+        if not file.is_file() or file.suffix != ".keras":
+            raise DataError(f"{path} is not a siamese model ({problem}): train one with `siamese learn`.")
+        try:
+            model = keras.saving.load_model(file, safe_mode=True)
+            model.get_layer("backbone")
+        except NO_MODEL as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise DataError(f"{path} is not a siamese model ({reason}): train one with `siamese learn`.") from error
+        return cls(model)
+
+    @property
+    def size(self) -> int:
+        """The side of the images that the model takes, in pixels."""
+        return int(self.model.get_layer("backbone").input_shape[1])
+
+    @property
+    def colour(self) -> bool:
+        return int(self.model.get_layer("backbone").input_shape[-1]) == 3
+
+    @property
+    def reads_drawings(self) -> bool:
+        """Whether it was trained on dark ink on light paper, as opposed to pictures of any kind."""
+        backbone = self.model.get_layer("backbone")
+        every = [
+            *backbone.layers,
+            *(inner for layer in backbone.layers for inner in getattr(layer, "layers", ())),
+        ]
+        kinds = [layer.reads for layer in every if layer.name == "pixels"]
+        return kinds in ([], ["drawings"])
+
+    def read(self, image: ImageLike) -> np.ndarray:
+        """One image as the model takes it: (size, size) uint8, or (size, size, 3).
+
+        image  a file; a PIL image; or an array (height, width[, 1, 3 or 4]): integers of 8 or 16 bits, booleans, or
+               floats from 0 to 1 or to 255
+
+        Drawings are brought to dark ink on white paper, cut to their ink and centred; pictures are padded to a square.
+        Raises DataError where a file is not an image, an array is no image, or a drawing has no ink.
+        """
+        name, light_ink = "the image", self.reads_drawings
+        if isinstance(image, str | Path):
+            name, image = str(image), read_image(Path(image).expanduser(), light_ink=light_ink)
+        else:
+            image = flat(from_array(image) if isinstance(image, np.ndarray) else image, light_ink=light_ink)
+        if self.reads_drawings:
+            return drawing(image, self.size, name)
+        pixels = square(image, self.size)
+        return pixels if self.colour else np.asarray(Image.fromarray(pixels).convert("L"))
+
+    def embed(self, images: Iterable[ImageLike]) -> np.ndarray:
+        """Embeddings of images → (n, d) float32."""
+        read = [self.read(image) for image in images]
+        if not read:
+            raise DataError("there are no images to embed: give at least one.")
+        return embed(self.model, np.stack(read))
+
+    def compare(self, left: ImageLike, right: ImageLike) -> Comparison:
+        """How alike two images are."""
+        first, second = self.embed([left, right])
+        value = float(similarity(self.model, first[None], second[None])[0])
+        layers = {layer.name: layer for layer in self.model.layers}
+        spread = layers.get("calibration")
+        if spread is None:
+            return Comparison(value, np.nan, np.nan)
+        return Comparison(value, _part_below(spread.different, value), 1 - _part_below(spread.same, value))
+
+    def classify(
+        self, query: ImageLike, support: str | Path | Mapping[str, ImageLike | Sequence[ImageLike]]
+    ) -> list[tuple[str, float]]:
+        """The classes of the support with their similarity to the query, the most alike first.
+
+        support  a folder that holds a folder of images for each class, or class → image or images. A class's
+                 similarity is the mean over its images.
+        """
+        classes = self._support(support)
+        asked = self.embed([query])
+        found = []
+        for name, images in classes.items():
+            shown = self.embed(images)
+            values = similarity(self.model, np.repeat(asked, len(shown), axis=0), shown)
+            found.append((name, float(values.mean())))
+        return sorted(found, key=lambda pair: -pair[1])
+
+    def _support(self, support) -> dict[str, list[ImageLike]]:
+        if isinstance(support, str | Path):
+            return {name: list(paths) for name, paths in find_images(Path(support), fewest=1).files.items()}
+        one = (str, Path, Image.Image, np.ndarray)
+        classes = {name: [images] if isinstance(images, one) else list(images) for name, images in support.items()}
+        if not classes or not all(classes.values()):
+            raise DataError("the support is empty: give at least one class with at least one image.")
+        return classes
+
+
+def from_array(pixels: np.ndarray) -> Image.Image:
+    """An array of pixels as an image: (height, width[, 1, 3 or 4]); DataError for what is none."""
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    kind, shape = pixels.dtype.kind, pixels.shape
+    if 0 in shape or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or kind not in "biuf":
+        raise DataError(
+            f"an array of {pixels.dtype}, shape {shape}, is not one image: give (height, width) or (height, width, 3)."
+        )
+    values = pixels.astype(np.float64)
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise DataError("the array has numbers that are no pixels, below 0 or not finite: give 0 to 255.")
+    if values.max() <= 1:
+        values *= 255
+    elif values.max() > 255:  # 16 bits: spread over what is there
+        values = 255 * (values - values.min()) / max(float(np.ptp(values)), 1e-9)
+    return Image.fromarray(np.uint8(np.round(values)))
+
+
+def _part_below(quantiles: Sequence[float], value: float) -> float:
+    """Which part of a distribution, given by its quantiles, lies below a value."""
+    return float(np.interp(value, quantiles, np.linspace(0, 1, len(quantiles)), left=0.0, right=1.0))

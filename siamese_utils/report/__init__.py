@@ -1,0 +1,1 @@
+"""Notebooks, figures and tables, and the HTML report made of them."""

@@ -1,0 +1,214 @@
+"""Pictures of the network and of the data: block diagram, characters, drawers, pairs, an episode.
+
+Each is a pure function from data to a matplotlib Figure, like the curves in `figures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import FancyBboxPatch
+
+from ..models.summary import network_summary
+from ..text import shortened
+from .style import GREY, INK, WIDTH, styled
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..data.dataset import Split
+    from ..data.pairs import Pairs
+    from ..evaluation.episodes import Episodes
+
+
+@styled
+def block_diagram(model: keras.Model, left: np.ndarray, right: np.ndarray) -> Figure:
+    """The paper's Figure 1: two images, one backbone used twice, the l1 distance, a similarity.
+
+    left, right  (height, width) uint8, the two images that enter; words and shapes are the model's.
+    """
+    blocks = _blocks(model)
+    figure, ax = _canvas(3.3)
+    ax.set_xlim(0, 100)
+    ax.set_ylim(2, 43)
+    step = 62 / len(blocks)
+    for middle, image, name in ((34.5, left, "X1"), (10.5, right, "X2")):
+        inset = ax.inset_axes((0.5, middle - 5, 8.3, 10), transform=ax.transData)
+        show_drawing(inset, image)
+        size = left.shape[0]
+        ax.text(4.7, middle - 6.3, f"{size}×{size}×1", ha="center", va="top", fontsize=7.5)
+        ax.text(4.7, middle + 6, name, ha="center", va="bottom", fontsize=8, fontweight="bold")
+        _arrow(ax, (9.0, middle), (11.3, middle))
+        for number, (words, shape) in enumerate(blocks):
+            x = 11.5 + number * step
+            _box(ax, x, middle - 6, step - 2, 12, words, size=7 if len(blocks) < 6 else 6)
+            ax.text(x + step / 2 - 1, middle - 6.8, shape, ha="center", va="top", fontsize=7.5)
+            if number + 1 < len(blocks):
+                _arrow(ax, (x + step - 1.9, middle), (x + step - 0.2, middle))
+        end = 11.5 + len(blocks) * step - 1.9
+        _arrow(ax, (end, middle), (79.5, 22.7 + np.sign(middle - 22.5) * 3.4))
+    ax.annotate("", (42, 18.2), (42, 25.2), arrowprops={"arrowstyle": "<->", "color": INK, "linestyle": (0, (3, 2))})
+    ax.text(43, 21.7, "the same weights: one backbone, used twice", va="center", fontsize=8, style="italic")
+    _box(ax, 75.5, 19.5, 10, 6.5, "l1 distance\n|f(X1) − f(X2)|", size=7)
+    ax.text(82, 18.8, f"{model.get_layer('backbone').output_shape[-1]}", va="top", fontsize=7.5)
+    _arrow(ax, (85.6, 22.7), (87.4, 22.7))
+    _box(ax, 87.6, 19.5, 11.5, 6.5, "Dense 1, sigmoid\nsimilarity", size=7)
+    ax.text(93.3, 18.8, "1: same class\n0: another class", ha="center", va="top", fontsize=7.5)
+    return figure
+
+
+@styled
+def contact_sheet(split: Split, alphabets: int = 6, characters: int = 14, drawer: int = 0) -> Figure:
+    """The first characters of some alphabets, spread over the split, all by one drawer; a row an alphabet."""
+    names = list(dict.fromkeys(split.alphabets))
+    chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, alphabets).astype(int))]
+    figure = Figure(figsize=(WIDTH, 0.5 + 0.47 * len(chosen)), layout="compressed")
+    axes = np.atleast_1d(figure.subplots(len(chosen), 1))
+    for ax, name in zip(axes, chosen, strict=True):
+        members = [i for i, alphabet in enumerate(split.alphabets) if alphabet == name]
+        show_drawing(ax, _row(split.images[members[:characters], drawer], characters))
+        row_label(ax, f"{shortened(name.replace('_', ' '), 24)}\n{len(members)} characters")
+    return figure
+
+
+@styled
+def drawers_sheet(split: Split, classes: Sequence[int]) -> Figure:
+    """Some characters by every drawer: a row a character, a column a drawer."""
+    figure = Figure(figsize=(WIDTH, 0.4 + 0.4 * len(classes)), layout="compressed")
+    axes = np.atleast_1d(figure.subplots(len(classes), 1))
+    for ax, number in zip(axes, classes, strict=True):
+        show_drawing(ax, _row(split.images[number], split.drawers))
+        row_label(ax, _class_name(split, number))
+    axes[-1].set_xlabel(f"the same character by {split.drawers} drawers, one a column")
+    return figure
+
+
+@styled
+def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = None) -> Figure:
+    """A few training pairs side by side, negative ones above, positive ones below, with class and drawer.
+
+    similarities  (pairs,) between 0 and 1, what a network answers for each pair, if there is one.
+    """
+    rows = [np.flatnonzero(pairs.labels == label) for label in (0, 1)]
+    columns = max(map(len, rows))
+    figure = Figure(figsize=(WIDTH, 3.5), layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.06))
+    axes = np.asarray(figure.subplots(2, columns, squeeze=False))
+    for row, numbers, label in zip(axes, rows, ("negative, label 0", "positive, label 1"), strict=True):
+        for ax in row[len(numbers) :]:
+            ax.set_axis_off()
+        for ax, number in zip(row, numbers, strict=False):
+            left, right = pairs.left[number], pairs.right[number]
+            show_drawing(ax, _row(split.images[[left[0], right[0]], [left[1], right[1]]], 2))
+            words = list(dict.fromkeys(_class_name(split, number) for number in (left[0], right[0])))
+            same_image = bool((left == right).all())
+            words.append("the very same image" if same_image else f"drawers {left[1] + 1} and {right[1] + 1}")
+            ax.set_title(label if ax is row[0] else "", fontsize=9)
+            if similarities is not None:
+                words.append(f"similarity {similarities[number]:.2f}")
+            ax.set_xlabel("\n".join(words), fontsize=7.5)
+    return figure
+
+
+@styled
+def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
+    """One N-way 1-shot episode: the query beside its support set; the right answer has a thick frame."""
+    columns = min(5, episodes.ways)
+    rows = -(-episodes.ways // columns)
+    figure = Figure(figsize=(WIDTH, 0.3 + 1.02 * rows), layout="constrained")
+    query_part, support_part = np.asarray(figure.subfigures(1, 2, width_ratios=(1.6, columns)))
+    query = episodes.query[number]
+    ax = query_part.subplots()
+    show_drawing(ax, split.images[query[0], query[1]])
+    ax.set_title("query", loc="center")
+    ax.set_xlabel(f"{_class_name(split, query[0], lines=True)}\ndrawer {query[1] + 1}", fontsize=7.5)
+    cells = np.asarray(support_part.subplots(rows, columns, squeeze=False)).ravel()
+    for ax in cells[episodes.ways :]:
+        ax.set_axis_off()
+    for way, ax in enumerate(cells[: episodes.ways]):
+        support = episodes.support[number, way, 0]
+        same_class, answer = support[0] == query[0], way == episodes.target[number]
+        frame, colour = (4, INK) if answer else (0.8, GREY)
+        show_drawing(ax, split.images[support[0], support[1]], frame, colour)
+        words = "answer" if answer else "same class again" if same_class else ""
+        words += ", the query itself" if (support == query).all() else ""
+        ax.set_xlabel(f"{words or 'other class'}, drawer {support[1] + 1}", fontsize=7)
+    support_part.suptitle(f"support set: {episodes.ways} ways, 1 shot", fontsize=9.5, fontweight="bold")
+    return figure
+
+
+def _blocks(model: keras.Model) -> list[tuple[str, str]]:
+    """The backbone as a few boxes: (words, output shape), layers of one block together."""
+    blocks: list[tuple[list[str], str]] = []
+    for name, output, _ in network_summary(model).itertuples(index=False):
+        if name in ("l1 distance", "similarity", "image"):
+            continue
+        if name.startswith(("Conv", "Dense", "Flatten")) or not blocks:
+            blocks.append(([], ""))
+        words, _ = blocks.pop()
+        blocks.append(([*words, name], output))
+    return [
+        ("\n".join(w.replace(", sigmoid", "\nsigmoid").replace(", ReLU", "\nReLU") for w in words), shape)
+        for words, shape in blocks
+    ]
+
+
+def _canvas(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height))
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    return figure, ax
+
+
+def _box(ax: Axes, x: float, y: float, width: float, height: float, words: str, size: float) -> None:
+    ax.add_patch(
+        FancyBboxPatch(
+            (x, y),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.8",
+            facecolor="#eef3f7",
+            edgecolor=INK,
+        )
+    )
+    ax.text(x + width / 2, y + height / 2, words, ha="center", va="center", fontsize=size, linespacing=1.35)
+
+
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0})
+
+
+def show_drawing(ax: Axes, image: np.ndarray, frame: float = 0.8, colour: str = GREY) -> None:
+    """A drawing without axes, in a frame; image (height, width) uint8, 0 ink … 255 paper."""
+    ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set(visible=True, linewidth=frame, edgecolor=colour)
+
+
+def _row(images: np.ndarray, places: int) -> np.ndarray:
+    """Images (n, height, width) side by side with thin lines between, filled up with paper to `places`."""
+    height, width = images.shape[1:]
+    gap = max(1, width // 28)
+    row = np.full((height, places * (width + gap) - gap), 255, np.uint8)
+    for place, image in enumerate(images[:places]):
+        row[:, place * (width + gap) : place * (width + gap) + width] = image
+        if place:
+            row[:, place * (width + gap) - gap : place * (width + gap)] = 190
+    return row
+
+
+def row_label(ax: Axes, words: str, size: float = 8) -> None:
+    """Words to the left of a row of drawings."""
+    ax.set_ylabel(words, rotation=0, ha="right", va="center", fontsize=size)
+
+
+def _class_name(split: Split, number: int, lines: bool = False) -> str:
+    alphabet, _, character = split.characters[number].rpartition("/")
+    name = shortened(alphabet.replace("_", " "), 19)
+    return f"{name}{chr(10) if lines else ', '}no. {character.removeprefix('character')}"

@@ -1,0 +1,293 @@
+"""The short calls that notebook cells make: open a section, run what is missing, show figures and tables.
+
+A figure is shown with a description for those who do not see it, and with its origin underneath: profile,
+dataset, seeds, runs and commit. Progress is one line that changes in place: an executed notebook stays small.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from IPython.display import HTML, DisplayHandle, display
+
+from ..config import Experiment, Profile, load_experiment, load_matrix, section_experiments
+from ..data.dataset import Dataset
+from ..data.load import load_dataset
+from ..errors import ParamsError
+from ..text import dataset_words, how_many, seed_words
+from ..training.provenance import code_version
+from ..training.runs import Run, find_run, find_so_far
+from .style import to_png
+from .table1 import trained_on, with_seeds
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+SHOWN_WIDTH = 780  # pixels that a figure takes on the page; its PNG has more, for sharp screens
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one notebook works on: the profile with the chosen seeds, and the chosen experiments."""
+
+    profile: Profile
+    experiments: tuple[Experiment, ...]
+
+    @property
+    def seed(self) -> int:
+        """The first seed: also that of whatever a figure samples."""
+        return self.profile.seeds[0]
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The profile's dataset, loaded when first asked for."""
+        return load_dataset(self.profile)
+
+
+def open_section(
+    name: str, profile: str | Path | Profile, seeds: Sequence[int] = (), experiments: Sequence[str] = ()
+) -> Section:
+    """Check a notebook's parameters, say what it works on, and warn where that is not the paper's protocol.
+
+    name         a section of the experiment matrix ("embedding", …), or "all"
+    profile      a profile's name, or the path of its file
+    seeds        [] for the profile's own
+    experiments  [] for the section's own, the baseline first
+    Raises ParamsError for a name that does not exist, with those that do.
+    """
+    chosen = with_seeds(profile, seeds)
+    if isinstance(experiments, str):
+        raise ParamsError(f"experiments must be a list of names, not {experiments!r}: write [{experiments!r}].")
+    own = load_matrix().experiments if name == "all" else section_experiments(name)
+    section = Section(chosen, tuple(load_experiment(e) for e in experiments) or tuple(own))
+    show_html(_about(chosen))
+    return section
+
+
+def run_missing(section: Section) -> list[Run]:
+    """The section's runs, experiment by experiment and seed by seed; those not on disk are trained now.
+
+    Where nothing may be trained: what is there, runs under way too.
+    """
+    wanted = [(experiment, seed) for experiment in section.experiments for seed in section.profile.seeds]
+    if not training_allowed():
+        here = [find_so_far(experiment, section.profile, seed) for experiment, seed in wanted]
+        runs = [run for run in here if run]
+        show_line(_so_far(runs, len(wanted)))
+        return runs
+    missing = [pair for pair in wanted if find_run(pair[0], section.profile, pair[1]) is None]
+    if missing:
+        _train(section, missing, wanted=len(wanted))
+    else:
+        show_line(f"{how_many(len(wanted), 'run')} loaded from disk, nothing to train.")
+    found = [find_run(experiment, section.profile, seed) for experiment, seed in wanted]
+    return [run for run in found if run]
+
+
+def trained_model(section: Section, name: str = "baseline") -> tuple[keras.Model, str]:
+    """An experiment's model under the section's first seed, and words that say what it is.
+
+    It is trained now if its weights are not on disk, be its results there or not. Where nothing may be trained, it is
+    the network as far as it is trained here, which may be not at all, and the words say so.
+    """
+    experiment = load_experiment(name)
+    run = find_run(experiment, section.profile, section.seed)
+    if not training_allowed():
+        run = find_so_far(experiment, section.profile, section.seed)
+        if not (run and run.weights):
+            from ..models.siamese import build_model
+
+            words = f"{experiment.label}, untrained: no weights are here, and nothing is trained for this page"
+            return build_model(experiment, section.profile, section.seed), words
+    if not (run and run.weights):
+        (run,) = _train(section, [(experiment, section.seed)], weights=True)
+    return run.model(), f"{experiment.label}, trained for {run.metrics['iterations']:,} iterations"
+
+
+def show_figure(
+    section: Section,
+    figure: Figure,
+    *,
+    alt: str,
+    caption: str = "",
+    runs: Iterable[Run] = (),
+    source: str = "",
+) -> None:
+    """Show a figure with its description, and under it the caption and where the figure comes from.
+
+    alt   what the figure shows, for those who cannot see it
+    runs  the runs that it is made from; none where it shows data alone
+    source  where it comes from, in words, if from no run of the section's profile
+    """
+    if not alt.strip():
+        raise ParamsError("a figure needs a description: give alt= what it shows.")
+    png = b64encode(to_png(figure)).decode()
+    # nbconvert's default template drops the description of an image/png output, so there is HTML beside it
+    image = f'<img src="data:image/png;base64,{png}" alt="{escape(alt)}" width="{SHOWN_WIDTH}">'
+    display(
+        {"text/html": image, "image/png": png, "text/plain": alt},
+        raw=True,
+        metadata={"image/png": {"alt": alt, "width": SHOWN_WIDTH}},
+    )
+    words = f"{escape(caption)} <br>" if caption else ""
+    show_html(f'<p class="caption figure-origin">{words}<small>{escape(source or origin(section, runs))}</small></p>')
+
+
+def show_table(
+    section: Section, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = (), source: str = ""
+) -> None:
+    """Show a data frame as an HTML table whose caption ends with where it comes from; see `show_figure`."""
+    # the report's style sheet reads these
+    classes = ["plain", *(f"text-{number}" for number in _columns_of_text(frame))]
+    table = frame.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left")
+    head = f"<caption>{escape(caption)} <br><small>{escape(source or origin(section, runs))}</small></caption>"
+    table = table.replace("<th>", '<th scope="col">').replace("<thead>", f"{head}<thead>", 1)
+    show_html(table)
+
+
+def _columns_of_text(frame: pd.DataFrame) -> list[int]:
+    """The numbers of the columns, from 2, that hold sentences or names rather than figures."""
+
+    def is_text(values: pd.Series) -> bool:
+        written = "".join(value for value in values if isinstance(value, str))
+        return sum(map(str.isalpha, written)) > len(written) / 2
+
+    return [number for number in range(2, frame.shape[1] + 1) if is_text(frame.iloc[:, number - 1])]
+
+
+def show_html(content: str) -> None:
+    """Show ready-made HTML, from `tables` for instance."""
+    display(HTML(content))
+
+
+def progress_line(words: str) -> HTML:
+    """How far a call is, a line of plain words to be shown."""
+    return HTML(f'<p class="caption">{escape(words)}</p>')
+
+
+def training_allowed() -> bool:
+    """Whether what is not on disk may be trained now; not where SIAMESE_NO_TRAINING is set, as `--no-training` does."""
+    return not os.environ.get("SIAMESE_NO_TRAINING")
+
+
+def _so_far(runs: Sequence[Run], wanted: int) -> str:
+    """What is on disk where nothing may be trained, in a sentence."""
+    finished = sum(run.finished for run in runs)
+    under_way = [
+        f"{run.experiment.label} (seed {run.seed}) at iteration {run.metrics['iterations']:,}"
+        for run in runs
+        if not run.finished
+    ]
+    words = f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {finished} finished"
+    return f"{words}, {len(under_way)} under way{': ' + '; '.join(under_way) if under_way else ''}."
+
+
+def show_line(words: str) -> None:
+    """Show a line of plain words, as `progress_line` makes them."""
+    display(progress_line(words))
+
+
+def loaded_and_trained(wanted: int, trained: int, seconds: float) -> str:
+    """What became of the runs that a call wanted, once some of them had to be trained."""
+    return f"{how_many(wanted, 'run')}: {wanted - trained} loaded from disk, {trained} trained in {seconds:.0f} s."
+
+
+def origin(section: Section, runs: Iterable[Run] = ()) -> str:
+    """Where a figure or table comes from, in one line: profile, dataset, seeds, runs, commit."""
+    runs = list(runs)
+    seeds = sorted({run.seed for run in runs}) or [section.seed]
+    versions = [run.metrics.get("provenance", {}) for run in runs] or [code_version()]
+    commits = dict.fromkeys(_commit(version) for version in versions)
+    return " · ".join(
+        [
+            f"Profile {section.profile.name}",
+            dataset_words(section.profile, (run.image_size for run in runs)),
+            seed_words(seeds),
+            _how_far(runs),
+            *([trained_on(runs)] if runs else []),
+            f"commit {', '.join(commits)}",
+        ]
+    )
+
+
+def _how_far(runs: Sequence[Run]) -> str:
+    """ "3 runs", "2 runs, 1 of them under way"."""
+    under_way = sum(not run.finished for run in runs)
+    words = how_many(len(runs), "run") if runs else "no training run"
+    if under_way:
+        words += " under way" if under_way == len(runs) else f", {under_way} of them under way"
+    return words
+
+
+def _about(profile: Profile) -> str:
+    """The profile in a line, and a banner where its figures are not the paper's."""
+    line = (
+        f"<p>Profile <strong>{escape(profile.name)}</strong>: {dataset_words(profile)}, "
+        f"{profile.iterations:,} iterations, {profile.episodes:,} episodes a final accuracy, "
+        f"{seed_words(profile.seeds)}.</p>"
+    )
+    if profile.is_paper_protocol:
+        return line
+    if profile.dataset == "synthetic":
+        words = (
+            "<strong>Made from built-in drawn characters, not Omniglot:</strong> these figures say nothing "
+            "about the paper. They show how everything works."
+        )
+    else:
+        words = (
+            f"<strong>Not the paper’s protocol:</strong> {', '.join(profile.departures)}. "
+            "Compare rows with one another, not with the paper’s figures."
+        )
+    return f'{line}<div class="banner alert alert-warning" role="note"><p>{words}</p></div>'
+
+
+def _train(
+    section: Section, missing: Sequence[tuple[Experiment, int]], *, wanted: int = 1, weights: bool = False
+) -> list[Run]:
+    """Train the missing runs, or weights, one after the other; one line of progress, replaced at every check."""
+    from ..training.loop import Progress, run
+
+    begun, runs = time.perf_counter(), []
+    line = DisplayHandle()
+    line.display(progress_line(f"Training {how_many(len(missing), 'run')} …"))
+    for number, (experiment, seed) in enumerate(missing, start=1):
+
+        def tell(
+            progress: Progress, number: int = number, experiment: Experiment = experiment, seed: int = seed
+        ) -> None:
+            line.update(
+                progress_line(
+                    f"Training run {number} of {len(missing)}: {experiment.label}, seed {seed}, "
+                    f"iteration {progress.iteration:,} of {progress.iterations:,}, "
+                    f"batch loss {progress.batch_loss:.3f}, "
+                    f"val accuracy {100 * progress.val_accuracy:.1f} %"
+                )
+            )
+
+        trained = run(
+            experiment,
+            section.profile,
+            seed,
+            dataset=section.dataset,
+            progress=tell,
+            weights=weights,
+            tell=show_line,
+        )
+        runs.append(trained)
+    line.update(progress_line(loaded_and_trained(wanted, len(missing), time.perf_counter() - begun)))
+    return runs
+
+
+def _commit(version: dict) -> str:
+    commit = (version.get("commit") or "unknown")[:10]
+    return f"{commit} with uncommitted changes" if version.get("modified") else commit

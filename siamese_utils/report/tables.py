@@ -1,0 +1,114 @@
+"""Tables for the notebooks: what the dataset holds, how the protocols differ, how steady a training was, k ways.
+
+Accuracies in these tables are in %. Nothing here trains anything or imports Keras. Table 1 is in `table1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from ..data.dataset import Dataset, Split
+from ..evaluation.accuracy import wilson
+from ..evaluation.episodes import Protocol, draw_episodes
+from ..text import number, signed
+from ..training.runs import Run
+
+
+def dataset_counts(dataset: Dataset) -> pd.DataFrame:
+    """How many alphabets, characters, drawers and images each split has, and the paper's counts (Section 1.1)."""
+    paper = {"train": (30, 964, 19_280), "val": (20, 659, 13_180)}
+    lines = []
+    for name, (alphabets, characters, images) in paper.items():
+        split = dataset.split(name)
+        lines.append(
+            {
+                "split": name,
+                "alphabets": len(set(split.alphabets)),
+                "characters": split.classes,
+                "drawers": split.drawers,
+                "images": f"{split.classes * split.drawers:,}",
+                "paper: alphabets": alphabets,
+                "paper: characters": characters,
+                "paper: images": f"{images:,}",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def protocols(split: Split, ways: int = 20, episodes: int = 20_000, seed: int = 0) -> pd.DataFrame:
+    """How the two protocols' episodes differ, counted over freshly drawn ones; shares in %."""
+    lines = []
+    names: tuple[Protocol, ...] = ("author", "strict")
+    for protocol in names:
+        drawn = draw_episodes(
+            protocol, classes=split.classes, drawers=split.drawers, ways=ways, episodes=episodes, seed=seed
+        )
+        row = np.arange(episodes)
+        target = drawn.support[row, drawn.target, 0]
+        same_class = (drawn.support[:, :, 0, 0] == drawn.query[:, None, 0]).sum(axis=1)
+        lines.append(
+            {
+                "protocol": protocol,
+                "the query is its own support": f"{100 * (target == drawn.query).all(axis=1).mean():.1f} %",
+                "same drawer, query and answer": f"{100 * (target[:, 1] == drawn.query[:, 1]).mean():.1f} %",
+                "the query's class stands there twice": f"{100 * (same_class > 1).mean():.1f} %",
+                "a tie for the largest similarity": "the first wins" if protocol == "author" else "wrong",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
+    """How steady the training was: accuracies in % at the checks, a line a run.
+
+    The gap is train minus val, both as means over the last checks.
+    """
+    lines = []
+    for run in runs:
+        val, train = (100 * run.history[f"{split}_accuracy"] for split in ("val", "train"))
+        end = val.tail(last)
+        lines.append(
+            {
+                "experiment": run.experiment.label,
+                "seed": run.seed,
+                "val, last check": number(val.iloc[-1]),
+                "val, best check": number(val.max()),
+                f"val, last {len(end)} checks": f"{end.min():.1f} to {end.max():.1f}",
+                "checks below the one before": f"{int((val.diff() < 0).sum())} of {len(val) - 1}",
+                f"gap, last {len(end)} checks": signed(train.tail(last).mean() - end.mean()),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Scores of `results.tidy`, the mean over seeds: `by`, accuracy, and Wilson 95 % interval (low, high).
+
+    All seeds answer the same episodes: these count once, however many seeds there are.
+    """
+    means = scores.groupby(by, sort=False)[["correct", "episodes"]].mean().reset_index()
+    found = [wilson(round(c), round(n)) for c, n in zip(means["correct"], means["episodes"], strict=True)]
+    return means.assign(accuracy=[s.accuracy for s in found], low=[s.low for s in found], high=[s.high for s in found])
+
+
+def k_way_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy on val for every k, a column a protocol, with chance; from `results.tidy`, seeds pooled."""
+    shown = pooled(scores[scores["split"] == "val"], ["protocol", "ways"]).sort_values("ways")
+    lines = []
+    for ways, part in shown.groupby("ways"):
+        by_protocol = {line["protocol"]: line for _, line in part.iterrows()}
+        lines.append(
+            {
+                "k": ways,
+                **{
+                    f"{protocol} protocol": f"{100 * line['accuracy']:.1f} "
+                    f"({100 * line['low']:.1f}–{100 * line['high']:.1f})"
+                    for protocol, line in sorted(by_protocol.items())
+                },
+                "chance": f"{100 / float(str(ways)):.1f}",
+            }
+        )
+    return pd.DataFrame(lines)

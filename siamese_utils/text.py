@@ -1,0 +1,68 @@
+"""Numbers and names in words, the same way in every table and caption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .config import Profile
+
+JOIN = "\u2060"  # an interval is not broken over two lines
+
+
+def dataset_words(profile: Profile, sizes: Iterable[int] = ()) -> str:
+    """ "Omniglot, 105×105 pixels"; sizes: pixels a side, where they are not the profile's."""
+    size = f"{listed(f'{side}×{side}' for side in sorted(set(sizes)) or [profile.image_size])} pixels"
+    name = "Omniglot" if profile.dataset == "omniglot" else "built-in drawn characters (not Omniglot)"
+    return f"{name}, {size}"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None or np.isnan(value) else f"{value:.{digits}f}"
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """ "+1.2" or "−3.4", with a real minus sign."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
+
+
+def how_many(count: int, noun: str) -> str:
+    """ "1 run", "3 runs"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def seed_words(seeds: Sequence[int]) -> str:
+    """ "seed 0", "seeds 0, 1, 2"."""
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def shortened(name: str, longest: int) -> str:
+    """A name cut where it would not fit, so many letters at most: "Inuktitut (Cana…"."""
+    return name if len(name) <= longest else f"{name[: longest - 1].rstrip(' (')}…"
+
+
+def mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return float(np.mean(found)) if found else None
+
+
+def device_words(origin: dict[str, Any]) -> str:
+    """What a run's provenance says it was trained on: "TensorFlow on CPU", "JAX on NVIDIA H100"."""
+    backend = {"tensorflow": "TensorFlow", "jax": "JAX"}.get(origin.get("backend", ""), "an unknown backend")
+    return f"{backend} on {origin.get('device') or 'an unknown device'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: "48 s", "3 min 20 s", "2 h 05 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def listed(words: Iterable[str]) -> str:
+    """ "one", "one and two", "one, two and three"."""
+    *most, last = list(words) or [""]
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,1 @@
+"""Load or train a run, and everything that it leaves on disk."""

@@ -1,0 +1,66 @@
+"""In which precision a device computes convolutions: a choice of the device, like TF32 on a GPU, not of a run.
+
+On a processor with bfloat16 instructions, TensorFlow's graph rewriter takes convolutions and matrix products to
+bfloat16, with sums in float32, and what lies between them; weights, losses and the optimizer stay in float32. The
+layers, the initial weights and the dropout masks are the same, so that a run can be compared step by step with one in
+float32 (Keras' policy "mixed_bfloat16" draws other masks). It is recorded with every check and result, and is no part
+of a run's key.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from typing import Literal
+
+from ..backend import keras, on_cpu
+
+Convolutions = Literal["auto", "float32", "bfloat16"]
+REWRITER = "auto_mixed_precision_onednn_bfloat16"  # among TensorFlow's experimental optimizer options
+INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
+
+
+def choose_convolutions(wanted: Convolutions = "auto") -> str:
+    """Switch the rewriter on or off for the graphs that are built from now on; returns what is in use.
+
+    "auto" takes bfloat16 where the processor has instructions for it. Where it has none, or TensorFlow on a CPU does
+    not compute, float32 stays, and a warning of one line says so if bfloat16 was asked for by name.
+    """
+    able = _on_tensorflows_cpu() and bool(bfloat16_instructions())
+    if wanted == "bfloat16" and not able:
+        warnings.warn(
+            "convolutions stay in float32: bfloat16 takes TensorFlow on a processor with avx512_bf16 or amx_bf16.",
+            stacklevel=2,
+        )
+    chosen = "bfloat16" if able and wanted != "float32" else "float32"
+    if _on_tensorflows_cpu():
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({REWRITER: chosen == "bfloat16"})
+    return chosen
+
+
+def convolutions_in_use() -> str:
+    """ "float32", "bfloat16", or on a GPU "GPU default", which is TF32 where the GPU has it."""
+    if not on_cpu():
+        return "GPU default"
+    if not _on_tensorflows_cpu():
+        return "float32"
+    import tensorflow as tf
+
+    return "bfloat16" if tf.config.optimizer.get_experimental_options().get(REWRITER) else "float32"
+
+
+@lru_cache
+def bfloat16_instructions() -> tuple[str, ...]:
+    """Those of the processor's instruction sets that compute in bfloat16, as Linux lists them; () elsewhere."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    except OSError:
+        return ()
+    return tuple(sorted(INSTRUCTIONS & set(flags)))
+
+
+def _on_tensorflows_cpu() -> bool:
+    return keras.config.backend() == "tensorflow" and on_cpu()

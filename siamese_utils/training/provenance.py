@@ -1,0 +1,101 @@
+"""Where a number comes from: commit, versions, backend, device. Recorded with every result, shown in the report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+
+from ..paths import project_root
+
+ORIGIN_COLUMNS = (
+    "commit",
+    "backend",
+    "device",
+    "processor",
+    "convolutions",
+)  # of a check, in a run's history
+PACKAGES = ("keras", "tensorflow", "jax", "numpy", "pandas", "scipy")
+
+
+def provenance() -> dict[str, Any]:
+    """Everything about the machine and the software that a reader needs to judge a number."""
+    from ..backend import device, keras
+    from .precision import convolutions_in_use
+
+    return {
+        **code_version(),
+        "backend": keras.config.backend(),
+        "device": device(),
+        "processor": processor(),
+        "convolutions": convolutions_in_use(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def origin_of_checks() -> dict[str, Any]:
+    """What `provenance` says, as far as every line of a run's history repeats it; the commit shortened."""
+    origin = provenance()
+    commit = (origin["commit"] or "unknown")[:10] + ("+" if origin["modified"] else "")
+    return {name: {**origin, "commit": commit}[name] for name in ORIGIN_COLUMNS}
+
+
+@lru_cache
+def code_version() -> dict[str, Any]:
+    """The commit of the checkout, and whether the package or its parameters differ from it.
+
+    Asked once a process, before it trains: what is edited meanwhile is not what runs.
+
+    SIAMESE_COMMIT stands in where the code runs without its git history (a cluster node, say).
+    """
+    if commit := os.environ.get("SIAMESE_COMMIT"):
+        return {"commit": commit, "modified": None}
+    commit = _git("rev-parse", "HEAD")
+    status = _git("status", "--porcelain", "--", "siamese_utils", "params")
+    return {"commit": commit, "modified": bool(status) if commit else None}
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages that numbers depend on."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+@lru_cache
+def processor() -> str:
+    """The processor's model name, as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project_root()), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

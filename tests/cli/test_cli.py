@@ -1,0 +1,118 @@
+"""The command line: help with examples, errors in one sentence with exit code 2, and nothing left half-done."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import TINY
+
+from siamese_utils.cli import app as cli
+
+COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "scoreboard", "fidelity"]
+COMMANDS += ["learn", "embed", "compare", "classify"]
+
+
+def call(capsys, monkeypatch, *arguments):
+    """The command in this process → exit code, stdout, stderr."""
+    monkeypatch.setattr(sys, "argv", ["siamese", *arguments])
+    monkeypatch.setattr(cli.out, "_file", None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    captured = capsys.readouterr()
+    return ended.value.code or 0, captured.out, captured.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command, capsys, monkeypatch):
+    code, out, _ = call(capsys, monkeypatch, command, "--help")
+    assert code == 0
+    assert f"Example: siamese {command}" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "dense"], "no experiment 'dense'"),
+        (["run", "baseline", "-p", "big"], "no profile 'big': choose one of demo, laptop, paper"),
+        (["run", "baseline", "-p", "/nowhere/mine.yaml"], "no profile"),
+        (["batch", "-n", "77"], "no notebook '77'"),
+        (["report", "-p", "demo"], "siamese batch"),
+        (["data", "--source", "/nowhere"], "/nowhere"),
+        (["fidelity", "dense"], "no experiment 'dense'"),
+        (["fidelity", "--figure", "curves.pdf"], "must end in .png"),
+    ],
+)
+def test_a_users_error_is_one_sentence_and_exit_code_2(arguments, says, capsys, monkeypatch, reports):
+    code, out, err = call(capsys, monkeypatch, *arguments)
+    assert code == 2
+    assert says in " ".join(err.split())
+    assert "Traceback" not in out + err
+    assert err.strip().startswith("error:")
+    assert not reports.exists() or not list(reports.rglob("*.*"))
+
+
+def test_an_interruption_says_that_nothing_is_lost(capsys, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    code, _, err = call(capsys, monkeypatch)
+    assert code == 130
+    assert "goes on from there" in err
+
+
+def test_run_trains_then_loads_and_status_knows(capsys, monkeypatch, reports, fresh_keras):
+    code, out, _ = call(capsys, monkeypatch, "run", "baseline", "-p", str(TINY))
+    assert code == 0
+    assert "not Omniglot" in " ".join(out.split())
+    (run,) = (path for path in (reports / "tiny" / "results").iterdir() if path.is_dir())
+    before = (run / "metrics.json").stat().st_mtime_ns
+    assert call(capsys, monkeypatch, "run", "baseline", "-p", str(TINY))[0] == 0
+    assert (run / "metrics.json").stat().st_mtime_ns == before
+    code, out, _ = call(capsys, monkeypatch, "status", "-p", str(TINY))
+    lines = [line for line in out.splitlines() if " baseline " in line]
+    assert "finished" in lines[0]
+    assert "not run" in out
+
+
+def test_fidelity_trains_nothing_and_says_how_far_runs_have_come(capsys, monkeypatch, reports, tmp_path):
+    code, out, _ = call(capsys, monkeypatch, "fidelity")
+    assert (code, out.strip()) == (0, "Nothing has been run at the full protocol yet.")
+    monkeypatch.delenv("SIAMESE_REPORTS_DIR")
+    monkeypatch.setattr("siamese_utils.training.loop.run_until", lambda *_, **__: pytest.fail("it trains"))
+    figure = tmp_path / "curves.png"
+    code, out, _ = call(capsys, monkeypatch, "fidelity", "dense-128", "dense-512", "--figure", str(figure))
+    assert code == 0
+    said = " ".join(out.split())
+    assert "0 in agreement, 0 different, 1 too short to say, 1 without a log of this network" in said
+    assert "another" in said, "the reason why Dense 128 as described is not compared"
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, reports, tmp_path):
+    from siamese_utils.report.readme import BEGIN, END
+
+    readme = tmp_path / "README.md"
+    monkeypatch.setattr("siamese_utils.paths.project_root", lambda: tmp_path)
+    old = f"# Mine\n\n{BEGIN}\nold\n{END}\n\nmore\n"
+    readme.write_text(old, encoding="utf-8")
+    code, _, err = call(capsys, monkeypatch, "scoreboard", "--check")
+    assert (code, readme.read_text(encoding="utf-8")) == (1, old)
+    assert "not current" in err
+    assert call(capsys, monkeypatch, "scoreboard")[0] == 0
+    new = readme.read_text(encoding="utf-8")
+    assert new.startswith(f"# Mine\n\n{BEGIN}\n")
+    assert new.endswith(f"{END}\n\nmore\n")
+    assert "| Baseline | 73.2 | 73.2 | not run | not run |" in new
+    assert "old" not in new.splitlines()
+    assert call(capsys, monkeypatch, "scoreboard", "--check")[0] == 0
+    readme.write_text("no marks here", encoding="utf-8")
+    code, _, err = call(capsys, monkeypatch, "scoreboard")
+    assert code == 2
+    assert "put the two lines where the scoreboard belongs" in " ".join(err.split())
+
+
+def test_the_command_is_installed():
+    done = subprocess.run([sys.executable, "-m", "siamese_utils.cli", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert all(command in done.stdout for command in COMMANDS)

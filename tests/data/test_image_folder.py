@@ -1,0 +1,230 @@
+"""A folder of class folders as a dataset: what is read, and what is said where that is not clear."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from siamese_utils.beyond.config import load_learner
+from siamese_utils.beyond.training import one_shot_scores, splits, train_learner
+from siamese_utils.data.image_folder import find_images, load_folder
+from siamese_utils.errors import DataError, ParamsError
+from siamese_utils.evaluation.episodes import draw_episodes, judge
+
+
+def write(path, image, mode="L", **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(image, np.uint8)).convert(mode).save(path, **options)
+
+
+def blob(rng, colour=False, height=30, width=20):
+    return rng.integers(0, 256, (height, width, 3) if colour else (height, width))
+
+
+@pytest.fixture
+def letters(tmp_path):
+    """Five groups of two classes with two to four grey images each, of different sizes and formats."""
+    rng = np.random.default_rng(0)
+    for group in "abcde":
+        for number, ending in enumerate(["png", "jpg"]):
+            for image in range(2 + (number + ord(group)) % 3):
+                write(
+                    tmp_path / "letters" / group / f"class{number}" / f"{image}.{ending}",
+                    blob(rng, width=20 + image),
+                )
+    return tmp_path / "letters"
+
+
+def test_groups_are_kept_together_and_sizes_may_differ(letters):
+    (letters / ".DS_Store").write_text("litter")
+    (letters / "a" / "readme.txt").write_text("not an image")
+    dataset = load_folder(letters, 16)
+    assert (dataset.train.classes, dataset.val.classes) == (8, 2)
+    assert not set(dataset.train.alphabets) & set(dataset.val.alphabets)
+    assert dataset.train.images.shape == (8, 4, 16, 16)
+    assert set(dataset.train.counts) == {2, 3, 4}
+    assert not dataset.synthetic
+    assert dataset.fingerprint == load_folder(letters, 16).fingerprint
+    (letters / "a" / "class0" / "0.png").unlink()
+    (letters / "a" / "class0" / "9.png").write_bytes((letters / "b" / "class0" / "0.png").read_bytes())
+    assert dataset.fingerprint != load_folder(letters, 16).fingerprint
+
+
+def test_a_picture_keeps_its_proportions_on_the_colour_of_its_border(tmp_path):
+    picture = np.full((40, 20), 200)
+    picture[10:30, 4:16] = 0
+    for number in range(2):
+        for name in ("x", "y"):
+            write(tmp_path / name / f"{number}.png", picture)
+    image = load_folder(tmp_path, 20).train.images[0, 0]
+    assert image.shape == (20, 20)
+    rows, columns = np.nonzero(image < 100)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 14, 7, 12)
+    assert image[0, 0] == image[-1, 0] == 200
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending"),
+    [("1", "png"), ("P", "gif"), ("RGBA", "png"), ("RGB", "bmp"), ("I;16", "png"), ("CMYK", "jpg")],
+)
+def test_every_kind_of_image_is_read(mode, ending, tmp_path):
+    bright = np.zeros((8, 8), np.uint8)
+    bright[:, 4:] = 255
+    image = Image.fromarray(bright)
+    image = Image.fromarray(bright.astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+    for name in ("x", "y"):
+        for number in range(2):
+            (tmp_path / name).mkdir(exist_ok=True)
+            image.save(tmp_path / name / f"{number}.{ending}")
+    read = load_folder(tmp_path, 8).train.images[0, 0]
+    assert read.shape == (8, 8)
+    assert read[:, :3].max() < 12
+    assert read[:, 5:].min() > 243
+
+
+def test_transparent_parts_are_white(tmp_path):
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            Image.new("RGBA", (6, 6), (0, 0, 0, 0)).save(tmp_path / name / f"{number}.png")
+    assert (load_folder(tmp_path, 6).train.images == 255).all()
+
+
+def test_grey_images_among_colour_ones_are_named(tmp_path):
+    rng = np.random.default_rng(1)
+    for name in ("w", "x", "y", "z"):
+        for number in range(3):
+            write(tmp_path / name / f"{number}.png", blob(rng, colour=True), "RGB")
+    assert load_folder(tmp_path, 8).train.images.shape == (2, 3, 8, 8, 3)
+    write(tmp_path / "x" / "1.png", blob(rng))
+    with pytest.warns(UserWarning, match=r"1 of 12 images .* are grey, for example .*x/1\.png"):
+        dataset = load_folder(tmp_path, 8)
+    assert dataset.train.images.shape[-1] == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda root: (root / "a/class1/0.jpg").write_bytes(b"no"), r"class1/0\.jpg is not a readable image"),
+        (lambda root: cut(root / "a" / "class0" / "0.png"), r"class0/0\.png is not a readable image"),
+        (lambda root: write(root / "a/lonely/only.png", np.zeros((5, 5))), r"a/lonely has one image \(only\.png\)"),
+        (lambda root: write(root / "loose.png", np.zeros((5, 5))), r"loose\.png lies in no class's folder"),
+        (lambda root: write(root / "odd" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
+        (lambda root: write(root / "a" / "b" / "c" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
+        (lambda root: (root / "a" / "nothing").mkdir(), r"a/nothing holds no images"),
+        (lambda root: (root / "a/class0/9.png").symlink_to(root / "gone.png"), r"class0/9\.png .* no such file"),
+        (lambda root: twins(root / "B"), r"two classes of the same name, 'B/CLASS0' and 'b/class0'"),
+        (lambda root: twins(root / "B", "new"), r"two groups of the same name, 'B' and 'b'"),
+        (lambda root: accents(root), r"two classes of the same name, 'a/.+' and 'a/.+'"),
+        (lambda root: twins(root / "a"), r"two classes of the same name, 'a/CLASS0' and 'a/class0'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(change, says, letters):
+    change(letters)
+    with pytest.raises(DataError, match=says):
+        load_folder(letters, 16)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def twins(group, name="CLASS0"):
+    for number in range(2):
+        write(group / name / f"{number}.png", np.zeros((5, 5)))
+
+
+def accents(root):
+    """One letter in its two spellings: as one sign, and as an e with an accent after it."""
+    for name in ("\u00e9", "e\u0301"):
+        for number in range(2):
+            write(root / "a" / name / f"{number}.png", np.zeros((5, 5)))
+
+
+def test_linked_folders_are_followed_but_not_in_circles(letters, tmp_path):
+    (letters / "a").rename(tmp_path / "elsewhere")
+    (letters / "a").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(letters)
+    names = set(find_images(letters).files)
+    assert {name.partition("/")[0] for name in names} == {"a", "b", "c", "d", "e"}
+    assert not [name for name in names if "round" in name]
+
+
+@pytest.mark.parametrize("held_out", ["validation", "evaluation"])
+@pytest.mark.parametrize("classes", range(2, 11))
+def test_a_small_folder_is_split_into_parts_that_can_be_scored_or_refused(classes, held_out, tmp_path):
+    for number in range(classes):
+        for image in range(2):
+            write(tmp_path / f"class{number}" / f"{image}.png", np.full((4, 4), 20 * number + image))
+    dataset = load_folder(tmp_path, 4)
+    if classes < (6 if held_out == "validation" else 4):
+        with pytest.raises(DataError, match=f"has {classes} classes in {classes} groups: too few"):
+            splits(dataset, held_out)
+        return
+    train, scored = splits(dataset, held_out)
+    assert min(train.classes, scored.classes) >= 2
+    assert not set(train.characters) & set(scored.characters)
+
+
+def test_too_little_is_named(tmp_path):
+    with pytest.raises(DataError, match="there is no folder"):
+        load_folder(tmp_path / "nowhere", 8)
+    with pytest.raises(DataError, match="holds no images"):
+        load_folder(tmp_path, 8)
+    (tmp_path / "file.txt").write_text("no folder")
+    with pytest.raises(DataError, match=r"file\.txt is a file: give a folder"):
+        load_folder(tmp_path / "file.txt", 8)
+    write(tmp_path / "only" / "1.png", np.zeros((5, 5)))
+    write(tmp_path / "only" / "2.png", np.zeros((5, 5)))
+    with pytest.raises(DataError, match="holds one class only"):
+        load_folder(tmp_path, 8)
+    write(tmp_path / "g" / "only" / "1.png", np.zeros((5, 5)))
+    (tmp_path / "only").rename(tmp_path / "g" / "other")
+    write(tmp_path / "g" / "only" / "2.png", np.zeros((5, 5)))
+    with pytest.raises(DataError, match="holds one group of classes only"):
+        load_folder(tmp_path, 8)
+
+
+# --- classes of different sizes ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", ["strict", "author"])
+def test_episodes_draw_only_images_that_are_there(protocol):
+    counts = np.array([2, 5, 3, 9])
+    drawn = draw_episodes(protocol, classes=4, drawers=9, counts=counts, ways=3, shots=1, episodes=4000, seed=0)
+    row = np.arange(len(drawn))
+    assert (drawn.query[:, 1] < counts[drawn.query[:, 0]]).all()
+    assert (drawn.support[..., 1] < counts[drawn.support[..., 0]]).all()
+    own = drawn.support[row, drawn.target, 0]
+    assert (own[:, 0] == drawn.query[:, 0]).all()
+    met = (own == drawn.query).all(axis=1)
+    distinct = np.array([len(set(classes)) == 3 for classes in drawn.support[:, :, 0, 0]])
+    if protocol == "strict":
+        assert not met.any()
+        assert distinct.all()
+    else:
+        assert met.any()
+        assert not distinct.all()
+    asked = np.bincount(drawn.query[:, 0] * 9 + drawn.query[:, 1], minlength=36).reshape(4, 9)
+    for number, count in enumerate(counts):
+        assert asked[number, :count].min() > 0.6 * asked[number].sum() / count
+    assert judge(np.zeros((4000, 3, 1)), drawn).mean() < (0.01 if protocol == "strict" else 0.5)
+
+
+def test_too_few_images_for_the_shots():
+    with pytest.raises(ParamsError, match="the smallest with 2"):
+        draw_episodes("strict", classes=2, drawers=3, counts=[2, 3], ways=2, shots=2, episodes=5, seed=0)
+
+
+def test_a_learner_trains_on_uneven_colour_classes(tmp_path, fresh_keras):
+    rng = np.random.default_rng(2)
+    for number in range(10):
+        tint = rng.integers(0, 256, 3)
+        for image in range(2 + number % 3):
+            noise = rng.integers(-20, 21, (12, 12, 3))
+            write(tmp_path / f"class{number}" / f"{image}.png", np.clip(tint + noise, 0, 255), "RGB")
+    dataset = load_folder(tmp_path, 16)
+    learner = load_learner("loss-prototype").model_copy(update={"classes": 6, "images": 2})
+    model, _ = train_learner(learner, dataset.train, seed=0, steps=20)
+    scores, _ = one_shot_scores(model, dataset.val, episodes=200)
+    assert scores[0]["ways"] == 2
+    assert scores[0]["accuracy"] > 0.9

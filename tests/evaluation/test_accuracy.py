@@ -1,0 +1,101 @@
+"""Scores of whole models against a plain loop, and of embeddings whose answer is known beforehand."""
+
+import numpy as np
+import pytest
+
+from siamese_utils.config import load_experiment
+from siamese_utils.data.dataset import Split
+from siamese_utils.evaluation.accuracy import answer, embed, embed_needed, one_shot_accuracy, similarity, wilson
+from siamese_utils.evaluation.episodes import draw_episodes
+from siamese_utils.models.siamese import build_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    """An untrained model whose head says: the nearer, the more similar."""
+    from conftest import TINY
+
+    from siamese_utils.config import load_profile
+
+    made = build_model(load_experiment("baseline"), load_profile(TINY), seed=4)
+    head = made.get_layer("similarity")
+    head.set_weights([np.full((256, 1), -0.01, np.float32), np.zeros(1, np.float32)])
+    return made
+
+
+@pytest.fixture(scope="module")
+def split():
+    """25 classes by 4 drawers of random pixels."""
+    images = np.random.default_rng(0).integers(0, 256, (25, 4, 28, 28), dtype=np.uint8)
+    return Split(images, tuple(f"A/character{number:02}" for number in range(25)))
+
+
+def accuracy(model, embeddings, protocol, seed=0):
+    classes, drawers = embeddings.shape[:2]
+    drawn = draw_episodes(protocol, classes=classes, drawers=drawers, ways=20, episodes=2_000, seed=seed)
+    return answer(model, embeddings.astype(np.float32), drawn).mean()
+
+
+def test_perfect_embeddings_are_always_right(model):
+    """Every class in a place of its own."""
+    corners = np.repeat(np.random.default_rng(1).random((25, 1, 256)), 4, axis=1)
+    assert accuracy(model, corners, "strict") == 1.0
+    doubled = 1 - (24 / 25) ** 19  # the author's support holds the true class again, and the first of a tie wins
+    assert 1 - doubled < accuracy(model, corners, "author") < 1.0
+
+
+def test_constant_embeddings_are_right_by_chance_or_never(model):
+    same = np.ones((25, 4, 256))
+    assert accuracy(model, same, "strict") == 0.0
+    assert abs(accuracy(model, same, "author") - 0.05) < 0.02
+
+
+def test_adversarial_embeddings_are_never_right(model):
+    """One drawer's image of a class lies opposite the other's, where the classes of the other sign are."""
+    place = np.linspace(1.0, 1.2, 25) * np.where(np.arange(25) % 2, 1, -1)
+    opposite = np.stack([place, -place], axis=1)[..., None] * np.eye(256)[0]
+    assert accuracy(model, opposite, "strict") == 0.0
+
+
+def test_the_array_work_agrees_with_one_call_of_the_model_an_episode(model, split):
+    """The whole model on pixels, pair by pair, under both protocols, one and two shots."""
+    for protocol in ("author", "strict"):
+        for shots in (1, 2):
+            drawn = draw_episodes(protocol, classes=25, drawers=4, ways=5, shots=shots, episodes=12, seed=3)
+            at_once = answer(model, embed_needed(model, split, drawn), drawn)
+            for episode in range(12):
+                query = split.images[tuple(drawn.query[episode])]
+                scores = []
+                for way in range(5):
+                    pairs = [split.images[tuple(pick)] for pick in drawn.support[episode, way]]
+                    left = np.stack([query] * shots)[..., None]
+                    answers = model.predict([left, np.stack(pairs)[..., None]], verbose=0)[:, 0]
+                    scores.append(answers.astype(np.float64).mean())
+                target = drawn.target[episode]
+                margin = np.delete(scores, target).max() - scores[target]
+                if abs(margin) > 1e-5:  # nearer than that, rounding decides
+                    assert at_once[episode] == (margin < 0)
+
+
+def test_similarity_of_embeddings_is_the_models_output(model, split):
+    images = split.images[:6, 0]
+    embeddings = embed(model, images)
+    whole = model.predict([images[:3][..., None], images[3:][..., None]], verbose=0)[:, 0]
+    np.testing.assert_allclose(similarity(model, embeddings[:3], embeddings[3:]), whole, rtol=1e-5)
+
+
+def test_one_shot_accuracy_repeats_for_a_seed(model, split):
+    one, again = (one_shot_accuracy(model, split, ways=5, episodes=200, seed=1) for _ in range(2))
+    assert one == again
+    assert one.low < one.accuracy < one.high
+
+
+@pytest.mark.parametrize(
+    ("correct", "episodes", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (183, 250, 0.6739, 0.7831)],
+)
+def test_wilson_intervals_by_hand(correct, episodes, low, high):
+    """p̂ + z²/2n ± z √(p̂(1-p̂)/n + z²/4n²), over 1 + z²/n, with z = 1.96."""
+    score = wilson(correct, episodes)
+    assert score.accuracy == correct / episodes
+    assert (round(score.low, 4), round(score.high, 4)) == (low, high)

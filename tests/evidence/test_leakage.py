@@ -1,0 +1,77 @@
+"""The leaks of the author's episodes: the closed form agrees with episodes that are drawn and judged."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from siamese_utils.evaluation.accuracy import wilson
+from siamese_utils.evaluation.episodes import draw_episodes, judge
+from siamese_utils.evidence import leakage as leaks
+
+CLASSES, DRAWERS, WAYS = 12, 5, 8  # few, so that both leaks are frequent
+
+
+def similarities(seed=0, ties=False):
+    """Every image's similarity to every image, (images, classes, drawers): a class is near itself, and noise."""
+    rng = np.random.default_rng(seed)
+    points = np.repeat(rng.normal(size=(CLASSES, 3)), DRAWERS, axis=0) + 0.8 * rng.normal(size=(CLASSES * DRAWERS, 3))
+    found = -np.linalg.norm(points[:, None] - points[None], axis=-1)
+    return (np.round(found * 2) if ties else found).reshape(-1, CLASSES, DRAWERS)
+
+
+QUERIES = np.stack(np.divmod(np.arange(CLASSES * DRAWERS), DRAWERS), axis=-1)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_closed_form_lies_in_the_interval_of_drawn_episodes(ties):
+    table = similarities(ties=ties)
+    exact = leaks.expected_accuracy(table, QUERIES, WAYS)
+    drawn = draw_episodes("author", classes=CLASSES, drawers=DRAWERS, ways=WAYS, episodes=600_000, seed=1)
+    query = drawn.query[:, 0] * DRAWERS + drawn.query[:, 1]
+    seen = table[query[:, None], drawn.support[:, :, 0, 0], drawn.support[:, :, 0, 1]]
+    correct = judge(seen[..., None], drawn)
+    itself, twin = leaks.flags(drawn)
+    parts = {
+        "author": np.ones(len(drawn), bool),
+        "without_self": ~itself,
+        "without_twins": ~twin,
+        "without_both": ~itself & ~twin,
+    }
+    for name, part in parts.items():
+        test = binomtest(int(correct[part].sum()), int(part.sum()))
+        interval = test.proportion_ci(0.999, method="wilson")  # eight comparisons: 95 % would miss one in three tries
+        assert interval.low < getattr(exact, name) < interval.high, name
+    assert exact.author > exact.without_self + 0.02, "meeting oneself helps a network that knows itself"
+    assert exact.without_twins > exact.author + 0.05, "a twin takes the answer away"
+
+
+def test_the_notebooks_simulation_agrees_too():
+    table = similarities(seed=3)
+    exact = leaks.expected_accuracy(table[:20], QUERIES[:20], WAYS)
+    for name, played in leaks.simulate(table[:20], QUERIES[:20], WAYS, 100_000, seed=4).items():
+        score = wilson(*played)
+        assert score.low < getattr(exact, name) < score.high, name
+
+
+def test_the_leaks_are_as_frequent_as_computed():
+    drawn = draw_episodes("author", classes=659, drawers=20, ways=20, episodes=200_000, seed=0)
+    itself, twin = leaks.flags(drawn)
+    for found, expected in ((itself, leaks.self_probability(20)), (twin, leaks.twin_probability(659, 20))):
+        score = wilson(int(found.sum()), len(found))
+        assert score.low < expected < score.high
+    strict = draw_episodes("strict", classes=659, drawers=20, ways=20, episodes=5_000, seed=0)
+    assert not any(flag.any() for flag in leaks.flags(strict))
+
+
+def test_by_hand_one_query_two_ways():
+    """Four images of two classes. The query's own image is nearest, its sister is nearer than one of the others.
+
+    Similarities 9 (itself), 5 (its sister), 7 and 1 (the other class); one draw against the target from all four:
+    target itself: loses to none, ties with itself: half of the time it stands first. (1 + 3/4) / 2.
+    target its sister: 1 is less, 5 ties: (2/4 + 1/4) / 2.
+    """
+    exact = leaks.expected_accuracy(np.array([[[9.0, 5.0], [7.0, 1.0]]]), np.array([[0, 0]]), ways=2)
+    assert exact.author == pytest.approx(((1 + 3 / 4) / 2 + (2 / 4 + 1 / 4) / 2) / 2)
+    assert exact.without_self == pytest.approx((2 / 4 + 1 / 4) / 2)
+    assert exact.without_twins == pytest.approx((1 + 1 / 2) / 2)
+    assert exact.without_both == pytest.approx(1 / 2)

@@ -1,0 +1,312 @@
+"""A trained model on images of one's own: read, embedded, compared, classified; and the commands for it."""
+
+import csv
+import io
+import re
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image, ImageDraw
+
+from siamese_utils.beyond.config import load_learner
+from siamese_utils.beyond.training import calibrate, find_learned, train_learner
+from siamese_utils.cli import app as cli
+from siamese_utils.cli import commands
+from siamese_utils.config import load_profile
+from siamese_utils.data.dataset import Split
+from siamese_utils.errors import DataError
+from siamese_utils.inference.one_shot import OneShot, from_array
+
+STROKES = {  # three characters, their pen's points in a unit square
+    "cross": [[(0.1, 0.5), (0.9, 0.5)], [(0.5, 0.1), (0.5, 0.9)]],
+    "zigzag": [[(0.1, 0.2), (0.8, 0.2), (0.2, 0.8), (0.9, 0.8)]],
+    "house": [[(0.2, 0.9), (0.2, 0.4), (0.5, 0.1), (0.8, 0.4), (0.8, 0.9), (0.2, 0.9)]],
+}
+
+
+def drawn_by_hand(name, seed, *, size=240, ink=20, paper=250, pen=9):
+    """A character as a shaky hand draws it with a paint program: not by the generator of the built-in dataset."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("L", (size, round(size * 1.3)), paper)
+    pencil = ImageDraw.Draw(image)
+    lean, shift = rng.normal(0, 0.06), rng.uniform(-0.1, 0.1, 2)
+    for stroke in STROKES[name]:
+        points = [np.array([x + lean * y, y]) + rng.normal(0, 0.02, 2) + shift for x, y in stroke]
+        pencil.line([tuple(point * size * 0.6 + size * 0.25) for point in points], fill=ink, width=pen, joint="curve")
+    return image
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """A small model trained for some seconds on the built-in characters, with its calibration."""
+    from siamese_utils.data.load import load_dataset
+
+    dataset = load_dataset(load_profile("demo"))
+    model, _ = train_learner(load_learner("loss-hard-triplet"), dataset.train, seed=0, steps=40)
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    calibrate(model, dataset.val, pairs=4000).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(model_file):
+    return OneShot.load(model_file)
+
+
+@pytest.fixture
+def letters(tmp_path):
+    """A support set of one image a class, and a query of each, on disk."""
+    for name in STROKES:
+        (tmp_path / "letters" / name).mkdir(parents=True)
+        drawn_by_hand(name, 1).save(tmp_path / "letters" / name / "mine.png")
+        drawn_by_hand(name, 2, pen=7).save(tmp_path / f"{name}.jpg")
+    return tmp_path
+
+
+def test_a_model_keeps_what_it_reads_and_how_its_similarities_are_spread(model):
+    assert (model.size, model.colour, model.reads_drawings) == (20, False, True)
+    spread = model.model.get_layer("calibration")
+    assert len(spread.same) == len(spread.different) == 101
+    assert spread.same == sorted(spread.same)
+    assert np.median(spread.same) > np.median(spread.different)
+
+
+def test_three_lines_classify_what_a_hand_drew(letters, model_file):
+    for name in STROKES:
+        found = OneShot.load(model_file).classify(letters / f"{name}.jpg", support=letters / "letters")
+        assert found[0][0] == name
+        assert [similarity for _, similarity in found] == sorted((s for _, s in found), reverse=True)
+
+
+def test_a_support_may_be_a_mapping_of_anything_that_is_an_image(model, letters):
+    cross, zigzag = drawn_by_hand("cross", 4), np.asarray(drawn_by_hand("zigzag", 5))
+    support = {"plus": [letters / "letters" / "cross" / "mine.png", cross], "z": zigzag}
+    assert model.classify(str(letters / "cross.jpg"), support)[0][0] == "plus"
+    with pytest.raises(DataError, match="the support is empty"):
+        model.classify(cross, {})
+
+
+def test_compare_tells_same_from_different_and_says_how_sure(model):
+    same = model.compare(drawn_by_hand("house", 1), drawn_by_hand("house", 2))
+    other = model.compare(drawn_by_hand("house", 1), drawn_by_hand("cross", 2))
+    itself = model.compare(drawn_by_hand("house", 1), drawn_by_hand("house", 1))
+    assert itself.similarity >= same.similarity > other.similarity
+    assert itself.same
+    assert itself.above_different == 1.0
+    assert same.above_different > other.above_different
+    assert 0 <= other.below_same <= 1
+
+
+def test_colour_size_and_polarity_of_a_drawing_do_not_matter(model):
+    plain = model.embed([drawn_by_hand("zigzag", 3)])[0]
+    light_on_dark = model.embed([drawn_by_hand("zigzag", 3, ink=240, paper=15)])[0]
+    larger = model.embed([drawn_by_hand("zigzag", 3).resize((480, 624))])[0]
+    in_colour = model.embed([Image.merge("RGB", [drawn_by_hand("zigzag", 3)] * 3)])[0]
+    other = model.embed([drawn_by_hand("cross", 3)])[0]
+    far = np.linalg.norm(plain - other)
+    np.testing.assert_allclose(in_colour, plain, atol=1e-4)
+    assert np.linalg.norm(plain - light_on_dark) < 0.2 * far
+    assert np.linalg.norm(plain - larger) < 0.3 * far
+
+
+def test_what_is_no_model_or_no_image_is_a_clear_error(model, model_file, tmp_path):
+    with pytest.raises(DataError, match=r"is not a siamese model .*siamese learn"):
+        OneShot.load(tmp_path / "nothing.keras")
+    (tmp_path / "broken.keras").write_bytes(b"no")
+    with pytest.raises(DataError, match="is not a siamese model"):
+        OneShot.load(tmp_path / "broken.keras")
+    with pytest.raises(DataError, match=r"nothing\.keras .*no such file"):
+        OneShot.load(tmp_path / "nothing.keras")
+    (tmp_path / "model").write_bytes(model_file.read_bytes())
+    with pytest.raises(DataError, match=r"must end in \.keras"):
+        OneShot.load(tmp_path / "model")
+    whole = bytearray(model_file.read_bytes())
+    for start in range(0, len(whole), 2000):  # some bytes of every part
+        whole[start : start + 40] = bytes(byte ^ 255 for byte in whole[start : start + 40])
+    (tmp_path / "flipped.keras").write_bytes(whole)
+    with pytest.raises(DataError, match=r"flipped\.keras is not a siamese model"):
+        OneShot.load(tmp_path / "flipped.keras")
+    (tmp_path / "broken.png").write_bytes(b"no")
+    with pytest.raises(DataError, match=r"broken\.png is not a readable image"):
+        model.embed([tmp_path / "broken.png"])
+    with pytest.raises(DataError, match="is not a readable image: it is a folder"):
+        model.embed([tmp_path])
+    with pytest.raises(DataError, match="no images to embed"):
+        model.embed([])
+
+
+@pytest.mark.parametrize("case", ["transparent", "turned", "white on transparent", "dim 16 bits"])
+def test_an_image_and_its_file_are_read_alike(case, model, tmp_path):
+    plain = drawn_by_hand("house", 1)
+    path, expected = tmp_path / "image.png", model.read(plain)
+    clear = Image.new("RGBA", plain.size, (0, 0, 0, 0))
+    if case == "transparent":
+        clear.paste((0, 0, 0, 255), mask=plain.point(lambda value: 255 - value))
+        clear.save(path)
+    elif case == "white on transparent":
+        clear.paste((255, 255, 255, 255), mask=plain.point(lambda value: 255 - value))
+        clear.save(path)
+    elif case == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 8  # to be turned by 90° counterclockwise
+        path = path.with_suffix(".jpg")
+        plain.rotate(-90, expand=True, fillcolor=250).save(path, exif=exif, quality=98)
+    else:
+        Image.fromarray(np.asarray(plain).astype(np.uint16) * 3).save(path)
+    from_file = model.read(path)
+    with Image.open(path) as opened:
+        np.testing.assert_array_equal(model.read(opened), from_file)
+    assert np.abs(from_file.astype(int) - expected).mean() < 6
+
+
+def test_an_array_of_any_kind_of_pixels_is_an_image():
+    pixels = np.asarray(drawn_by_hand("cross", 1))
+    expected = np.asarray(from_array(pixels))
+    np.testing.assert_array_equal(expected, pixels)
+    for array in (pixels[..., None], pixels.astype(np.int64), pixels / 255, pixels.astype(np.float32)):
+        np.testing.assert_array_equal(np.asarray(from_array(array)), expected)
+    binary = np.asarray(from_array(pixels > 128))
+    assert set(np.unique(binary)) == {0, 255}
+    np.testing.assert_array_equal(np.asarray(from_array((pixels > 128).astype(int))), binary)
+    assert np.asarray(from_array(pixels.astype(np.uint16) * 200)).max() == 255
+    for wrong in (
+        pixels[None],
+        pixels[0],
+        np.zeros((0, 4)),
+        np.full((4, 4), np.nan),
+        -(pixels / 255),
+        pixels * 1j,
+    ):
+        with pytest.raises(DataError, match=r"not one image|no pixels"):
+            from_array(wrong)
+
+
+def test_a_model_of_pictures_pads_them():
+    rng = np.random.default_rng(0)
+    split = Split(rng.integers(0, 256, (6, 4, 16, 16, 3), np.uint8), tuple("abcdef"))
+    learner = load_learner("loss-prototype").fitted_to(6, 4)
+    trained, _ = train_learner(learner, split, seed=0, steps=2, reads="pictures")
+    model = OneShot(trained)
+    assert (model.colour, model.reads_drawings) == (True, False)
+    picture = np.full((10, 30, 3), (10, 200, 30), np.uint8)
+    assert model.read(picture).shape == (16, 16, 3)
+    assert (model.read(picture) == (10, 200, 30)).all()
+    assert np.isnan(model.compare(picture, picture).above_different)
+
+
+# --- the commands -----------------------------------------------------------------------------------------
+
+
+def call(capsys, monkeypatch, *arguments):
+    """The command in this process → exit code, stdout, stderr."""
+    monkeypatch.setattr(sys, "argv", ["siamese", *map(str, arguments)])
+    monkeypatch.setattr(commands.out, "_file", None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    captured = capsys.readouterr()
+    return ended.value.code or 0, captured.out, captured.err
+
+
+def test_classify_compare_and_embed_on_the_command_line(capsys, monkeypatch, letters, model_file):
+    code, out, _ = call(
+        capsys,
+        monkeypatch,
+        "classify",
+        letters / "house.jpg",
+        "--support",
+        letters / "letters",
+        "-m",
+        model_file,
+    )
+    assert code == 0
+    lines = [line for line in out.splitlines() if any(name in line for name in STROKES)]
+    assert "house" in lines[0]
+    assert len(lines) == 3
+    mine = letters / "letters" / "house" / "mine.png"
+    code, out, _ = call(capsys, monkeypatch, "compare", mine, mine, "-m", model_file)
+    assert code == 0
+    assert out.startswith("same: similarity")
+    code, out, _ = call(capsys, monkeypatch, "embed", mine, letters / "cross.jpg", "-m", model_file)
+    assert code == 0
+    header, *rows = csv.reader(io.StringIO(out))
+    assert header[:2] == ["image", "d0"]
+    np.testing.assert_allclose(
+        np.array([row[1:] for row in rows], float),
+        OneShot.load(model_file).embed([mine, letters / "cross.jpg"]),
+        rtol=1e-3,
+    )
+    target = letters / "out" / "embeddings.csv"
+    assert call(capsys, monkeypatch, "embed", mine, "-m", model_file, "-o", target)[0] == 0
+    assert target.read_text().startswith("image,d0")
+    code, _, err = call(capsys, monkeypatch, "embed", mine, "-m", model_file, "-o", letters)
+    assert (code, "is a folder" in err) == (2, True)
+    (letters / "letters" / "house").rename(letters / "letters" / "[bold]")  # a name, not a style
+    arguments = ("classify", letters / "house.jpg", "--support", letters / "letters", "-m", model_file)
+    assert "[bold]" in call(capsys, monkeypatch, *arguments)[1]
+    mine = letters / "house.jpg"
+    code, _, err = call(capsys, monkeypatch, "compare", mine, letters / "nowhere.png", "-m", model_file)
+    assert code == 2
+    assert "nowhere.png is not a readable image" in " ".join(err.split())
+
+
+def test_learn_on_a_folder_of_ones_own(capsys, monkeypatch, tmp_path, reports, fresh_keras):
+    for number, name in enumerate(STROKES):
+        for copy in range(4):
+            (tmp_path / "mine" / f"{name}-{copy}").mkdir(parents=True)
+            for image in range(3):
+                shaky = drawn_by_hand(name, [number, copy, image]).rotate(90 * copy, fillcolor=250)
+                shaky.save(tmp_path / "mine" / f"{name}-{copy}" / f"{image}.png")
+    model = tmp_path / "kept" / "model.keras"
+    arguments = ("learn", "loss-prototype", "-p", "demo", "--data", tmp_path / "mine", "-o", model)
+    code, out, _ = call(capsys, monkeypatch, *arguments)
+    assert code == 0
+    assert "2-way 1-shot" in out
+    assert "not Omniglot" not in out
+    assert not OneShot.load(model).reads_drawings
+    (run,) = (path for path in (reports / "demo" / "beyond").iterdir() if path.is_dir())  # not its lock
+    made = (run / "metrics.json").stat().st_mtime_ns
+    assert call(capsys, monkeypatch, *arguments)[0] == 0
+    assert (run / "metrics.json").stat().st_mtime_ns == made
+    for place, says in [
+        (tmp_path, "is a folder: name a file"),
+        (tmp_path / "model", "must end in .keras: name it model.keras"),
+        (tmp_path / "mine" / "cross-0" / "0.png" / "model.keras", "cannot make the folder"),
+    ]:
+        code, _, err = call(capsys, monkeypatch, *arguments[:-1], place)
+        assert code == 2
+        assert says in " ".join(err.split())
+    code, _, err = call(capsys, monkeypatch, "learn", "best")
+    assert code == 2
+    assert "no learner 'best'" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("reads", ["drawings", "pictures"])
+def test_a_model_of_several_views_knows_what_it_reads(reads, tmp_path, fresh_keras):
+    from siamese_utils.beyond.networks import build_siamese, build_trainer
+
+    learner = load_learner("beyond-3-minutes")
+    trainer = build_trainer(learner, (20, 20, 1), classes=8, steps=10, seed=0, reads=reads)
+    build_siamese(learner, trainer).save(tmp_path / "model.keras")
+    assert OneShot.load(tmp_path / "model.keras").reads_drawings == (reads == "drawings")
+
+
+def test_a_model_is_had_at_once_without_data(capsys, monkeypatch, tmp_path, fresh_keras):
+    """The first command of the README's section on a model of one's own, in a clone with nothing else."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^siamese (learn \S+ .*-o model\.keras) +# .*at once", readme, re.MULTILINE)
+    folder = find_learned(load_learner(command.split()[1]), load_profile("laptop"), 0).folder
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "clone"))
+    kept = tmp_path / "clone" / "laptop" / "beyond" / folder.name
+    shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("model.keras"))
+    monkeypatch.setattr("siamese_utils.beyond.training.load_dataset", lambda _: pytest.fail("asks for data"))
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = call(capsys, monkeypatch, *command.split())
+    assert (code, out.split()[-2:]) == (0, ["model:", "model.keras"])
+    assert (tmp_path / "model.keras").read_bytes() == (folder / "shipped.keras").read_bytes()
+    model = OneShot.load("model.keras")
+    support = {name: drawn_by_hand(name, 1) for name in STROKES}
+    for name in STROKES:
+        assert model.classify(drawn_by_hand(name, 2, pen=7), support)[0][0] == name

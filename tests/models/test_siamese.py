@@ -1,0 +1,171 @@
+"""Each model is the one that was described, or the one that was run: parameters, first loss, saving, branches."""
+
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from siamese_utils.config import load_experiment, load_matrix, load_profile
+from siamese_utils.data.pairs import batch_of_step, take
+from siamese_utils.errors import ParamsError
+from siamese_utils.models.siamese import build_model, learning_rate_schedule
+from siamese_utils.training import loop as training
+
+EXPERIMENTS = [experiment.name for experiment in load_matrix().experiments]
+RUN_BY_THE_AUTHOR = [
+    experiment.name
+    for experiment in load_matrix().experiments
+    if experiment.variant != "as described" and experiment.author and experiment.author.first_loss
+]
+paper = load_profile("paper")
+
+# Kernels and biases by hand, layer by layer, at 105×105 pixels; BatchNorm adds 4 numbers a channel.
+CONV = {1: 25 * 32 + 32, 2: 25 * 32 * 64 + 64, 3: 25 * 64 * 128 + 128, 4: 25 * 128 * 256 + 256}
+THREE = CONV[1] + CONV[2] + CONV[3]
+NORMS = 4 * (32 + 64 + 128)
+PARAMETERS = {
+    "baseline": THREE + NORMS + (9 * 9 * 128 + 1) * 256 + 257,
+    "dense-128": THREE + NORMS + (9 * 9 * 128 + 1) * 128 + 129,
+    "dense-128-as-run": CONV[1] + CONV[2] + 4 * 96 + (23 * 23 * 64 + 1) * 128 + 129,
+    "dense-64": (25 * 64 + 64) + CONV[3] + 4 * 192 + (23 * 23 * 128 + 1) * 64 + 65,
+    "dense-64-as-run": CONV[1] + CONV[2] + 4 * 96 + (23 * 23 * 64 + 1) * 64 + 65,
+    "dense-512": THREE + NORMS + (9 * 9 * 128 + 1) * 512 + 513,
+    "conv-256-dense-512": THREE + CONV[4] + 4 * 480 + (2 * 2 * 256 + 1) * 512 + 513,
+    "conv-256-dense-1024": THREE + CONV[4] + 4 * 480 + (2 * 2 * 256 + 1) * 1024 + 1025,
+    "without-batch-norm": THREE + (9 * 9 * 128 + 1) * 256 + 257,
+    "mlp": (105 * 105 + 1) * 2048 + 2049 * 1024 + 1025 * 512 + 4 * (2048 + 1024 + 512) + 513 * 256 + 257,
+}
+
+
+def first_batch(characters, seed=0, batch_size=128):
+    pairs = batch_of_step(seed, 0, *characters.train.images.shape[:2], batch_size)
+    images = characters.train.images
+    return [take(images, pairs.left), take(images, pairs.right)], pairs.labels[:, None]
+
+
+def first_loss(model, characters, seed=0) -> float:
+    return float(model.train_on_batch(*first_batch(characters, seed)))
+
+
+@pytest.mark.parametrize("name", sorted(PARAMETERS))
+def test_parameter_counts_by_hand(name, fresh_keras):
+    assert build_model(load_experiment(name), paper).count_params() == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", sorted(set(EXPERIMENTS) - set(PARAMETERS)))
+def test_every_other_experiment_has_the_baselines_network(name, fresh_keras):
+    assert build_model(load_experiment(name), paper).count_params() == PARAMETERS["baseline"]
+
+
+@pytest.mark.parametrize("name", RUN_BY_THE_AUTHOR)
+def test_the_first_loss_is_the_authors(name, characters, fresh_keras):
+    """Cross-entropy plus the L2 penalty of untrained kernels: it gives away layers, sizes and regularization.
+
+    Built-in characters stand in for Omniglot here: the penalty does not see them, the cross-entropy hardly.
+    """
+    experiment = load_experiment(name)
+    assert first_loss(build_model(experiment, paper), characters) == pytest.approx(
+        experiment.author.first_loss, abs=0.15
+    )
+
+
+@pytest.mark.parametrize(("name", "logged"), [("dense-128", 3.726), ("dense-64", 2.471)])
+def test_the_first_loss_excludes_what_was_described_where_the_run_differs(name, logged, characters, fresh_keras):
+    assert abs(first_loss(build_model(load_experiment(name), paper), characters) - logged) > 0.3
+
+
+def test_the_first_loss_excludes_a_baseline_without_its_penalty(characters, fresh_keras):
+    """The three learning-rate runs were logged near 0.7, the baseline's L2 penalty alone is above 6."""
+    assert first_loss(build_model(load_experiment("lr-0.001"), paper), characters) > 6
+
+
+def test_all_kernels_are_penalized_and_no_bias_is(fresh_keras):
+    model = build_model(load_experiment("baseline"), paper)
+    penalized = [layer for layer in flat(model) if getattr(layer, "kernel_regularizer", None)]
+    assert [layer.name for layer in penalized] == ["conv_1", "conv_2", "conv_3", "embedding", "similarity"]
+    assert all(layer.bias_regularizer is None for layer in penalized)
+    assert not [
+        x for x in flat(build_model(load_experiment("without-l2"), paper)) if getattr(x, "kernel_regularizer", 0)
+    ]
+
+
+def test_only_the_first_convolution_has_a_relu_of_its_own(fresh_keras):
+    convs = [x for x in flat(build_model(load_experiment("baseline"), paper)) if isinstance(x, keras.layers.Conv2D)]
+    assert [x.activation.__name__ for x in convs] == ["relu", "linear", "linear"]
+
+
+def test_the_learning_rate_decays_as_the_author_set_it(tiny):
+    schedule = learning_rate_schedule(load_experiment("baseline").recipe.learning_rate, paper)
+    for step in (0, 100, 4000, 5000):
+        assert float(schedule(step)) == pytest.approx(0.05 * 0.0001 ** (step / 4000), rel=1e-4)
+    shortened = learning_rate_schedule(load_experiment("baseline").recipe.learning_rate, load_profile("laptop"))
+    assert float(shortened(load_profile("laptop").iterations)) == pytest.approx(float(schedule(5000)), rel=1e-4)
+    assert learning_rate_schedule(load_experiment("lr-0.001").recipe.learning_rate, paper) == 0.001
+
+
+def test_batch_norm_sees_each_branch_on_its_own_and_moves_twice_a_step(characters, fresh_keras):
+    """After one update the moving mean is that of two updates: first by the left batch, then by the right one."""
+    model = build_model(load_experiment("baseline"), load_profile("laptop").model_copy(update={"image_size": 105}))
+    conv, norm = (model.get_layer("backbone").get_layer(name) for name in ("conv_1", "norm_1"))
+    (left, right), labels = first_batch(characters, batch_size=16)
+    expected = np.zeros(32)
+    for side in (left, right):
+        mean = keras.ops.convert_to_numpy(conv(side.astype("float32"))).mean(axis=(0, 1, 2))
+        expected = 0.99 * expected + 0.01 * mean
+    model.train_on_batch([left, right], labels)
+    moving_mean = norm.get_weights()[2]
+    np.testing.assert_allclose(moving_mean, expected, rtol=5e-3, atol=1e-3)
+
+
+def test_with_every_kernel_at_zero_nothing_is_learned(tiny, characters, fresh_keras):
+    """Equal embeddings: the head's bias is the only number whose gradient is not zero."""
+    from siamese_utils.data.load import resize
+
+    model = build_model(load_experiment("zero-initialization"), tiny)
+    (left, right), labels = first_batch(characters)
+    left, right = (resize(side.transpose(3, 0, 1, 2), 28).transpose(1, 2, 3, 0) for side in (left, right))
+    for _ in range(3):
+        model.train_on_batch([left, right], labels)
+    kernels = [w for w in model.trainable_variables if w.path.endswith("kernel")]
+    assert len(kernels) == 5
+    assert all(not keras.ops.convert_to_numpy(kernel.value).any() for kernel in kernels)
+    assert len(np.unique(model.predict([left, right], verbose=0))) == 1
+
+
+@pytest.mark.parametrize("name", ["baseline", "mlp"])
+def test_a_saved_model_loads_in_safe_mode_and_answers_the_same(name, tiny, tmp_path, fresh_keras):
+    model = build_model(load_experiment(name), tiny, seed=3)
+    path = tmp_path / "model.keras"
+    model.save(path)
+    again = keras.saving.load_model(path, safe_mode=True)
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 28, 28, 1), dtype=np.uint8)
+    np.testing.assert_array_equal(model.predict(list(images), verbose=0), again.predict(list(images), verbose=0))
+    with zipfile.ZipFile(path) as archive:
+        assert "Lambda" not in archive.read("config.json").decode()
+
+
+def test_a_seed_fixes_the_initial_weights_and_another_seed_changes_them(tiny, fresh_keras):
+    one, again, other = (build_model(load_experiment("baseline"), tiny, seed=seed) for seed in (1, 1, 2))
+    assert all((a == b).all() for a, b in zip(one.get_weights(), again.get_weights(), strict=True))
+    assert any((a != b).any() for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+def test_images_too_small_for_the_blocks_are_a_clear_error():
+    small = paper.model_copy(update={"image_size": 40})
+    with pytest.raises(ParamsError, match="too small for conv block 4"):
+        build_model(load_experiment("conv-256-dense-512"), small)
+
+
+def test_checks_fall_after_the_authors_updates():
+    checks = training.check_iterations(load_experiment("baseline"), paper)
+    assert (checks[0], checks[1], checks[-1], len(checks)) == (0, 100, 5000, 51)
+    assert training.check_iterations(load_experiment("baseline-10k"), paper)[-1] == 10_000
+
+
+def flat(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from flat(layer)
+        else:
+            yield layer

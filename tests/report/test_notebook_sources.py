@@ -1,0 +1,84 @@
+"""The notebooks as committed: no outputs, parameters that are read, one title, figures with descriptions."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+
+from siamese_utils.config import load_matrix
+from siamese_utils.paths import project_root
+
+PATHS = sorted((project_root() / "notebooks").glob("*.ipynb"))
+NAMES = [path.stem for path in PATHS]
+
+
+@pytest.fixture(params=PATHS, ids=NAMES)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def text(notebook):
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def test_they_are_there_in_reading_order():
+    assert [name[:2] for name in NAMES] == [f"{number:02d}" for number in range(len(NAMES))]
+    assert {section.notebook for section in load_matrix().sections.values()} <= set(NAMES)
+
+
+def test_they_are_committed_clean(notebook):
+    nbformat.validate(notebook)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in code(notebook):
+        assert cell.outputs == []
+        assert cell.execution_count is None
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_parameter_is_read(notebook):
+    (cell,) = [cell for cell in code(notebook) if "parameters" in cell.metadata.get("tags", [])]
+    names = {node.targets[0].id for node in ast.parse(cell.source).body}
+    assert {"profile", "seeds"} <= names <= {"profile", "seeds", "experiments"}
+    after = [ast.parse(later.source) for later in code(notebook)[code(notebook).index(cell) + 1 :]]
+    read = {n.id for tree in after for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    assert names <= read
+
+
+def test_one_title_then_numbered_sections(notebook):
+    assert notebook.cells[0].source.startswith("# ")
+    levels = re.findall(r"^(#+) (.+)$", text(notebook), re.MULTILINE)
+    assert [level for level, _ in levels].count("#") == 1
+    numbers = [heading.partition(".")[0] for level, heading in levels if level == "##"]
+    assert numbers == [str(number + 1) for number in range(len(numbers))]
+    assert levels[-1][1].endswith("Try it yourself")
+
+
+def test_every_figure_has_a_description_and_every_table_a_caption(notebook):
+    calls = [n for cell in code(notebook) for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call)]
+    for call in calls:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        given = {word.arg: word.value for word in call.keywords}
+        if name == "show_figure":
+            assert len(ast.literal_eval(given["alt"])) > 40
+        if name == "show_table":
+            assert "caption" in given
+
+
+def test_code_is_short_and_plain(notebook):
+    for cell in code(notebook):
+        assert len(cell.source.splitlines()) <= 14
+        assert not re.search(r"^\s*[%!]|pip install|print\(", cell.source, re.MULTILINE)
+    assert "$" not in text(notebook), "no formulas that need MathJax"
+
+
+def test_links_lead_to_files_that_exist(notebook):
+    for target in re.findall(r"\]\(([^)]+)\)", text(notebook)):
+        if "://" not in target:
+            assert (project_root() / "notebooks" / target.partition("#")[0]).is_file(), target

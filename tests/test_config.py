@@ -1,0 +1,130 @@
+"""Profiles and the experiment matrix are checked data: what is wrong in them is named, with its file."""
+
+import pytest
+import yaml
+from conftest import TINY
+
+from siamese_utils.config import (
+    load_experiment,
+    load_matrix,
+    load_profile,
+    params_dir,
+    profile_names,
+    section_experiments,
+)
+from siamese_utils.errors import ParamsError
+
+# Table 1 of the paper: group, row, train and val accuracy
+TABLE_1 = [
+    ("Baseline Model", "", 81.3, 73.2),
+    ("Final Embedding layer", "Dense - 128", 81.6, 64),
+    ("Final Embedding layer", "Dense - 64", 56, 52.4),
+    ("Final Embedding layer", "Dense - 512", 80, 75.6),
+    ("Final Embedding layer", "Conv2D (256) + Dense - 512", 73.6, 74),
+    ("Final Embedding layer", "Conv2D (256) + Dense - 1024", 73.2, 65.6),
+    ("Regularization", "without Dropout", 74, 66),
+    ("Regularization", "without L2 Regularization", 8.4, 8.4),
+    ("Regularization", "without both methods", 26, 30),
+    ("Learning rate", "0.0001", 92.4, 76.8),
+    ("Learning rate", "0.001", 59.6, 47.2),
+    ("Learning rate", "0.01", 22.8, 20.4),
+    ("Weight Initialization", "Zero Initialization", 60, 50),
+    ("Batch Normalization", "without Batch Normalization", 40, 31.2),
+    ("MLP", "Dense (2048, 1024 and 512)", 42, 34.4),
+]
+
+
+def test_every_row_of_table_1_is_in_the_matrix_with_the_papers_figures():
+    rows = {(e.group, e.row, e.paper.train, e.paper.val) for e in load_matrix().experiments if e.paper}
+    assert rows == set(TABLE_1)
+
+
+def test_where_text_and_run_differ_both_are_in_the_matrix():
+    variants = {}
+    for experiment in load_matrix().experiments:
+        if experiment.paper:
+            variants.setdefault(experiment.row, []).append(experiment.variant)
+    twofold = {row for row, kinds in variants.items() if kinds == ["as described", "as run"]}
+    assert twofold == {"Dense - 128", "Dense - 64", "0.0001", "0.001", "0.01"}
+    assert all(kinds == ["same"] for row, kinds in variants.items() if row not in twofold)
+
+
+def test_an_experiment_differs_from_the_baseline_only_in_its_changes():
+    baseline = load_experiment("baseline").recipe.model_dump()
+    changed = {
+        "dense-512": {"embedding"},
+        "without-dropout": {"dropout"},
+        "lr-0.001": {"learning_rate"},
+        "lr-0.001-as-run": {"learning_rate", "l2", "dropout"},
+        "zero-initialization": {"initializer"},
+        "mlp": {"backbone", "filters", "hidden", "norm_after_relu"},
+    }
+    for name, keys in changed.items():
+        recipe = load_experiment(name).recipe.model_dump()
+        assert {key for key in recipe if recipe[key] != baseline[key]} == keys
+
+
+def test_every_section_shows_the_baseline_and_names_a_notebook():
+    for name, section in load_matrix().sections.items():
+        assert section_experiments(name)[0].name == "baseline"
+        assert (params_dir().parent / "notebooks" / f"{section.notebook}.ipynb").is_file()
+
+
+def test_the_three_profiles_load():
+    assert profile_names() == ["demo", "laptop", "paper"]
+    datasets = [load_profile(name).dataset for name in profile_names()]
+    assert datasets == ["synthetic", "omniglot", "omniglot"]
+    assert len(load_profile("paper").seeds) >= 3
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"iteration": 4}, "iteration: Extra inputs"),
+        ({"dataset": "mnist"}, "dataset: "),
+        ({"seeds": []}, "seeds: "),
+        ({"image_size": "big"}, "image_size: "),
+    ],
+)
+def test_a_wrong_profile_is_refused_by_file_and_key(change, named, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(TINY.read_text()), **change}))
+    with pytest.raises(ParamsError, match=r"mine\.yaml is not valid") as caught:
+        load_profile(path)
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [1\n", "just words"])
+def test_a_file_that_is_no_profile_is_a_clear_error(text, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError, match=r"mine\.yaml"):
+        load_profile(path)
+
+
+def test_a_wrong_matrix_is_refused(tmp_path):
+    raw = yaml.safe_load((params_dir() / "experiments.yaml").read_text())
+    for spoil, named in (
+        (lambda rows: rows.append(dict(rows[0])), "used twice: baseline"),
+        (lambda rows: rows[1].update(section="nowhere"), "unknown section: nowhere"),
+        (lambda rows: rows[1].update(changes={"momentum": 1}), "momentum"),
+        (
+            lambda rows: rows[1].update(changes={"learning_rate": {"initial": 1, "decay_rate": 0.1}}),
+            "together",
+        ),
+    ):
+        spoiled = yaml.safe_load(yaml.safe_dump(raw))
+        spoil(spoiled["experiments"])
+        path = tmp_path / f"{named.split()[0]}.yaml"
+        path.write_text(yaml.safe_dump(spoiled))
+        with pytest.raises(ParamsError, match=named):
+            load_matrix(path)
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(ParamsError, match="demo, laptop, paper"):
+        load_profile("desktop")
+    with pytest.raises(ParamsError, match="dense-128"):
+        load_experiment("dense")
+    with pytest.raises(ParamsError, match="regularization"):
+        section_experiments("regularisation")

@@ -1,0 +1,44 @@
+"""The wings of the package: each imports only those that stand before it."""
+
+import ast
+
+from conftest import ROOT
+
+PACKAGE = ROOT / "siamese_utils"
+GROUND = ("errors", "paths", "backend", "text", "config")
+WINGS = ("data", "models", "evaluation", "training", "evidence", "report", "beyond", "inference", "cli")
+ORDER = {**dict.fromkeys(GROUND, 0), **{name: place for place, name in enumerate(WINGS, start=1)}}
+
+
+def imports(path):
+    """The modules and wings of the package that a file imports, wherever in it: "config", "data", …"""
+    package = ("siamese_utils", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = (*base, *(node.module.split(".") if node.module else ()))
+            names = [module] if len(module) > 1 else [(*module, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [tuple(alias.name.split(".")) for alias in node.names]
+        else:
+            continue
+        yield from (name[1] for name in names if name[0] == "siamese_utils" and len(name) > 1)
+
+
+def wing(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def test_every_module_stands_in_a_wing():
+    assert {wing(path) for path in PACKAGE.rglob("*.py")} == {*ORDER, "__init__"}
+
+
+def test_a_wing_imports_only_those_before_it():
+    upward = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path in PACKAGE.rglob("*.py")
+        if wing(path) != "__init__"
+        for name in imports(path)
+        if ORDER[name] > ORDER[wing(path)]
+    ]
+    assert not upward, upward

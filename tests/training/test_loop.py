@@ -1,0 +1,345 @@
+"""`run` trains once, resumes where it was killed, repeats itself to the byte, and agrees between backends."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, TINY
+
+from siamese_utils.config import key_hash, load_experiment, load_profile, run_key
+from siamese_utils.data.load import load_dataset
+from siamese_utils.data.pairs import take
+from siamese_utils.errors import ParamsError, ResultsError
+from siamese_utils.models import siamese as models
+from siamese_utils.report import table1
+from siamese_utils.training import intervals
+from siamese_utils.training import loop as training
+from siamese_utils.training.provenance import ORIGIN_COLUMNS
+from siamese_utils.training.runs import dataset_fingerprint, find_run, find_runs, find_so_far, run_folder, tidy
+
+baseline = load_experiment("baseline")
+
+
+class Killed(Exception):
+    """Stands for a kill at the worst moment."""
+
+
+def test_a_run_leaves_everything_a_reader_needs(reports, tiny, fresh_keras):
+    run = training.run(baseline, tiny)
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "answers.npz", "config.json", "history.csv", "metrics.json", "model.keras",
+    ]  # fmt: skip
+    assert list(run.history.columns) == list(training.HISTORY_COLUMNS)
+    assert run.history["iteration"].tolist() == [0, 2, 4]
+    assert run.metrics["dataset"]["synthetic"] is True
+    assert run.metrics["provenance"]["backend"] == "tensorflow"
+    table = tidy([run])
+    assert set(zip(table["protocol"], table["split"], strict=True)) == {
+        (protocol, split) for protocol in ("author", "strict") for split in ("train", "val")
+    }
+    assert table["accuracy"].between(table["low"], table["high"]).all()
+    twenty = table[(table["ways"] == 20)].set_index(["protocol", "split"])
+    for name, correct in run.answers().items():
+        assert correct.sum() == twenty.loc[tuple(name.split("/")), "correct"]
+
+
+def test_a_finished_run_is_loaded_and_never_trained_again(reports, tiny, monkeypatch, fresh_keras):
+    first = training.run(baseline, tiny)
+    monkeypatch.setattr(training, "_train_and_evaluate", lambda *_: pytest.fail("trained twice"))
+    assert training.run(baseline, tiny).folder == first.folder
+    assert find_run(baseline, tiny, 0).run_id == first.run_id
+    assert [run.run_id for run in find_runs(tiny)] == [first.run_id]
+
+
+def test_two_runs_of_one_seed_agree_to_the_byte(tmp_path, monkeypatch, tiny, fresh_keras):
+    folders = []
+    for name in ("one", "two"):
+        monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / name))
+        folders.append(training.run(baseline, tiny, seed=5))
+    one, two = folders
+    for a, b in zip(one.model().get_weights(), two.model().get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert (one.folder / "answers.npz").read_bytes() == (two.folder / "answers.npz").read_bytes()
+    timeless = [column for column in training.HISTORY_COLUMNS if column != "seconds"]
+    assert one.history[timeless].equals(two.history[timeless])
+
+
+@pytest.mark.parametrize("check", [0, 2, 4])
+def test_a_killed_run_resumes_from_its_last_check_as_if_nothing_had_happened(
+    check, tmp_path, monkeypatch, tiny, fresh_keras
+):
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "whole"))
+    whole = training.run(baseline, tiny, seed=1)
+
+    def kill(progress):
+        if progress.iteration == check:
+            raise Killed
+
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "killed"))
+    with pytest.raises(Killed):
+        training.run(baseline, tiny, seed=1, progress=kill)
+    assert find_run(baseline, tiny, 1) is None, "an unfinished run is not found"
+    seen = []
+    resumed = training.run(baseline, tiny, seed=1, progress=lambda progress: seen.append(progress.iteration))
+    assert seen == [iteration for iteration in (0, 2, 4) if iteration > check], "what was done is not done again"
+    for a, b in zip(whole.model().get_weights(), resumed.model().get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+    timeless = [column for column in training.HISTORY_COLUMNS if column != "seconds"]
+    assert whole.history[timeless].equals(resumed.history[timeless])
+    assert whole.metrics["scores"] == resumed.metrics["scores"]
+
+
+def test_a_history_whose_checkpoint_is_gone_starts_anew(reports, tiny, fresh_keras):
+    def kill(_):
+        raise Killed
+
+    with pytest.raises(Killed):
+        training.run(baseline, tiny, progress=kill)
+    (checkpoint,) = reports.glob("tiny/results/*.partial/checkpoint-*.keras")
+    checkpoint.unlink()
+    assert training.run(baseline, tiny).history["iteration"].tolist() == [0, 2, 4]
+
+
+def test_the_key_holds_what_determines_numbers_and_nothing_else(tiny):
+    def digest(experiment=baseline, profile=tiny, seed=0):
+        return key_hash(run_key(experiment, profile, seed, dataset_fingerprint(profile)))
+
+    def recipe(**changes):
+        return baseline.model_copy(update={"recipe": baseline.recipe.model_copy(update=changes)})
+
+    same = [
+        digest(experiment=baseline.model_copy(update={"note": "reworded"})),
+        digest(profile=tiny.model_copy(update={"title": "Other", "seeds": (0, 1)})),
+    ]
+    others = [
+        digest(seed=1),
+        digest(experiment=recipe(l2=0.02)),
+        digest(experiment=recipe(dropout=0.0)),
+        digest(profile=tiny.model_copy(update={"image_size": 35})),
+        digest(profile=tiny.model_copy(update={"iterations": 5})),
+        digest(profile=tiny.model_copy(update={"dataset": "omniglot"})),
+    ]
+    assert set(same) == {digest()}
+    assert len({digest(), *others}) == len(others) + 1
+
+
+def test_names_that_do_not_exist_are_clear_errors(reports):
+    with pytest.raises(ParamsError, match="no experiment 'dense-1'"):
+        training.run("dense-1", "demo")
+    with pytest.raises(ParamsError, match="no profile 'big'"):
+        training.run("baseline", "big")
+
+
+def test_a_run_left_at_an_iteration_goes_on_as_if_it_had_never_stopped(tmp_path, monkeypatch, tiny, fresh_keras):
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "whole"))
+    whole = training.run(baseline, tiny, seed=1)
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "parts"))
+    seen = []
+    for until in (0, 3, 3, 2, 1_000):
+        found = training.run_until(baseline, tiny, 1, until, progress=lambda p: seen.append(p.iteration))
+        assert (found is not None) == (until == 1_000)
+        so_far = find_so_far(baseline, tiny, 1)
+        assert so_far.history["iteration"].max() == (0 if until == 0 else 4 if found else 2)
+        assert so_far.finished == bool(found)
+    assert seen == [0, 2, 4]
+    for a, b in zip(whole.model().get_weights(), found.model().get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert whole.metrics["scores"] == found.metrics["scores"]
+
+
+@pytest.mark.parametrize("shorter_until", [2, None], ids=["under way", "finished"])
+def test_a_longer_run_goes_on_from_a_shorter_one(shorter_until, tmp_path, monkeypatch, tiny, fresh_keras):
+    """The first updates are the same: they are not made twice, and what comes out is the same to the byte."""
+    longer = load_experiment("baseline-10k")
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "alone"))
+    alone = training.run(longer, tiny)
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "after"))
+    training.run_until(baseline, tiny, 0, shorter_until)
+    seen = []
+    after = training.run(longer, tiny, progress=lambda p: seen.append(p.iteration))
+    assert seen == [i for i in (0, 2, 4, 6, 8) if i > (shorter_until or 4)]
+    timeless = [column for column in training.HISTORY_COLUMNS if column != "seconds"]
+    assert alone.history[timeless].equals(after.history[timeless])
+    for a, b in zip(alone.model().get_weights(), after.model().get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_shorter_runs_damaged_weights_are_not_gone_on_from(finished, reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, None if finished else 2)
+    (weights,) = reports.glob("tiny/results/*/*.keras")
+    weights.write_bytes(weights.read_bytes()[:2000])
+    seen = []
+    training.run_until("baseline-10k", tiny, 0, 2, progress=lambda p: seen.append(p.iteration))
+    assert seen == [0, 2]
+
+
+def test_a_damaged_checkpoint_is_a_clear_error_and_nothing_is_lost(reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, 2)
+    (checkpoint,) = reports.glob("tiny/results/*.partial/*.keras")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
+    with pytest.raises(ResultsError, match=r"checkpoint-2.keras of run .* cannot be read: move the folder"):
+        training.run(baseline, tiny)
+    assert len(find_so_far(baseline, tiny, 0).history) == 2
+
+
+def test_a_run_that_changed_machines_names_them_all(reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, 2)
+    (path,) = reports.glob("tiny/results/*.partial/history.csv")
+    path.write_text(path.read_text().replace("tensorflow", "jax").replace(",CPU,", ",NVIDIA H100,"))
+    found = training.run(baseline, tiny)
+    assert [(o["backend"], o["device"]) for o in found.metrics["origins"]] == [
+        ("jax", "NVIDIA H100"),
+        ("tensorflow", "CPU"),
+    ]
+    assert table1.trained_on([found]) == "JAX on NVIDIA H100 and TensorFlow on CPU"
+
+
+def test_a_shorter_run_without_its_optimizer_is_not_gone_on_from(reports, tiny, fresh_keras):
+    short = training.run(baseline, tiny)
+    model = short.model()
+    keras.Model(model.inputs, model.outputs).save(short.folder / "model.keras")
+    seen = []
+    training.run(load_experiment("baseline-10k"), tiny, progress=lambda p: seen.append(p.iteration))
+    assert seen == [0, 2, 4, 6, 8]
+
+
+def test_a_history_of_before_checks_had_an_origin_is_gone_on_with(reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, 2)
+    (path,) = reports.glob("tiny/results/*.partial/history.csv")
+    pd.read_csv(path).drop(columns=list(ORIGIN_COLUMNS)).to_csv(path, index=False)
+    assert find_so_far(baseline, tiny, 0).metrics["provenance"] == {}
+    history = training.run(baseline, tiny).history
+    assert history["iteration"].tolist() == [0, 2, 4]
+    assert history["convolutions"].isna().tolist() == [True, True, False]
+    assert history["backend"].tolist()[-1] == "tensorflow"
+
+
+def test_a_run_under_way_brought_from_elsewhere_is_seen_as_far_as_it_came(reports, tiny, fresh_keras):
+    training.run_until(baseline, tiny, 0, 2)
+    (partial,) = reports.glob("tiny/results/*.partial")
+    elsewhere = reports / "tiny" / "under_way" / partial.name.removesuffix(".partial")
+    shutil.copytree(partial, elsewhere, ignore=shutil.ignore_patterns("*.keras"))
+    training.run_until(baseline, tiny, 0, 2)
+    more = pd.read_csv(elsewhere / "history.csv")
+    pd.concat([more, more.tail(1).assign(iteration=4)]).to_csv(elsewhere / "history.csv", index=False)
+    assert find_so_far(baseline, tiny, 0).folder == partial, "what was trained here goes first"
+    shutil.copyfile(partial / "history.csv", elsewhere / "history.csv")
+    shutil.rmtree(partial)
+    found = find_so_far(baseline, tiny, 0)
+    assert (found.run_id, found.finished) == (elsewhere.name, False)
+    assert found.metrics["iterations"] == 2
+    assert found.metrics["scores"] == []
+    assert np.isfinite(found.pace)
+    assert find_run(baseline, tiny, 0) is None
+
+
+def test_keys_of_committed_runs_are_what_they_were():
+    """A new field with its default renames nothing."""
+    laptop, paper = load_profile("laptop"), load_profile("paper")
+    names = {
+        run_folder(load_experiment(name), profile, 0)[0].name
+        for name, profile in (("baseline", laptop), ("lr-0.001", laptop), ("baseline", paper))
+    }
+    assert names == {"baseline-s0-319cd8aefa", "lr-0.001-s0-598f9b5aea", "baseline-s0-d01608a577"}
+
+
+def test_the_steps_of_an_interval_are_keras_own(tiny, fresh_keras):
+    images = load_dataset(tiny).train.images
+    left, right, labels = training.batches_of(images, 0, 32, 0, 4)
+    ours, kerass = (models.build_model(baseline, tiny, 3) for _ in range(2))
+    interval = intervals.interval_of(ours, images)
+    losses = [*interval(left[:1], right[:1], labels[:1]), *interval(left[1:], right[1:], labels[1:])]
+    expected = []
+    for one, other, same in zip(left, right, labels, strict=True):
+        kerass.reset_metrics()
+        expected.append(kerass.train_on_batch((take(images, one), take(images, other)), same[:, None]))
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    assert int(ours.optimizer.iterations) == 4
+
+
+TEN_STEPS = """
+import json, sys
+import numpy as np
+import siamese_utils
+import keras
+from siamese_utils.models import siamese as models
+from siamese_utils.training import intervals, loop as training, precision
+from siamese_utils.config import LearningRate, load_experiment, load_profile
+from siamese_utils.data.load import load_dataset
+
+folder = sys.argv[1]
+profile = load_profile(sys.argv[2])
+if sys.argv[3:] == ["bfloat16"]:
+    precision.bfloat16_instructions = lambda: ("avx512_bf16",)
+    assert precision.choose_convolutions("auto") == "bfloat16"
+experiment = load_experiment("without-dropout")
+slow = experiment.recipe.model_copy(update={"learning_rate": LearningRate(initial=0.001)})
+model = models.build_model(experiment.model_copy(update={"recipe": slow}), profile)
+weights = np.random.default_rng(0)
+model.set_weights([w if w.ndim < 2 else weights.normal(0, 0.05, w.shape) for w in model.get_weights()])
+images = load_dataset(profile).train.images
+train = intervals.interval_of(model, images)
+losses = train(*training.batches_of(images, 0, 128, 0, 1)).tolist()
+norm = model.get_layer("backbone").get_layer("norm_1").get_weights()[2]
+losses += train(*training.batches_of(images, 0, 128, 1, 10)).tolist()
+foreign = sorted({"tensorflow", "jax", "ipykernel", "papermill"} & set(sys.modules))
+json.dump({"losses": losses, "norm": norm.tolist(), "imported": foreign}, open(folder, "w"))
+"""
+
+
+def ten_steps(backend, tmp_path, *, force_bfloat16=False):
+    """Ten steps from the same weights on the same batches, in a process of their own."""
+    out = tmp_path / f"{backend}.json"
+    subprocess.run(
+        [sys.executable, "-c", TEN_STEPS, str(out), str(TINY), *(["bfloat16"] if force_bfloat16 else [])],
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+    )
+    return json.loads(out.read_text())
+
+
+def test_both_backends_take_the_same_ten_steps(tmp_path):
+    tensorflow, jax = ten_steps("tensorflow", tmp_path), ten_steps("jax", tmp_path)
+    assert jax["imported"] == ["jax"], "no TensorFlow and no Jupyter (IPython Keras itself imports)"
+    assert tensorflow["losses"][0] > tensorflow["losses"][-1]
+    np.testing.assert_allclose(jax["losses"], tensorflow["losses"], rtol=2e-3)
+    # the first layer's moving means after one step: both backends moved them twice, once for each branch
+    np.testing.assert_allclose(jax["norm"], tensorflow["norm"], rtol=2e-3, atol=2e-3)
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "tensorflow":
+            raise ModuleNotFoundError("not on this machine", name=name)
+
+sys.meta_path.insert(0, Absent())
+from siamese_utils.training import loop as training
+run = training.run("baseline", sys.argv[1])
+assert run.metrics["provenance"]["backend"] == "jax"
+assert run.model().count_params() == run.metrics["parameters"]
+"""
+
+
+def test_a_whole_run_works_where_there_is_only_jax(tmp_path):
+    """Train, checkpoint, evaluate and keep, on a machine that has no TensorFlow (Keras looks for it when it saves)."""
+    env = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "SIAMESE_REPORTS_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", WITHOUT_TENSORFLOW, str(TINY)], check=True, cwd=ROOT, env=env)
+    assert len([path for path in tmp_path.glob("tiny/results/*") if path.is_dir()]) == 1
+
+
+def test_the_paper_profile_is_the_authors_protocol():
+    paper = load_profile("paper")
+    assert paper.is_paper_protocol
+    assert (paper.check_every, paper.check_episodes, paper.precision) == (100, 250, "float32")
+    assert not load_profile("laptop").is_paper_protocol

@@ -1,0 +1,94 @@
+"""Weights that come with the repository: common model files, half as large, that answer as the record says."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from siamese_utils.beyond import training as learning
+from siamese_utils.beyond.config import load_learner
+from siamese_utils.config import load_experiment, load_profile
+from siamese_utils.data.load import load_dataset
+from siamese_utils.evaluation.accuracy import answer, embed
+from siamese_utils.evaluation.episodes import draw_episodes
+from siamese_utils.training import loop as training
+from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run, find_run
+
+LAPTOP = load_profile("laptop")
+SHIPPED_RUNS = ("baseline", "beyond-3-minutes", "beyond")
+MEGABYTES = 8
+
+
+def committed(name):
+    """The folder of a run, seed 0, in this checkout; a user's own runs may lie beside it."""
+    if name == "baseline":
+        return find_run(load_experiment(name), LAPTOP, 0).folder
+    return learning.find_learned(load_learner(name), LAPTOP, 0).folder
+
+
+@pytest.fixture(params=SHIPPED_RUNS)
+def shipped(request, tmp_path):
+    """A committed run with its shipped weights alone, whatever else this checkout has trained."""
+    folder = committed(request.param)
+    shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns(WEIGHTS))
+    return Run(tmp_path / folder.name)
+
+
+def test_shipped_weights_load_as_what_they_were_rounded_to(shipped, fresh_keras):
+    model = shipped.model()
+    assert model.count_params() == shipped.metrics["parameters"]
+    values = [w for w in model.get_weights() if w.dtype == np.float32]
+    for w in values:
+        np.testing.assert_array_equal(w, w.astype(np.float16).astype(np.float32))
+        assert np.isfinite(w).all()
+
+
+def test_shipped_weights_are_few_and_small():
+    files = list((ROOT / "reports").rglob(SHIPPED))
+    assert {path.parent for path in files} == set(map(committed, SHIPPED_RUNS))
+    assert sum(path.stat().st_size for path in files) < MEGABYTES * 1e6
+
+
+def test_a_fresh_process_loads_a_learner():
+    """Nothing else is imported that would tell Keras of its layers."""
+    code = (
+        "import sys; from pathlib import Path; from siamese_utils.training.runs import Run;"
+        " Run(Path(sys.argv[1])).model().get_layer('calibration')"
+    )
+    subprocess.run([sys.executable, "-c", code, str(committed("beyond-3-minutes"))], check=True, cwd=ROOT)
+
+
+# of 10,000 episodes: half precision changed 1 where it was made, and another machine's rounding changes about as many
+DIFFERING = 10
+
+
+@pytest.mark.real_data
+def test_shipped_weights_answer_as_the_record_says(shipped, fresh_keras):
+    """The final episodes on new characters: an answer differs only where two classes were a rounding apart."""
+    model, recorded = shipped.model(), shipped.answers()
+    if "learner" in shipped.metrics:
+        learner = load_learner(shipped.metrics["learner"])
+        _, split = learning.splits(load_dataset(learner.sized(LAPTOP)), "validation")
+        kinds = [
+            ("strict", "strict", [learning.EPISODE_SEED, 0]),
+            ("author", "author", [learning.EPISODE_SEED, 1]),
+        ]
+    else:
+        split = load_dataset(LAPTOP).val
+        kinds = [(f"{p}/val", p, training.final_seed("val", 20)) for p in ("author", "strict")]
+    embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
+    embeddings = embeddings.reshape(split.classes, split.drawers, -1)
+    for name, protocol, seed in kinds:
+        drawn = draw_episodes(
+            protocol,
+            classes=split.classes,
+            drawers=split.drawers,
+            ways=20,
+            episodes=shipped.metrics["episodes"],
+            seed=seed,
+        )
+        differing = np.sum(answer(model, embeddings, drawn) != recorded[name])
+        assert differing <= DIFFERING, (name, differing)

@@ -1,0 +1,152 @@
+"""Runs under way are evidence: they are shown as far as they have come, and nothing is trained for it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, TINY
+from typer.testing import CliRunner
+
+from siamese_utils.cli import app as cli
+from siamese_utils.config import load_experiment, load_profile
+from siamese_utils.report import batch, notebook, table1
+from siamese_utils.training import loop as training
+from siamese_utils.training.runs import find_so_far
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A reports folder where the baseline is at iteration 2 of 4, and nothing else has run."""
+    folder = tmp_path_factory.mktemp("reports")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIAMESE_REPORTS_DIR", str(folder))
+        training.run_until("baseline", str(TINY), 0, 2)
+    return folder
+
+
+@pytest.fixture
+def half_way(trained, tiny, monkeypatch):
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(trained))
+    return tiny
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """What `--no-training` sets; whoever trains all the same fails the test."""
+    monkeypatch.setenv("SIAMESE_NO_TRAINING", "1")
+    for name in ("_train_checks", "_train_and_evaluate"):
+        monkeypatch.setattr(training, name, lambda *_, **__: pytest.fail("trained"))
+
+
+def test_a_section_shows_what_is_there(half_way, no_training, capsys):
+    section = notebook.open_section("embedding", half_way)
+    (run,) = notebook.run_missing(section)
+    said = capsys.readouterr().out
+    assert (run.finished, run.metrics["iterations"]) == (False, 2)
+    assert notebook.origin(section, [run]).count("1 run under way") == 1
+    assert "HTML" in said  # what is shown outside Jupyter
+
+
+def test_the_words_count_what_is_finished_and_what_is_under_way(half_way):
+    run = find_so_far(load_experiment("baseline"), half_way, 0)
+    assert notebook._so_far([run], 7) == (
+        "Nothing is trained for this page. Of 7 runs, 0 finished, 1 under way: Baseline (seed 0) at iteration 2."
+    )
+    assert notebook._so_far([], 7).endswith("0 finished, 0 under way.")
+
+
+def test_a_run_under_way_gives_its_model_as_far_as_it_is_trained(half_way, no_training):
+    section = notebook.open_section("baseline", half_way)
+    model, words = notebook.trained_model(section)
+    assert words == "Baseline, trained for 2 iterations"
+    assert int(model.optimizer.iterations) == 3
+    _, words = notebook.trained_model(section, "dense-512")
+    assert words.startswith("Dense - 512, untrained: no weights are here")
+
+
+def test_table_1_says_how_far_a_row_has_come(half_way):
+    line = table1.table1(half_way).set_index("experiment").loc["baseline"]
+    assert (line["seeds"], line["verdict"], line["so_far"]) == (0, "under way", "iteration 2 of 4")
+    assert line["so_far_origin"].startswith("baseline-s0-")
+    assert "convolutions in float32" in line["so_far_origin"]
+    html = table1.table1_html(half_way)
+    assert "iteration 2 of 4" in html
+    assert html.count('class="not-run"') == len(table1.table1(half_way)) - 1
+
+
+def test_at_the_full_protocol_a_row_stands_beside_the_authors_log_at_its_iteration(reports):
+    shutil.copytree(ROOT / "reports" / "paper" / "under_way", reports / "paper" / "under_way")
+    rows = table1.table1("paper").set_index("experiment")
+    assert set(rows["seeds"]) == {0}
+    baseline = rows.loc["baseline"]
+    came = find_so_far(load_experiment("baseline"), load_profile("paper"), 0).metrics["iterations"]
+    assert baseline["so_far"].startswith(f"iteration {came:,} of 5,000; the author’s log there ")
+    assert baseline["so_far_val"].endswith(f" at iteration {came:,}")
+    assert table1.ours_words(baseline) == baseline["so_far_val"]
+    assert "log there" not in rows.loc["dense-128", "so_far"], "another network than was logged"
+
+
+def test_status_tells_iteration_accuracy_pace_and_time_left(half_way):
+    said = CliRunner().invoke(cli.app, ["status", "-p", str(TINY)], env={"COLUMNS": "200"}).output
+    (line,) = (line for line in said.splitlines() if "│ baseline " in line)
+    cells = [cell.strip() for cell in line.strip("│ ").split("│")]
+    assert cells[:4] == ["baseline", "0", "under way", "2 of 4"]
+    assert cells[4].endswith("%")
+    assert float(cells[5]) > 0
+    assert cells[6].endswith("s")
+
+
+def test_a_batch_without_training_says_so_to_its_kernels_alone(reports, tmp_path, monkeypatch):
+    seen = []
+
+    def execute(path, output, parameters, *, timeout=None):
+        seen.append((path.stem, os.environ.get("SIAMESE_NO_TRAINING")))
+        return batch.Outcome(path.stem, "ok", 0.0)
+
+    monkeypatch.setattr(batch, "execute_notebook", execute)
+    monkeypatch.delenv("SIAMESE_NO_TRAINING", raising=False)
+    outcomes = batch.execute_batch(str(TINY), notebooks=["02", "12"], training=False)
+    assert [(o.notebook, o.status) for o in outcomes] == [
+        ("02_baseline", "ok"),
+        ("12_beyond_the_paper", "not run"),
+    ]
+    batch.execute_batch(str(TINY), notebooks=["02", "12"])
+    assert seen == [("02_baseline", "1"), ("02_baseline", None), ("12_beyond_the_paper", None)]
+    assert "SIAMESE_NO_TRAINING" not in os.environ
+
+
+def test_sigterm_is_taken_for_ctrl_c():
+    with pytest.raises(KeyboardInterrupt):
+        cli._interrupt()
+
+
+def test_a_terminated_run_keeps_its_last_check(tmp_path):
+    profile = yaml.safe_load(TINY.read_text(encoding="utf-8")) | {"iterations": 4000}
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "siamese_utils.cli",
+        "run",
+        "baseline",
+        "-p",
+        str(tmp_path / "long.yaml"),
+    ]
+    env = {**os.environ, "SIAMESE_REPORTS_DIR": str(tmp_path)}
+    started = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 300
+    while not (found := list(tmp_path.glob("long/results/*.partial/history.csv"))):
+        assert time.monotonic() < deadline
+        assert started.poll() is None
+        time.sleep(0.2)
+    started.terminate()
+    _, said = started.communicate(timeout=120)
+    assert started.returncode == 130
+    assert b"goes on from there" in said
+    last = pd.read_csv(found[0])["iteration"].iloc[-1]
+    assert (found[0].parent / f"checkpoint-{last}.keras").is_file()
