@@ -1,4 +1,4 @@
-"""Training by `fit` and by `train_on_batch`, side by side, with the three-minute learner's steps.
+"""Training by `fit` and by `train_on_batch`, side by side, with the three-minute method's steps.
 
     python benchmarks/one_batch_at_a_time.py --repeats 20
 
@@ -13,7 +13,7 @@ from side_by_side import parser, take_turns
 
 from siamese_utils.backend import keras
 from siamese_utils.beyond.batches import batch_of_step
-from siamese_utils.beyond.config import load_learner
+from siamese_utils.beyond.config import load_method
 from siamese_utils.beyond.networks import build_trainer
 from siamese_utils.data.synthetic import draw_dataset
 
@@ -38,10 +38,10 @@ def main() -> None:
     options = parser(__doc__, repeats=20)
     options.add_argument("--size", type=int, default=28, help="pixels a side")
     arguments = options.parse_args()
-    learner = load_learner("beyond-3-minutes")
-    of = (learner, draw_dataset(size=arguments.size).train, 0)
+    method = load_method("beyond-3-minutes")
+    of = (method, draw_dataset(size=arguments.size).train, 0)
     shape = (arguments.size, arguments.size, 1)
-    model = build_trainer(learner, shape, classes=1, steps=10_000, seed=0)
+    model = build_trainer(method, shape, classes=1, steps=10_000, seed=0)
 
     def by_fit():
         model.fit(Batches(*of), epochs=EPOCHS, shuffle=False, verbose=0)

@@ -15,7 +15,7 @@ from side_by_side import parser, take_turns
 
 from siamese_utils.backend import keras, layers
 from siamese_utils.config import load_experiment, load_profile
-from siamese_utils.data.pairs import take
+from siamese_utils.data.pairs import gather
 from siamese_utils.data.synthetic import draw_dataset
 from siamese_utils.models import siamese as models
 from siamese_utils.training import intervals
@@ -76,10 +76,11 @@ def main() -> None:
     padding = "valid" if arguments.size >= 40 else "same"
     profile = load_profile("paper").model_copy(update={"image_size": arguments.size, "padding": padding})
     training.prepare_backend(0)
-    images = draw_dataset(size=arguments.size).train.images
-    left, right, labels = training.batches_of(images, 0, 128, 0, STEPS)
+    split = draw_dataset(size=arguments.size).train
+    images = split.images
+    left, right, labels = training.pairs_of_steps(split, 0, 128, 0, STEPS)
     batches = [
-        ((take(images, one), take(images, other)), same[:, None])
+        ((gather(images, one), gather(images, other)), same[:, None])
         for one, other, same in zip(left, right, labels, strict=True)
     ]
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from siamese_utils.config import Experiment, Profile
 from siamese_utils.data.dataset import Split
-from siamese_utils.data.pairs import batch_of_step, take
+from siamese_utils.data.pairs import draw_pairs, gather
 
 
 def build(experiment: Experiment, profile: Profile) -> tuple[nn.Sequential, nn.Linear]:
@@ -42,11 +42,11 @@ def stepper(experiment: Experiment, profile: Profile, split: Split) -> Callable[
     optimizer = torch.optim.Adam(weights, lr=rate.initial, eps=1e-7)
 
     def embed(picks) -> torch.Tensor:
-        images = torch.from_numpy(take(split.images, picks)).permute(0, 3, 1, 2)
+        images = torch.from_numpy(gather(split.images, picks)).permute(0, 3, 1, 2)
         return backbone(images.float().contiguous(memory_format=torch.channels_last)).float()
 
     def step(number: int) -> float:
-        pairs = batch_of_step(0, number, split.classes, split.drawers, batch_size)
+        pairs = draw_pairs(split, batch_size, [0, number])
         if rate.decay_rate is not None:
             decayed = rate.initial * rate.decay_rate ** (number / profile.scaled(rate.decay_steps))
             optimizer.param_groups[0]["lr"] = decayed

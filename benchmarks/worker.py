@@ -51,7 +51,7 @@ def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str,
     """This package's training and checks, as `training.run` has them."""
     if convolutions == "bfloat16" and not options["instructions"]:
         raise Skipped(ELSEWHERE)
-    from siamese_utils.evaluation.accuracy import one_shot_accuracy
+    from siamese_utils.evaluation.accuracy import evaluate
     from siamese_utils.models import siamese as models
     from siamese_utils.training import loop as training
     from siamese_utils.training.precision import choose_convolutions
@@ -73,12 +73,14 @@ def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str,
             begun = now()
 
         checks = [done, done + times]
-        training.train(model, dataset.train, experiment, profile, 0, checks, after_check=after_check, first_update=done)
+        training.train(
+            model, dataset.train, experiment, profile, checks=checks, after_check=after_check, first_update=done
+        )
         done += times + 1
         return taken[-1]
 
     def check(episodes: int) -> None:
-        one_shot_accuracy(model, dataset.val, protocol="author", episodes=episodes, seed=1)
+        evaluate(model, dataset.val, protocol="author", n_episodes=episodes, seed=1)
 
     pairs = profile.batch_size or experiment.recipe.batch_size
     return {"steps": steps, "check": check}, {"flop": flop_of_step(model, pairs)}
@@ -174,7 +176,7 @@ def first_step(options: dict[str, Any]) -> None:
     experiment, profile, dataset = _given(options)
     training.prepare_backend(0, profile.convolutions)
     model = models.build_model(experiment, profile)
-    training.train(model, dataset.train, experiment, profile, 0, [0], after_check=lambda *_: None, first_update=0)
+    training.train(model, dataset.train, experiment, profile, checks=[0])
 
 
 def flop_of_step(model, pairs: int) -> int:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..evaluation.accuracy import answer, embed, score_of, similarities, similarity, similarity_of_rows
-from ..evaluation.episodes import Episodes, draw_episodes, judge
+from ..evaluation.accuracy import predict_episodes, score_of, similarities, similarity, similarity_of_rows
+from ..evaluation.episodes import Episodes, draw_episodes, is_correct
 
 if TYPE_CHECKING:
     import keras
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from ..data.dataset import Split
 
 Item = tuple[int, int]  # class and drawer
-
-
-def embeddings_of(model: keras.Model, split: Split) -> np.ndarray:
-    """Every image of a split embedded: (classes, drawers, d) float32."""
-    flat = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
-    return flat.reshape(split.classes, split.drawers, -1)
 
 
 def places(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -66,7 +60,7 @@ def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> 
     rivals = values.copy()
     rivals[np.arange(len(episodes)), episodes.target] = -np.inf
     wrong = []
-    for number in np.flatnonzero(~judge(values[..., None], episodes)):
+    for number in np.flatnonzero(~is_correct(values[..., None], episodes)):
         right, given = support[number, episodes.target[number]], support[number, rivals[number].argmax()]
         wrong.append((_item(query[number]), _item(right), _item(given)))
     return wrong
@@ -102,24 +96,28 @@ def _part_wrong(same: np.ndarray, other: np.ndarray) -> float:
 
 
 def by_shots(
-    model: keras.Model, embeddings: np.ndarray, shots: Sequence[int], *, ways: int, episodes: int, seed: int
+    model: keras.Model,
+    split: Split,
+    embeddings: np.ndarray,
+    shots: Sequence[int],
+    *,
+    n_way: int,
+    n_episodes: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Strict accuracy with so many examples of each class, a line each: shots; accuracy, low and high in %.
 
-    embeddings (classes, drawers, d); numbers of shots that the drawers do not suffice for are left out. A class's
-    similarity to the query is the mean over its examples, the interval is Wilson's at 95 %.
+    embeddings (classes, drawers, d) of the split; numbers of shots that the drawers do not suffice for are left out. A
+    class's similarity to the query is the mean over its examples, the interval is Wilson's at 95 %.
     """
-    classes, drawers, _ = embeddings.shape
     lines = []
-    for count in shots:
-        if count > drawers - 1:
+    for n_shot in shots:
+        if n_shot > split.drawers - 1:
             continue
-        drawn = draw_episodes(
-            "strict", classes=classes, drawers=drawers, ways=ways, shots=count, episodes=episodes, seed=seed
-        )
-        score = score_of(answer(model, embeddings, drawn))
+        drawn = draw_episodes(split, n_way=n_way, n_shot=n_shot, n_episodes=n_episodes, seed=seed)
+        score = score_of(predict_episodes(model, embeddings, drawn))
         figures = (100 * score.accuracy, 100 * score.low, 100 * score.high)
-        lines.append({"shots": count, **dict(zip(("accuracy", "low", "high"), figures, strict=True))})
+        lines.append({"shots": n_shot, **dict(zip(("accuracy", "low", "high"), figures, strict=True))})
     return pd.DataFrame(lines)
 
 

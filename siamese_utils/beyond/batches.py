@@ -7,7 +7,7 @@ import numpy as np
 from ..backend import ops
 from ..data.dataset import Split, with_channels
 from ..errors import ParamsError
-from .config import Augmentation, Learner
+from .config import Augmentation, Method
 
 TURNS = 4  # a character and its three turns by 90°; forms 4 to 7 are those of its mirror image
 
@@ -19,13 +19,13 @@ def draw_classes(
     drawers: int | np.ndarray,
     batch_classes: int,
     batch_images: int,
-    alike: np.ndarray | None = None,
-    company: int = 0,
+    hard: np.ndarray | None = None,
+    n_hard: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Different classes (P,) and, for each, different drawers (P, K).
 
     drawers  how many images a class has; one number, or (classes,) int where they differ
-    alike    (classes, k) int: a class drawn by chance brings along `company` of the k most like it, then comes the next
+    hard    (classes, k) int: a class drawn by chance brings along `n_hard` of the k most like it, then comes the next
              one; none comes twice, and what the batch has no room for is cut off
     Raises ParamsError where there are fewer than the batch takes.
     """
@@ -33,11 +33,11 @@ def draw_classes(
     if batch_classes > classes or batch_images > fewest:
         raise ParamsError(
             f"a batch of {batch_classes} classes with {batch_images} images each needs as many, but there are "
-            f"{classes} with {fewest}: lower `classes` or `images` of the learner."
+            f"{classes} with {fewest}: lower `classes` or `images` of the method."
         )
     chosen = rng.permutation(classes)[:batch_classes]
-    if alike is not None:
-        groups = np.column_stack([chosen, rng.permuted(alike[chosen], axis=1)[:, :company]])
+    if hard is not None:
+        groups = np.column_stack([chosen, rng.permuted(hard[chosen], axis=1)[:, :n_hard]])
         chosen = np.array(list(dict.fromkeys(groups.ravel().tolist())))[:batch_classes]
     order = rng.random((batch_classes, int(np.max(drawers))))
     if not isinstance(drawers, int):
@@ -81,25 +81,25 @@ def transforms(rng: np.random.Generator, augmentation: Augmentation, images: int
     return np.stack(rows, axis=-1).astype(np.float32)
 
 
-def batch_of_step(learner: Learner, split: Split, seed: int, step: int, alike: np.ndarray | None = None):
-    """The batch of one training step, a function of seed, step and which classes look alike (see `look_alikes`).
+def batch_of_step(method: Method, split: Split, seed: int, step: int, hard: np.ndarray | None = None):
+    """The batch of one training step, a function of seed, step and which classes look alike (see `hard_classes`).
 
     Images (P·K, size, size, 1 or 3) float32, 0 ink to 255 paper, class by class, and their classes (P·K,) int.
     """
     rng = np.random.default_rng([seed, step])
     chosen, by = draw_classes(
         rng,
-        classes=split.classes * learner.forms,
-        drawers=split.drawers if split.counts is None else np.tile(split.counts, learner.forms),
-        batch_classes=learner.classes,
-        batch_images=learner.images,
-        alike=alike,
-        company=learner.look_alikes.company if learner.look_alikes else 0,
+        classes=split.classes * method.forms,
+        drawers=split.drawers if split.counts is None else np.tile(split.counts, method.forms),
+        batch_classes=method.classes,
+        batch_images=method.images,
+        hard=hard,
+        n_hard=method.hard_classes.n_hard if method.hard_classes else 0,
     )
     taken = take_forms(split.images, chosen, by)
     batch = with_channels(taken.reshape(-1, *taken.shape[2:])).astype(np.float32)
-    if learner.augmentation:
-        maps = transforms(rng, learner.augmentation, len(batch), batch.shape[1])
+    if method.augmentation:
+        maps = transforms(rng, method.augmentation, len(batch), batch.shape[1])
         moved = ops.image.affine_transform(batch, maps, interpolation="bilinear", fill_mode="constant", fill_value=255)
         batch = ops.convert_to_numpy(moved)
-    return batch, np.repeat(chosen, learner.images)
+    return batch, np.repeat(chosen, method.images)

@@ -22,8 +22,8 @@ from scipy.spatial.distance import cdist
 
 from .. import paths
 from ..data import omniglot
+from ..data.dataset import resize
 from ..data.download import fetch
-from ..data.load import resize
 from ..errors import DataError
 from ..evaluation.accuracy import Score, embed, similarity, wilson
 

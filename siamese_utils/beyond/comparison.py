@@ -1,4 +1,4 @@
-"""Which loss helps: learners that differ in nothing else, compared on the episodes that they share.
+"""Which loss helps: methods that differ in nothing else, compared on the episodes that they share.
 
 Accuracy is strict, 20-way 1-shot, on the background alphabets that were held out of the training. Intervals and tests
 are those of `evidence`: the episodes and the seeds both count.
@@ -14,48 +14,48 @@ from statsmodels.stats.multitest import multipletests
 from ..config import Profile
 from ..evidence.estimates import Estimate, Evidence, Facts, Term
 from ..text import number, signed
-from .config import Learner
-from .training import HeldOut, find_learned
+from .config import Method
+from .training import HeldOut, find_method_run
 
 PROTOCOL = "strict"
 
 
-def learned_evidence(learners: Sequence[Learner], profile: Profile, held_out: HeldOut = "validation") -> Evidence:
-    """The finished runs of learners under the profile's seeds, as `evidence` takes them."""
+def method_evidence(methods: Sequence[Method], profile: Profile, held_out: HeldOut = "validation") -> Evidence:
+    """The finished runs of methods under the profile's seeds, as `evidence` takes them."""
     found = {
-        learner.name: {
+        method.name: {
             seed: Facts(run.run_id, {"val": run.answers()[PROTOCOL]})
             for seed in profile.seeds
-            if (run := find_learned(learner, profile, seed, held_out))
+            if (run := find_method_run(method, profile, seed, held_out))
         }
-        for learner in learners
+        for method in methods
     }
     return Evidence(profile, found)
 
 
-def compare(learners: Sequence[Learner], reference: str, evidence: Evidence) -> pd.DataFrame:
-    """One line a learner that has run, the best first: accuracy and difference to the reference in %, with intervals.
+def compare(methods: Sequence[Method], reference: str, evidence: Evidence) -> pd.DataFrame:
+    """One line a method that has run, the best first: accuracy and difference to the reference in %, with intervals.
 
     Columns: name, title, source, accuracy, low, high, by_seed (the seeds' accuracies), difference, difference_low,
-    difference_high, p (two-sided, Holm's correction over the learners; NaN for the reference and with a single seed).
+    difference_high, p (two-sided, Holm's correction over the methods; NaN for the reference and with a single seed).
     """
     lines = []
-    for learner in learners:
-        own = evidence.estimate([Term(1, learner.name)])
+    for method in methods:
+        own = evidence.estimate([Term(1, method.name)])
         if own is None:
             continue
         line = {
-            "name": learner.name,
-            "title": learner.title,
-            "source": learner.source,
+            "name": method.name,
+            "title": method.title,
+            "source": method.source,
             "accuracy": own.value,
             "low": own.low,
             "high": own.high,
-            "by_seed": [100 * float(evidence.facts[learner.name][seed].answers["val"].mean()) for seed in own.seeds],
+            "by_seed": [100 * float(evidence.facts[method.name][seed].answers["val"].mean()) for seed in own.seeds],
         }
         against = None
-        if learner.name != reference:
-            against = evidence.estimate([Term(1, learner.name), Term(-1, reference)])
+        if method.name != reference:
+            against = evidence.estimate([Term(1, method.name), Term(-1, reference)])
         lines.append({**line, **_difference(against)})
     frame = pd.DataFrame(lines)
     if frame.empty:

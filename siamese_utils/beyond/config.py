@@ -1,6 +1,6 @@
-"""A learner is data: one row of params/beyond.yaml, everything about network, loss, batches and optimizer.
+"""A method is data: one row of params/beyond.yaml, everything about network, loss, batches and optimizer.
 
-Where an experiment of the paper trains on pairs, a learner trains on batches of P classes with K images each, from
+Where an experiment of the paper trains on pairs, a method trains on batches of P classes with K images each, from
 which its loss takes its pairs, triplets, quadruplets or prototypes (see `losses`).
 """
 
@@ -53,19 +53,21 @@ class Augmentation(Strict):
     shift: float = Field(ge=0, description="part of the side, each axis by itself")
 
 
-class LookAlikes(Strict):
+class HardClasses(Strict):
     """Batches whose classes come in groups that look alike: a class, and a few of those most like it.
 
-    Two forms of one symmetrical character may be among them, equal as they look.
+    Hard-class mining. Two forms of one symmetrical character may be in a group, equal as they look.
+
+    A field that was renamed keeps its old name in a run's key.
     """
 
-    company: int = Field(gt=0, description="classes that a class drawn by chance brings along")
-    among: int = Field(gt=0, description="drawn from so many, the most like it")
-    after: float = Field(ge=0, lt=1, description="part of the steps; before, batches are drawn by chance")
-    every: int = Field(gt=0, description="steps after which what looks alike is looked up again")
+    n_hard: int = Field(gt=0, serialization_alias="company")  # classes that one drawn by chance brings along
+    pool_size: int = Field(gt=0, serialization_alias="among")  # drawn from so many, the most like it
+    start: float = Field(ge=0, lt=1, serialization_alias="after")  # part of the steps without mining
+    refresh: int = Field(gt=0, serialization_alias="every")  # steps after which they are looked up again
 
 
-class Learner(Strict):
+class Method(Strict):
     """One row of params/beyond.yaml, the defaults of its top in place."""
 
     name: str
@@ -82,52 +84,55 @@ class Learner(Strict):
     image_size: int | None = Field(None, ge=8)  # of Omniglot's images, pixels a side; None: the profile's
     rotated_classes: bool  # every character turned by 90°, 180° and 270° is a class of its own
     mirrored_classes: bool = False  # and so is its mirror image, and those turns of it
-    look_alikes: LookAlikes | None = None
+    hard_classes: HardClasses | None = Field(None, serialization_alias="look_alikes")
     augmentation: Augmentation | None
-    views: int = Field(1, ge=1)  # embeddings averaged, once trained: the image's and those of its moved copies
+    # embeddings averaged, once trained: the image's and those of its moved copies
+    test_time_views: int = Field(1, ge=1, serialization_alias="views")
     upside_down: bool = False  # two images are compared upside down, too, in as many views; the cosines are averaged
-    rate: float = Field(gt=0)  # AdamW's, after the warm-up; falls to zero along a cosine
-    kernel_rate: float | None = Field(None, gt=0)  # of convolution kernels by Muon; None: AdamW's for them too
+    # AdamW's, after the warm-up; falls to zero along a cosine
+    learning_rate: float = Field(gt=0, serialization_alias="rate")
+    # of convolution kernels by Muon; None: AdamW's for them too
+    muon_learning_rate: float | None = Field(None, gt=0, serialization_alias="kernel_rate")
     warm_up: float = Field(ge=0, lt=1)  # part of the steps
     weight_decay: float = Field(ge=0)
-    averaging: float = Field(ge=0, lt=1)  # of the weights, a step; 0 for none
+    ema_decay: float = Field(ge=0, lt=1, serialization_alias="averaging")  # of the weights, a step; 0 for none
     steps: int = Field(gt=0)
     steps_on_synthetic: int = Field(gt=0)  # in the demo
 
     @model_validator(mode="after")
-    def _head_and_loss_agree(self) -> Learner:
+    def _head_and_loss_agree(self) -> Method:
         if (self.loss == "cross_entropy") != (self.comparison == "head"):
             raise ValueError("the loss cross_entropy and the comparison head go together")
-        if self.views > 1 and self.augmentation is None:
-            raise ValueError("views are moved by half of the augmentation, and there is none")
+        if self.test_time_views > 1 and self.augmentation is None:
+            raise ValueError("test_time_views are moved by half of the augmentation, and there is none")
         if self.normalize and self.comparison != "cosine":
             raise ValueError("what is trained at length 1, by normalize, is compared by cosine")
         if self.mirrored_classes and not self.rotated_classes:
             raise ValueError("mirrored_classes come with rotated_classes")
         if self.upside_down and self.comparison != "cosine":
             raise ValueError("upside_down averages cosines: it needs the comparison cosine")
-        if self.look_alikes and self.look_alikes.company > self.look_alikes.among:
-            raise ValueError("look_alikes: no more company than there are to draw it from, among")
-        if self.look_alikes and self.comparison == "head":
-            raise ValueError("look_alikes are found by distance: they need the comparison euclidean or cosine")
+        if self.hard_classes and self.hard_classes.n_hard > self.hard_classes.pool_size:
+            raise ValueError("hard_classes: n_hard is more than pool_size, from which they are drawn")
+        if self.hard_classes and self.comparison == "head":
+            raise ValueError("hard_classes are found by distance: they need the comparison euclidean or cosine")
         return self
 
     @property
     def looks(self) -> int:
         """How many times the network looks at an image to embed it, once trained."""
-        return self.views * (1 + self.upside_down)
+        return self.test_time_views * (1 + self.upside_down)
 
     @property
     def forms(self) -> int:
         """How many classes there are of each character: 1, 4 with its turns, 8 with those of its mirror image."""
         return 8 if self.mirrored_classes else 4 if self.rotated_classes else 1
 
-    def fitted_to(self, classes: int, fewest: int) -> Learner:
-        """The learner with batches no larger than a dataset of so many classes, the smallest with `fewest` images."""
+    def fitted_to(self, classes: int, fewest: int) -> Method:
+        """The method with batches no larger than a dataset of so many classes, the smallest with `fewest` images."""
         return self.model_copy(update={"classes": min(self.classes, classes), "images": min(self.images, fewest)})
 
     def sized(self, profile: Profile) -> Profile:
-        """The profile at the learner's own image size; the built-in characters stay as they are."""
+        """The profile at the method's own image size; the built-in characters stay as they are."""
         if self.image_size is None or profile.dataset == "synthetic":
             return profile
         return profile.model_copy(update={"image_size": self.image_size})
@@ -144,16 +149,16 @@ class Learner(Strict):
 class Beyond(Strict):
     """The whole of params/beyond.yaml."""
 
-    demo: tuple[str, ...]  # built-in characters only show how everything works: a few learners do for that
-    learners: tuple[Learner, ...]
+    demo: tuple[str, ...]  # built-in characters only show how everything works: a few methods do for that
+    methods: tuple[Method, ...]
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Beyond:
-        names = [learner.name for learner in self.learners]
+        names = [method.name for method in self.methods]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"learner name used twice: {', '.join(twice)}")
+            raise ValueError(f"method name used twice: {', '.join(twice)}")
         if unknown := sorted(set(self.demo) - set(names)):
-            raise ValueError(f"no such learner for the demo: {', '.join(unknown)}")
+            raise ValueError(f"no such method for the demo: {', '.join(unknown)}")
         return self
 
 
@@ -163,26 +168,26 @@ def load_beyond(path: Path | None = None) -> Beyond:
     path = path or params_dir() / "beyond.yaml"
     raw = read_yaml(path)
     defaults: dict[str, Any] = raw.pop("defaults", {})
-    rows = [{**defaults, **row} for row in raw.get("learners", [])]
-    return checked(Beyond, {**raw, "learners": rows}, path)
+    rows = [{**defaults, **row} for row in raw.get("methods", [])]
+    return checked(Beyond, {**raw, "methods": rows}, path)
 
 
-def load_learners(path: Path | None = None) -> tuple[Learner, ...]:
-    """Every learner of params/beyond.yaml, in its order; ParamsError where the file is not valid."""
-    return load_beyond(path).learners
+def load_methods(path: Path | None = None) -> tuple[Method, ...]:
+    """Every method of params/beyond.yaml, in its order; ParamsError where the file is not valid."""
+    return load_beyond(path).methods
 
 
-def learners_of(group: Group, profile: Profile) -> list[Learner]:
-    """The learners of a group that run under a profile, in the order of params/beyond.yaml."""
+def methods_of(group: Group, profile: Profile) -> list[Method]:
+    """The methods of a group that run under a profile, in the order of params/beyond.yaml."""
     found, demo = load_beyond(), profile.dataset == "synthetic"
-    return [e for e in found.learners if e.group == group and (not demo or e.name in found.demo)]
+    return [e for e in found.methods if e.group == group and (not demo or e.name in found.demo)]
 
 
-def load_learner(name: str | Learner) -> Learner:
-    """One learner by name; ParamsError lists the names where there is none."""
-    if isinstance(name, Learner):
+def load_method(name: str | Method) -> Method:
+    """One method by name; ParamsError lists the names where there is none."""
+    if isinstance(name, Method):
         return name
-    by_name = {learner.name: learner for learner in load_learners()}
+    by_name = {method.name: method for method in load_methods()}
     if name not in by_name:
-        raise ParamsError(f"no learner {name!r}: choose from {', '.join(by_name)}.")
+        raise ParamsError(f"no method {name!r}: choose from {', '.join(by_name)}.")
     return by_name[name]

@@ -11,34 +11,35 @@ import numpy as np
 from ..backend import keras
 from ..data.dataset import Split, with_channels
 from .batches import take_forms
-from .config import Learner, LookAlikes
+from .config import HardClasses, Method
 
 ROWS = 512  # of the matrix of similarities at a time
 
 
-def due(look_alikes: LookAlikes | None, step: int, steps: int) -> bool:
+def is_due(mining: HardClasses | None, step: int, steps: int) -> bool:
     """Whether a training of so many steps looks up at this one what looks alike."""
-    if look_alikes is None:
+    if mining is None:
         return False
-    since = step - int(look_alikes.after * steps)
-    return since >= 0 and since % look_alikes.every == 0
+    since = step - int(mining.start * steps)
+    return since >= 0 and since % mining.refresh == 0
 
 
-def look_alikes(learner: Learner, backbone: keras.Model, split: Split, seed: int, step: int) -> np.ndarray | None:
-    """For every class and form the `among` most like it, of other characters: (classes · forms, among) int, unsorted.
+def find_hard_classes(method: Method, backbone: keras.Model, split: Split, seed: int, step: int) -> np.ndarray | None:
+    """For every class and form the `pool_size` most like it, of other characters, unsorted.
 
+    Returns (classes · forms, pool_size) int.
     Each is judged by one image, drawn by chance. Of a symmetrical character all forms may be there. None where there
-    are no other characters, or look-alikes are not asked for.
+    are no other characters, or the method does not mine.
     """
-    classes = split.classes * learner.forms
-    among = min(learner.look_alikes.among if learner.look_alikes else 0, classes - learner.forms)
-    if among < 1:
+    classes = split.classes * method.forms
+    pool_size = min(method.hard_classes.pool_size if method.hard_classes else 0, classes - method.forms)
+    if pool_size < 1:
         return None
     rng = np.random.default_rng([seed, step, 1])
-    counts = np.tile(split.sizes, learner.forms)
+    counts = np.tile(split.sizes, method.forms)
     images = take_forms(split.images, np.arange(classes), rng.integers(0, counts)[:, None])[:, 0]
     embeddings = backbone.predict(with_channels(images), batch_size=256, verbose=0).astype(np.float32)
-    if learner.comparison == "cosine":
+    if method.comparison == "cosine":
         embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     squares = (embeddings**2).sum(axis=1)
     character = np.arange(classes) % split.classes
@@ -47,5 +48,5 @@ def look_alikes(learner: Learner, backbone: keras.Model, split: Split, seed: int
         rows = slice(start, start + ROWS)
         distances = squares - 2 * embeddings[rows] @ embeddings.T  # but for what is the same all along a row
         distances[character[rows, None] == character] = np.inf
-        nearest.append(np.argpartition(distances, among - 1, axis=1)[:, :among])
+        nearest.append(np.argpartition(distances, pool_size - 1, axis=1)[:, :pool_size])
     return np.concatenate(nearest)

@@ -1,4 +1,4 @@
-"""From a learner to Keras models: the backbone, what its loss needs on top of it, and the loss itself."""
+"""From a method to Keras models: the backbone, what its loss needs on top of it, and the loss itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..models.layers import (
 )
 from ..models.siamese import jit_compile, seeds_of
 from .batches import transforms
-from .config import Learner, Network
+from .config import Method, Network
 from .losses import LOSSES, cosine_softmax, cross_entropy
 from .muon import Muon
 
@@ -67,102 +67,104 @@ def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: s
 class BatchLoss(keras.losses.Loss):
     """One of `losses` as Keras calls it: (class numbers, the network's output for the batch) → scalar."""
 
-    def __init__(self, learner: Learner):
-        super().__init__(name=learner.loss)
-        self.learner = learner
+    def __init__(self, method: Method):
+        super().__init__(name=method.loss)
+        self.method = method
 
     def call(self, y_true, y_pred):
-        learner = self.learner
-        options: dict[str, Any] = dict(learner.loss_options)
-        if learner.loss == "cross_entropy":
-            images = learner.classes * learner.images
-            return cross_entropy(ops.reshape(y_pred, (images, images)), learner.classes)
-        if learner.loss == "cosine_softmax":
+        method = self.method
+        options: dict[str, Any] = dict(method.loss_options)
+        if method.loss == "cross_entropy":
+            images = method.classes * method.images
+            return cross_entropy(ops.reshape(y_pred, (images, images)), method.classes)
+        if method.loss == "cosine_softmax":
             return cosine_softmax(y_pred, ops.reshape(y_true, (-1,)), **options)
-        embeddings = ops.normalize(y_pred, axis=-1) if learner.normalize else y_pred
-        shape = (learner.classes, learner.images, y_pred.shape[-1])
-        return LOSSES[learner.loss](ops.reshape(embeddings, shape), **options)
+        embeddings = ops.normalize(y_pred, axis=-1) if method.normalize else y_pred
+        shape = (method.classes, method.images, y_pred.shape[-1])
+        return LOSSES[method.loss](ops.reshape(embeddings, shape), **options)
 
 
 def build_trainer(
-    learner: Learner, shape: tuple[int, ...], classes: int, steps: int, seed: int, reads: str = "drawings"
+    method: Method, shape: tuple[int, ...], classes: int, steps: int, seed: int, reads: str = "drawings"
 ) -> keras.Model:
-    """The compiled model of a learner's training: backbone, the loss's own layer, AdamW or Muon on a cosine.
+    """The compiled model of a method's training: backbone, the loss's own layer, AdamW or Muon on a cosine.
 
     classes  how many there are to tell apart in training; only the softmax over all of them needs it
     """
-    backbone = build_backbone(learner.network, shape, seed, reads)
+    backbone = build_backbone(method.network, shape, seed, reads)
     output = backbone.output
-    if learner.loss == "cross_entropy":
+    if method.loss == "cross_entropy":
         output = EveryPair(name="l1_distance")(output)
         output = layers.Dense(1, name="similarity")(output)
-    elif learner.loss == "cosine_softmax":
+    elif method.loss == "cosine_softmax":
         output = ClassDirections(classes, seed=seed, name="directions")(output)
-    model = keras.Model(backbone.input, output, name=learner.name.replace("-", "_"))
-    averaging = {"use_ema": True, "ema_momentum": learner.averaging, "ema_overwrite_frequency": None}
+    model = keras.Model(backbone.input, output, name=method.name.replace("-", "_"))
+    ema = {"use_ema": True, "ema_momentum": method.ema_decay, "ema_overwrite_frequency": None}
     options: dict[str, Any] = {
-        "weight_decay": learner.weight_decay,
-        **(averaging if learner.averaging else {}),
+        "weight_decay": method.weight_decay,
+        **(ema if method.ema_decay else {}),
     }
-    rate = warm_up_and_cosine(learner.rate, steps, round(learner.warm_up * steps))
-    if learner.kernel_rate:
-        optimizer = Muon(rate, ratio=learner.kernel_rate / learner.rate, **options)
+    rate = warm_up_and_cosine(method.learning_rate, steps, round(method.warm_up * steps))
+    if method.muon_learning_rate:
+        optimizer = Muon(rate, ratio=method.muon_learning_rate / method.learning_rate, **options)
     else:
         optimizer = keras.optimizers.AdamW(rate, **options)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer, BatchLoss(learner), jit_compile=jit_compile())
+    model.compile(optimizer, BatchLoss(method), jit_compile=jit_compile())
     return model
 
 
-def backbone_of(learner: Learner, trainer: keras.Model) -> keras.Model:
-    """The part of a learner's model in training that embeds images, on the same weights."""
-    network = learner.network
+def backbone_of(method: Method, trainer: keras.Model) -> keras.Model:
+    """The part of a method's model in training that embeds images, on the same weights."""
+    network = method.network
     last = "embedding" if network.embedding else "dropout" if network.dropout else "flatten"
     return keras.Model(trainer.input, trainer.get_layer(last).output, name="backbone")
 
 
-def build_siamese(learner: Learner, trainer: keras.Model) -> keras.Model:
+def build_siamese(method: Method, trainer: keras.Model) -> keras.Model:
     """The model to keep: two images, 0 ink to 255 paper, → similarity (n, 1), on the trained backbone.
 
     It has the layers that `evaluation` looks for: "backbone", and after it what compares two embeddings.
     """
-    backbone = backbone_of(learner, trainer)
-    if learner.looks > 1:
-        backbone = _of_several_views(learner, backbone)
+    backbone = backbone_of(method, trainer)
+    if method.looks > 1:
+        backbone = _of_several_views(method, backbone)
     left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
     embeddings = [backbone(left), backbone(right)]
-    if learner.comparison == "head":
+    if method.comparison == "head":
         similarity = trainer.get_layer("similarity")(AbsoluteDifference(name="l1_distance")(embeddings))
     else:
-        similarity = Similarity(learner.comparison, name="similarity")(embeddings)
+        similarity = Similarity(method.comparison, name="similarity")(embeddings)
     return keras.Model([left, right], similarity, name=trainer.name)
 
 
-def _of_several_views(learner: Learner, backbone: keras.Model) -> keras.Model:
+def _of_several_views(method: Method, backbone: keras.Model) -> keras.Model:
     """The backbone with embeddings averaged over the image itself and moved copies, by up to half the augmentation.
 
-    Where the learner compares upside down, too, the mean of those views is appended: the embedding is twice as long.
+    Where the method compares upside down, too, the mean of those views is appended: the embedding is twice as long.
     """
-    maps = view_maps(learner, backbone.input_shape[1])
+    maps = view_maps(method, backbone.input_shape[1])
     image = keras.Input(backbone.input_shape[1:], name="image")
     network = keras.Model(backbone.input, backbone.output, name="network")
     embeddings = network(Views(maps.tolist(), name="views")(image))
-    mean = MeanOfViews(learner.views, learner.comparison == "cosine", len(maps) // learner.views, name="mean")
+    mean = MeanOfViews(
+        method.test_time_views, method.comparison == "cosine", len(maps) // method.test_time_views, name="mean"
+    )
     return keras.Model(image, mean(embeddings), name="backbone")
 
 
-def view_maps(learner: Learner, size: int) -> np.ndarray:
-    """The affine maps of a learner's views, as `batches.transforms` gives them: upright ones, the first of which leaves
-    the image as it is, then the same of the image upside down, where the learner looks so."""
+def view_maps(method: Method, size: int) -> np.ndarray:
+    """The affine maps of a method's views, as `batches.transforms` gives them: upright ones, the first of which leaves
+    the image as it is, then the same of the image upside down, where the method looks so."""
     maps = np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32)
-    if learner.views > 1:
-        assert learner.augmentation is not None  # the schema sees to it
-        half = learner.augmentation.model_copy(
-            update={part: 0.5 * reach for part, reach in learner.augmentation.model_dump().items()}
+    if method.test_time_views > 1:
+        assert method.augmentation is not None  # the schema sees to it
+        half = method.augmentation.model_copy(
+            update={part: 0.5 * reach for part, reach in method.augmentation.model_dump().items()}
         )
-        drawn = transforms(np.random.default_rng(0), half, learner.views - 1, size)
+        drawn = transforms(np.random.default_rng(0), half, method.test_time_views - 1, size)
         maps = np.concatenate([maps, drawn])
-    if not learner.upside_down:
+    if not method.upside_down:
         return maps
     turned = -maps  # (x, y) is read where (size − 1 − x, size − 1 − y) was
     turned[:, [2, 5]] += size - 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @styled
 def losses(frame: pd.DataFrame, reference: str) -> Figure:
-    """Accuracy of each learner with its interval, its seeds as small dots, the reference as a line.
+    """Accuracy of each method with its interval, its seeds as small dots, the reference as a line.
 
     frame  from `comparison.compare`, its order kept
     """

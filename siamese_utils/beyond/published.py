@@ -14,8 +14,8 @@ from ..report.readme import seed_links
 from ..report.table1 import trained_on
 from ..text import listed
 from ..training.runs import Run
-from .config import Learner, learners_of, load_learner
-from .training import find_learned
+from .config import Method, load_method, methods_of
+from .training import find_method_run
 
 Protocol = Literal["within_alphabet", "random_split", "strict"]
 PRECISION = 1  # digits after the point, as published
@@ -60,19 +60,19 @@ def load_published(path: Path | None = None) -> Published:
 
 
 def measured(protocol: str, runs: list[Run]) -> dict[str, list[float]]:
-    """Each learner's figures under the protocol in %, one a run: errors within alphabets, accuracies otherwise."""
-    by_learner: dict[str, list[float]] = {}
+    """Each method's figures under the protocol in %, one a run: errors within alphabets, accuracies otherwise."""
+    by_method: dict[str, list[float]] = {}
     for run in runs:
         for score in run.metrics["scores"]:
             if score["protocol"] == protocol:
                 accuracy = 100 * score["accuracy"]
                 value = 100 - accuracy if protocol == "within_alphabet" else accuracy
-                by_learner.setdefault(run.metrics["learner"], []).append(value)
-    return by_learner
+                by_method.setdefault(run.metrics["learner"], []).append(value)
+    return by_method
 
 
 def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
-    """A line for each learner scored under the protocol: the mean over its seeds, the lowest and the highest.
+    """A line for each method scored under the protocol: the mean over its seeds, the lowest and the highest.
 
     Runs on built-in characters are left out: their figures do not belong beside those on Omniglot.
     """
@@ -80,24 +80,24 @@ def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
     real = [run for run in runs if not run.metrics["dataset"]["synthetic"]]
     for name, values in measured(protocol, real).items():
         spread = f", seeds {min(values):.1f} to {max(values):.1f}" if len(values) > 1 else ", one seed"
-        words = f"{load_learner(name).title} (here{spread})"
-        note, mean = trained_with(load_learner(name)), sum(values) / len(values)
+        words = f"{load_method(name).title} (here{spread})"
+        note, mean = trained_with(load_method(name)), sum(values) / len(values)
         lines.append({"name": words, "value": mean, "note": note, "source": "this companion"})
     return lines
 
 
-def trained_with(learner: Learner) -> str:
-    """What a learner was trained with beyond the images as they are, and what it looks at when asked."""
+def trained_with(method: Method) -> str:
+    """What a method was trained with beyond the images as they are, and what it looks at when asked."""
     parts = {
-        "rotated and mirrored classes" if learner.mirrored_classes else "rotated classes": learner.rotated_classes,
-        "affine distortions": learner.augmentation is not None,
-        f"{learner.looks} views of an image": learner.looks > 1,
+        "rotated and mirrored classes" if method.mirrored_classes else "rotated classes": method.rotated_classes,
+        "affine distortions": method.augmentation is not None,
+        f"{method.looks} views of an image": method.looks > 1,
     }
     return listed([words for words, wanted in parts.items() if wanted])
 
 
 def costs(runs: list[Run]) -> pd.DataFrame:
-    """What each learner took: image size in pixels, parameters, images seen, seconds of training (lowest to highest
+    """What each method took: image size in pixels, parameters, images seen, seconds of training (lowest to highest
     seed), processor."""
     lines: dict[str, dict] = {}
     for run in runs:
@@ -105,7 +105,7 @@ def costs(runs: list[Run]) -> pd.DataFrame:
         line = lines.setdefault(
             found["learner"],
             {
-                "": load_learner(found["learner"]).title,
+                "": load_method(found["learner"]).title,
                 "image": f"{run.config['image_size']}×{run.config['image_size']}",
                 "parameters": f"{found['parameters']:,}",
                 "images seen": f"{found['images_seen']:,}",
@@ -138,25 +138,25 @@ def beside(protocol: Protocol, runs: list[Run]) -> pd.DataFrame:
 
 
 def markdown_table(profile: Profile) -> list[str]:
-    """The learners beyond the paper on the evaluation set: a column a protocol, never an average over two of them."""
+    """The methods beyond the paper on the evaluation set: a column a protocol, never an average over two of them."""
     lines = [
         f"Beyond the paper, trained on {profile.dataset.title()} and judged on alphabets that no choice was made on "
         f"(for both recipes it is the second look at them, see docs/design.md): lowest to highest of the seeds, "
         f"{profile.episodes:,} episodes each; the official runs ask 400 questions within alphabets.",
         "",
-        "| learner | trained in | author’s protocol, % | strict, % | official runs, error in % | seeds |",
+        "| method | trained in | author’s protocol, % | strict, % | official runs, error in % | seeds |",
         "|---|--:|--:|--:|--:|---|",
     ]
-    for learner in learners_of("final", profile):
-        found = [find_learned(learner, profile, seed, "evaluation") for seed in profile.seeds]
+    for method in methods_of("final", profile):
+        found = [find_method_run(method, profile, seed, "evaluation") for seed in profile.seeds]
         runs = [run for run in found if run]
-        size = learner.sized(profile).image_size
+        size = method.sized(profile).image_size
         seconds = span([run.metrics["training_seconds"] for run in runs], 0)
         cells = [
-            f"{learner.title}, {size}×{size}",
+            f"{method.title}, {size}×{size}",
             f"{seconds} s, {trained_on(runs)}" if runs else seconds,
             *(
-                span(measured(protocol, runs).get(learner.name, []))
+                span(measured(protocol, runs).get(method.name, []))
                 for protocol in ("author", "strict", "within_alphabet")
             ),
             " ".join(seed_links(profile.name, "beyond", [run.run_id for run in runs])),

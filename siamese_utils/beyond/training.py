@@ -1,6 +1,6 @@
-"""`learn(learner, profile, seed)`: load the finished run of a learner, or train it, evaluate it and keep it.
+"""Training beyond the paper: load the finished run of a method, or train it, evaluate it and keep it.
 
-A learner is chosen on background alphabets that it does not train on, and only then shown the evaluation set:
+A method is chosen on background alphabets that it does not train on, and only then shown the evaluation set:
 `held_out` says which of the two a run is. What a run leaves is what `results` describes, under
 reports/<profile>/beyond/; there is no checkpoint, as a run takes minutes.
 """
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,21 +21,22 @@ from ..config import Profile, key_hash, load_profile
 from ..data import archives, omniglot
 from ..data.dataset import Dataset, Split, hold_out, with_channels
 from ..data.image_folder import load_folder
-from ..data.load import load_dataset
+from ..data.load import dataset_fingerprint, load_dataset
 from ..errors import DataError
-from ..evaluation.accuracy import answer, embed, score_of, similarity_of_rows
+from ..evaluation.accuracy import embed_split, predict_episodes, score_of, similarity_of_rows
 from ..evaluation.episodes import Protocol, draw_episodes
 from ..paths import reports_dir
+from ..training.jobs import Job, Notify, OnProgress, Progress, find_or_make
 from ..training.loop import prepare_backend
 from ..training.provenance import code_version, provenance
-from ..training.runs import SCHEMA_VERSION, WEIGHTS, Run, dataset_fingerprint, load_or_train, write_json
-from . import benchmark as one_shot_runs
+from ..training.runs import SCHEMA_VERSION, WEIGHTS, Run, write_json
+from . import benchmark
 from .batches import batch_of_step
-from .config import Learner, load_learner
-from .hard_classes import due, look_alikes
+from .config import Method, load_method
+from .hard_classes import find_hard_classes, is_due
 from .networks import backbone_of, build_siamese, build_trainer, calibrated
 
-LEARNER_VERSION = 1  # raise when batches, losses, networks or training change what a run's numbers would be
+METHOD_VERSION = 1  # raise when batches, losses, networks or training change what a run's numbers would be
 EPISODE_SEED = 3_000
 VALIDATION_SEED = 0  # of the drawing of the alphabets that are held out of the background set
 VALIDATION_PART = 0.2  # of its alphabets: 6 of Omniglot's 30
@@ -47,45 +47,32 @@ PROTOCOLS: tuple[Protocol, ...] = ("strict", "author")
 HeldOut = Literal["validation", "evaluation"]
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What a run tells while it trains: for a progress display, not for results."""
-
-    learner: str
-    seed: int
-    step: int
-    steps: int
-    loss: float
-
-
-def learn(
-    learner: str | Learner,
-    profile: str | Profile,
+def load_or_train(
+    method: str | Method,
+    profile: str | Path | Profile,
     seed: int = 0,
     *,
     held_out: HeldOut = "validation",
     dataset: Dataset | None = None,
     folder: str | Path | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     weights: bool = False,
-    tell: Callable[[str], object] = warnings.warn,
+    notify: Notify = warnings.warn,
 ) -> Run:
-    """The finished run of a learner under a profile and seed; trained now if it is not on disk.
+    """The finished run of a method under a profile and seed; trained now if it is not on disk.
 
-    folder    train on the images of a folder (see `folders`), or on one of `archives` by name, instead of the profile's
-              dataset, with batches no larger than it has classes
-
+    folder    train on the images of a folder (see `image_folder`), or on one of `archives` by name, instead of the
+              profile's dataset, with batches no larger than it has classes
     held_out  "validation": trains on four fifths of the background alphabets and is scored on the others;
               "evaluation": trains on all of them and is scored on the evaluation set
+    weights   whether its weights must be here too: trained anew for results that came without
+    notify    is told where weights are trained anew
 
-    weights, tell  whether its weights must be here too, and who is told where they are trained anew: see
-                   `results.load_or_train`
-
-    The profile gives dataset, number of episodes and, unless the learner has its own, image size. Raises ParamsError
+    The profile gives dataset, number of episodes and, unless the method has its own, image size. Raises ParamsError
     for names that do not exist, DataError where the dataset cannot be had.
     """
-    learner = load_learner(learner)
-    profile = learner.sized(load_profile(profile))
+    method = load_method(method)
+    profile = method.sized(load_profile(profile))
     fingerprint = dataset_fingerprint(profile)
     if folder is not None:
         named = str(folder) in archives.ARCHIVES
@@ -93,18 +80,56 @@ def learn(
         dataset = archives.load(str(folder), size) if named else load_folder(Path(folder), size)
         fingerprint = dataset.fingerprint
         train, _ = splits(dataset, held_out)
-        learner = learner.fitted_to(train.classes * learner.forms, min(train.sizes))
-    final, key = learned_folder(learner, profile, seed, held_out, fingerprint)
+        method = method.fitted_to(train.classes * method.forms, min(train.sizes))
+    final, key = method_folder(method, profile, seed, held_out, fingerprint)
     reads = "pictures" if folder is not None else "drawings"
 
-    def train_it() -> Path:
-        return _train_and_evaluate(final, key, learner, profile, dataset or load_dataset(profile), reads, progress)
+    def make() -> Path:
+        return _train_and_evaluate(final, key, method, profile, dataset or load_dataset(profile), reads, on_progress)
 
-    return load_or_train(final, train_it, weights=weights, tell=tell)
+    return find_or_make(final, make, weights=weights, notify=notify)
 
 
-def learned_folder(
-    learner: Learner, profile: Profile, seed: int, held_out: HeldOut, fingerprint: str | None = None
+def jobs_of(
+    methods: Iterable[Method],
+    profile: Profile,
+    seeds: Iterable[int],
+    *,
+    held_out: HeldOut = "validation",
+    dataset: Callable[[], Dataset],
+    weights: bool = False,
+    notify: Notify = warnings.warn,
+) -> list[Job]:
+    """The runs of methods under every seed, as `jobs.complete` takes them.
+
+    dataset  loads the profile's dataset, called where one is trained; a method of its own image size loads its own
+    """
+
+    def job(method: Method, seed: int) -> Job:
+        def find() -> Run | None:
+            run = find_method_run(method, profile, seed, held_out)
+            return run if run and (run.weights or not weights) else None
+
+        def train(on_progress: OnProgress) -> Run:
+            data = dataset() if method.sized(profile) == profile else None
+            return load_or_train(
+                method,
+                profile,
+                seed,
+                held_out=held_out,
+                dataset=data,
+                on_progress=on_progress,
+                weights=weights,
+                notify=notify,
+            )
+
+        return Job(method.title, seed, find, train)
+
+    return [job(method, seed) for method in methods for seed in seeds]
+
+
+def method_folder(
+    method: Method, profile: Profile, seed: int, held_out: HeldOut, fingerprint: str | None = None
 ) -> tuple[Path, dict[str, Any]]:
     """The folder of a run and the key it is named after: everything that determines its numbers.
 
@@ -112,23 +137,23 @@ def learned_folder(
     """
     words = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
     key = {
-        "version": LEARNER_VERSION,
+        "version": METHOD_VERSION,
         # what has its default is left out, so that a new field changes no older run
-        "learner": learner.model_dump(mode="json", exclude=words, exclude_defaults=True),
-        "steps": learner.steps_under(profile),
+        "learner": method.model_dump(mode="json", exclude=words, exclude_defaults=True, by_alias=True),
+        "steps": method.steps_under(profile),
         "dataset": fingerprint or dataset_fingerprint(profile),
-        "image_size": learner.sized(profile).image_size,
+        "image_size": method.sized(profile).image_size,
         "episodes": profile.episodes,
         "held_out": held_out,
         "seed": seed,
     }
-    name = f"{learner.name}-{held_out}-s{seed}-{key_hash(key)}"
+    name = f"{method.name}-{held_out}-s{seed}-{key_hash(key)}"
     return reports_dir() / profile.name / "beyond" / name, key
 
 
-def find_learned(learner: Learner, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:
+def find_method_run(method: Method, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:
     """The finished run, or None where it has not been run."""
-    folder, _ = learned_folder(learner, profile, seed, held_out)
+    folder, _ = method_folder(method, profile, seed, held_out)
     return Run(folder) if folder.is_dir() else None
 
 
@@ -166,11 +191,11 @@ def _part(split: Split, chosen: np.ndarray) -> Split:
 def _train_and_evaluate(
     folder: Path,
     key: dict[str, Any],
-    learner: Learner,
+    method: Method,
     profile: Profile,
     dataset: Dataset,
     reads: str,
-    progress: Callable[[Progress], None] | None,
+    on_progress: OnProgress | None,
 ) -> Path:
     """Train and evaluate → the complete partial folder."""
     code_version()  # as it is now, before anyone edits a file under the run
@@ -178,10 +203,10 @@ def _train_and_evaluate(
     prepare_backend(seed, profile.convolutions)
     train, scored = splits(dataset, key["held_out"])
     begun = time.perf_counter()
-    model, history = train_learner(learner, train, seed, steps, progress, reads=reads)
+    model, history = train_method(method, train, seed, steps, on_progress, reads=reads)
     seconds = time.perf_counter() - begun
     scores, answers = one_shot_scores(model, scored, profile.episodes)
-    within = benchmark(model, dataset) if key["held_out"] == "evaluation" else None
+    within = benchmark_score(model, dataset) if key["held_out"] == "evaluation" else None
     if within:
         scores.append(within[0])
         answers["within_alphabet"] = within[1]
@@ -196,19 +221,14 @@ def _train_and_evaluate(
         {
             "schema_version": SCHEMA_VERSION,
             "run_id": folder.name,
-            "learner": learner.name,
+            "learner": method.name,
             "profile": profile.name,
             "seed": seed,
             "held_out": key["held_out"],
             "scored_on": sorted(set(scored.groups)),
-            "dataset": {
-                "name": dataset.name,
-                "synthetic": dataset.synthetic,
-                "source": dataset.source,
-                "fingerprint": dataset.fingerprint,
-            },
+            "dataset": dataset.origin,
             "steps": steps,
-            "images_seen": steps * learner.classes * learner.images,
+            "images_seen": steps * method.classes * method.images,
             "parameters": model.count_params(),
             "episodes": profile.episodes,
             "scores": scores,
@@ -220,57 +240,57 @@ def _train_and_evaluate(
     return partial
 
 
-def benchmark(model: keras.Model, dataset: Dataset) -> tuple[dict[str, Any], np.ndarray] | None:
+def benchmark_score(model: keras.Model, dataset: Dataset) -> tuple[dict[str, Any], np.ndarray] | None:
     """The score on Omniglot's official one-shot runs, and the packed answers (400 bits); None for other datasets, and
     where the runs cannot be had: what is not scored is reported as not run."""
     if dataset.fingerprint != omniglot.FINGERPRINT:
         return None
     try:
-        runs = one_shot_runs.load()
+        runs = benchmark.load()
     except DataError as error:
         warnings.warn(f"the official one-shot runs are left out: {error}", stacklevel=2)
         return None
-    score, correct = one_shot_runs.within_alphabet(model, runs)
-    return {"protocol": "within_alphabet", "ways": one_shot_runs.WAYS, **score.as_dict()}, np.packbits(correct)
+    score, correct = benchmark.within_alphabet(model, runs)
+    return {"protocol": "within_alphabet", "ways": benchmark.WAYS, **score.as_dict()}, np.packbits(correct)
 
 
-def train_learner(
-    learner: Learner,
+def train_method(
+    method: Method,
     train: Split,
     seed: int,
     steps: int,
-    progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     *,
     reads: str = "drawings",
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train on a split's images → the siamese model, and a line for each part of the training: step, loss, seconds."""
     shape = with_channels(train.images[0]).shape[1:]
-    classes = train.classes * learner.forms
+    classes = train.classes * method.forms
     epochs = next(n for n in range(min(EPOCHS, steps), 0, -1) if steps % n == 0)
-    trainer = build_trainer(learner, shape, classes, steps, seed, reads)
-    backbone = backbone_of(learner, trainer)
-    begun, lines, alike = time.perf_counter(), [], None
+    trainer = build_trainer(method, shape, classes, steps, seed, reads)
+    backbone = backbone_of(method, trainer)
+    begun, lines, hard = time.perf_counter(), [], None
     for step in range(steps):
-        if due(learner.look_alikes, step, steps):
-            alike = look_alikes(learner, backbone, train, seed, step)
+        if is_due(method.hard_classes, step, steps):
+            hard = find_hard_classes(method, backbone, train, seed, step)
         # not `fit`: its epochs run on one core of two every now and then, as benchmarks/one_batch_at_a_time.py shows
-        batch = batch_of_step(learner, train, seed, step, alike)
+        batch = batch_of_step(method, train, seed, step, hard)
         logs = trainer.train_on_batch(*batch, return_dict=True)
         if (step + 1) % (steps // epochs) == 0:
             seconds, loss = time.perf_counter() - begun, float(logs["loss"])  # the mean since the last line
             lines.append({"step": step + 1, "loss": loss, "seconds": round(seconds, 1)})
             trainer.reset_metrics()
-            if progress:
-                progress(Progress(learner.name, seed, step + 1, steps, loss))
+            if on_progress:
+                on_progress(Progress(method.title, seed, step + 1, steps, loss))
     # the averages, where there are any
     trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
-    return build_siamese(learner, trainer), pd.DataFrame(lines)
+    return build_siamese(method, trainer), pd.DataFrame(lines)
 
 
 def calibrate(model: keras.Model, split: Split, pairs: int = 20_000) -> keras.Model:
     """The model with the spread of its similarities on a split that it was not trained on: 101 quantiles each of
     pairs of one class by two drawers, and of pairs of two classes."""
-    embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
+    embeddings = embed_split(model, split).reshape(split.classes * split.drawers, -1)
     rng = np.random.default_rng([EPISODE_SEED, 9])
     counts = np.array(split.sizes)
     left = rng.integers(0, split.classes, pairs)
@@ -290,21 +310,13 @@ def one_shot_scores(
     model: keras.Model, split: Split, episodes: int
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """1-shot 20-way accuracy under both protocols → scores, and the packed answers "<protocol>/<ways>"."""
-    embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
-    embeddings = embeddings.reshape(split.classes, split.drawers, -1)
+    embeddings = embed_split(model, split)
     scores: list[dict[str, Any]] = []
     answers: dict[str, np.ndarray] = {}
     for number, protocol in enumerate(PROTOCOLS):
-        drawn = draw_episodes(
-            protocol,
-            classes=split.classes,
-            drawers=split.drawers,
-            counts=split.counts,
-            ways=min(WAYS, split.classes),
-            episodes=episodes,
-            seed=[EPISODE_SEED, number],
-        )
-        correct = answer(model, embeddings, drawn)
-        scores.append({"protocol": protocol, "ways": drawn.ways, **score_of(correct).as_dict()})
+        n_way, seed = min(WAYS, split.classes), [EPISODE_SEED, number]
+        drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=episodes, seed=seed)
+        correct = predict_episodes(model, embeddings, drawn)
+        scores.append({"protocol": protocol, "ways": drawn.n_way, **score_of(correct).as_dict()})
         answers[protocol] = np.packbits(correct)
     return scores, answers

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Split:
     def drawers(self) -> int:
         return self.images.shape[1]
 
+    def resized(self, size: int) -> Split:
+        """The same at size × size pixels, area-averaged; itself where it has that size."""
+        return self if self.images.shape[2] == size else replace(self, images=resize(self.images, size))
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many images each class has, in class order."""
@@ -64,6 +70,16 @@ class Dataset:
     fingerprint: str
     synthetic: bool
     source: str
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What a result says of its dataset."""
+        return {
+            "name": self.name,
+            "synthetic": self.synthetic,
+            "source": self.source,
+            "fingerprint": self.fingerprint,
+        }
 
     def split(self, name: str) -> Split:
         """The split called "train" or "val"."""
@@ -98,3 +114,17 @@ def fingerprint(*splits: Split) -> str:
         digest.update(repr(split.images.shape).encode())
         digest.update(np.ascontiguousarray(split.images).tobytes())
     return digest.hexdigest()
+
+
+def resize(images: np.ndarray, size: int) -> np.ndarray:
+    """Area-average square images down (or up) to size × size pixels.
+
+    images (classes, drawers, height, width) uint8 → (classes, drawers, size, size) uint8, grey where ink is partial.
+    """
+    if images.shape[-1] == size:
+        return images
+    classes, drawers, height, width = images.shape
+    out = np.empty((classes * drawers, size, size), np.uint8)
+    for target, image in zip(out, images.reshape(-1, height, width), strict=True):
+        target[:] = Image.fromarray(image).resize((size, size), Image.Resampling.BOX)
+    return out.reshape(classes, drawers, size, size)

@@ -7,16 +7,18 @@ positive ones. Both samples of a pair are drawn uniformly, so a positive pair is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import ParamsError
+from .dataset import Split
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which images form a batch; images themselves are looked up by `take`.
+    """Which images form a batch; images themselves are looked up by `gather`.
 
     left, right  (batch, 2) int: class and drawer of each side
     labels       (batch,) float32: 1 where both sides show the same class, else 0
@@ -27,22 +29,30 @@ class Pairs:
     labels: np.ndarray
 
 
-def draw_pairs(rng: np.random.Generator, classes: int, drawers: int, batch_size: int) -> Pairs:
+def draw_pairs(split: Split, batch_size: int, seed: int | Sequence[int] = 0) -> Pairs:
     """One batch of pairs: first half negative, second half positive, left classes all different.
 
-    Raises ParamsError where the dataset has fewer classes than the batch has pairs, or the batch size is odd.
+    seed  of the draw; training takes [seed, step], so that a batch depends on nothing else and training can resume
+          anywhere
+
+    Raises ParamsError where the split has fewer classes than the batch has pairs, or the batch size is odd.
+
+    >>> split = load_dataset("demo").val
+    >>> draw_pairs(split, batch_size=4, seed=1).labels
+    array([0., 0., 1., 1.], dtype=float32)
     """
-    if batch_size > classes or batch_size % 2:
+    rng, n_classes = np.random.default_rng(seed), split.classes
+    if batch_size > n_classes or batch_size % 2:
         raise ParamsError(
             f"a batch of {batch_size} pairs needs an even size and at least {batch_size} classes, "
-            f"but the dataset has {classes}: choose a smaller batch_size."
+            f"but the dataset has {n_classes}: choose a smaller batch_size."
         )
     negative = batch_size // 2
-    left_class = rng.permutation(classes)[:batch_size]
+    left_class = rng.permutation(n_classes)[:batch_size]
     right_class = left_class.copy()
-    # an offset of 1 to classes - 1 reaches every other class with the same probability, and never the class itself
-    right_class[:negative] = (left_class[:negative] + rng.integers(1, classes, negative)) % classes
-    left_drawer, right_drawer = rng.integers(0, drawers, (2, batch_size))
+    # an offset of 1 to n_classes - 1 reaches every other class with the same probability, and never the class itself
+    right_class[:negative] = (left_class[:negative] + rng.integers(1, n_classes, negative)) % n_classes
+    left_drawer, right_drawer = rng.integers(0, split.drawers, (2, batch_size))
     return Pairs(
         left=np.stack([left_class, left_drawer], axis=1),
         right=np.stack([right_class, right_drawer], axis=1),
@@ -50,11 +60,6 @@ def draw_pairs(rng: np.random.Generator, classes: int, drawers: int, batch_size:
     )
 
 
-def batch_of_step(seed: int, step: int, classes: int, drawers: int, batch_size: int) -> Pairs:
-    """The batch of one training step: a function of seed and step alone, so training can resume anywhere."""
-    return draw_pairs(np.random.default_rng([seed, step]), classes, drawers, batch_size)
-
-
-def take(images: np.ndarray, picks: np.ndarray) -> np.ndarray:
+def gather(images: np.ndarray, picks: np.ndarray) -> np.ndarray:
     """Look up images (classes, drawers, height, width) by picks (..., 2) → (..., height, width, 1) uint8."""
     return images[picks[..., 0], picks[..., 1]][..., None]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import binomtest
 
-from ..data.dataset import with_channels
-from .episodes import Episodes, Protocol, draw_episodes, judge
+from ..data.dataset import Split, with_channels
+from .episodes import Episodes, Protocol, draw_episodes, is_correct
 
 if TYPE_CHECKING:
     import keras
-
-    from ..data.dataset import Split
 
 PAIRS_AT_ONCE = 20_000  # bounds the memory of one block of embedding differences
 
@@ -34,7 +33,7 @@ class Score:
 
 
 def score_of(correct: np.ndarray) -> Score:
-    """The score of (episodes,) bool answers."""
+    """The score of (n_episodes,) bool answers."""
     return wilson(int(correct.sum()), len(correct))
 
 
@@ -45,7 +44,7 @@ def wilson(correct: int, episodes: int) -> Score:
 
 
 def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.ndarray:
-    """Embeddings of images (n, height, width[, colours]) uint8 → (n, embedding) float32, by the model's backbone."""
+    """Embeddings of images (n, height, width[, colours]) uint8 → (n, d) float32, by the model's backbone."""
     backbone, images = model.get_layer("backbone"), with_channels(images)
     # not `predict`: as `fit` does, it runs on one core of two every now and then
     parts = [
@@ -55,12 +54,29 @@ def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.n
     return np.concatenate(parts)
 
 
-def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """What the model says of pairs of embeddings (n, embedding) each → (n,) float32, larger for more alike.
+def embed_split(model: keras.Model, split: Split, used_by: Episodes | None = None) -> np.ndarray:
+    """Embeddings of a split's images → (classes, drawers, d) float32.
 
-    By whatever it has behind its backbone: for the paper's models the l1 distance and the head, 1 for "same class".
+    used_by  embed only what these episodes use; the others stay zero
     """
-    from keras import layers, ops
+    flat = split.images.reshape(-1, *split.images.shape[2:])
+    if used_by is None:
+        embeddings = embed(model, flat)
+    else:
+        picks = np.concatenate([used_by.query, used_by.support.reshape(-1, 2)])
+        used = np.unique(picks[:, 0] * split.drawers + picks[:, 1])
+        some = embed(model, flat[used])
+        embeddings = np.zeros((len(flat), some.shape[1]), np.float32)
+        embeddings[used] = some
+    return embeddings.reshape(split.classes, split.drawers, -1)
+
+
+def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """What the model says of pairs of embeddings (n, d) each → (n,) float32, larger for more alike.
+
+    By the layers behind its backbone: for the paper's models the l1 distance and the head, 1 for "same class".
+    """
+    from ..backend import layers, ops
 
     behind = [layer for layer in model.layers if layer.name != "backbone" and not isinstance(layer, layers.InputLayer)]
     blocks = []
@@ -72,27 +88,22 @@ def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.nd
     return np.concatenate(blocks).astype(np.float32)
 
 
-def similarity_of_rows(model: keras.Model, embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """`similarity` of pairs of rows of embeddings (n, embedding): first[i] and second[i] → (pairs,) float32.
+def similarity_of_rows(model: keras.Model, embeddings: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """`similarity` of pairs of rows of embeddings (n, d): left[i] and right[i], (pairs,) int → (pairs,) float32.
 
-    first, second  (pairs,) int. The rows are taken a block of pairs at a time: those of all at once would be large.
+    The rows are taken a block of pairs at a time: those of all at once would be large.
     """
-    found = np.empty(len(first), np.float32)
-    for start in range(0, len(first), PAIRS_AT_ONCE):
+    found = np.empty(len(left), np.float32)
+    for start in range(0, len(left), PAIRS_AT_ONCE):
         block = slice(start, start + PAIRS_AT_ONCE)
-        found[block] = similarity(model, embeddings[first[block]], embeddings[second[block]])
+        found[block] = similarity(model, embeddings[left[block]], embeddings[right[block]])
     return found
-
-
-def answer(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
-    """Which episodes the model answers correctly: embeddings (classes, drawers, embedding) → (episodes,) bool."""
-    return judge(similarities(model, embeddings, episodes), episodes)
 
 
 def similarities(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
     """Every query beside every support image of its episode, by the model's own head.
 
-    Embeddings (classes, drawers, embedding) → (episodes, ways, shots) float32.
+    Embeddings (classes, drawers, d) → (n_episodes, n_way, n_shot) float32.
     """
     _, drawers, width = embeddings.shape
     query, support = (picks[..., 0] * drawers + picks[..., 1] for picks in (episodes.query, episodes.support))
@@ -101,34 +112,28 @@ def similarities(model: keras.Model, embeddings: np.ndarray, episodes: Episodes)
     return found.reshape(support.shape)
 
 
-def embed_needed(model: keras.Model, split: Split, episodes: Episodes) -> np.ndarray:
-    """Embeddings (classes, drawers, embedding) of the images that the episodes use; the others stay zero."""
-    picks = np.concatenate([episodes.query, episodes.support.reshape(-1, 2)])
-    flat = np.unique(picks[:, 0] * split.drawers + picks[:, 1])
-    some = embed(model, split.images.reshape(-1, *split.images.shape[2:])[flat])
-    every = np.zeros((split.classes * split.drawers, some.shape[1]), np.float32)
-    every[flat] = some
-    return every.reshape(split.classes, split.drawers, -1)
+def predict_episodes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
+    """Which episodes the model answers correctly: embeddings (classes, drawers, d) → (n_episodes,) bool."""
+    return is_correct(similarities(model, embeddings, episodes), episodes)
 
 
-def one_shot_accuracy(
+def evaluate(
     model: keras.Model,
     split: Split,
     *,
     protocol: Protocol = "strict",
-    ways: int = 20,
-    shots: int = 1,
-    episodes: int = 1000,
-    seed: int | list[int] = 0,
+    n_way: int = 20,
+    n_shot: int = 1,
+    n_episodes: int = 1000,
+    seed: int | Sequence[int] = 0,
 ) -> Score:
-    """N-way K-shot accuracy of a model on a split, from fresh episodes of the given seed."""
-    drawn = draw_episodes(
-        protocol,
-        classes=split.classes,
-        drawers=split.drawers,
-        ways=ways,
-        shots=shots,
-        episodes=episodes,
-        seed=seed,
-    )
-    return score_of(answer(model, embed_needed(model, split, drawn), drawn))
+    """N-way K-shot accuracy of a model on a split, from fresh episodes of the given seed, with its 95 % interval.
+
+    Raises ParamsError where the split is too small for the protocol.
+
+    >>> model = build_model("baseline", "demo")
+    >>> evaluate(model, load_dataset("demo").val, n_way=5, n_episodes=100).episodes
+    100
+    """
+    drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_shot=n_shot, n_episodes=n_episodes, seed=seed)
+    return score_of(predict_episodes(model, embed_split(model, split, used_by=drawn), drawn))

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..data.dataset import Split
 from ..errors import ParamsError
 
 Protocol = Literal["author", "strict"]
@@ -26,10 +27,10 @@ Protocol = Literal["author", "strict"]
 class Episodes:
     """Which images meet in which episode.
 
-    query    (episodes, 2) int: class and drawer of the query
-    support  (episodes, ways, shots, 2) int: class and drawer of each support image
-    target   (episodes,) int: the way that holds the query's class
-    protocol decides how ties are judged
+    query    (n_episodes, 2) int: class and drawer of the query
+    support  (n_episodes, n_way, n_shot, 2) int: class and drawer of each support image
+    target   (n_episodes,) int: the way that holds the query's class
+    protocol decides how ties count
     """
 
     query: np.ndarray
@@ -41,102 +42,96 @@ class Episodes:
         return len(self.target)
 
     @property
-    def ways(self) -> int:
-        return self.support.shape[1]
+    def n_way(self) -> int:
+        return int(self.support.shape[1])
 
 
 def draw_episodes(
-    protocol: Protocol,
+    split: Split,
     *,
-    classes: int,
-    drawers: int,
-    counts: Sequence[int] | None = None,
-    ways: int,
-    shots: int = 1,
-    episodes: int,
-    seed: int | list[int],
+    protocol: Protocol = "strict",
+    n_way: int = 20,
+    n_shot: int = 1,
+    n_episodes: int = 1000,
+    seed: int | Sequence[int] = 0,
 ) -> Episodes:
-    """Draw episodes from a split of (classes, drawers) images; the same seed gives every model the same episodes.
+    """Draw episodes from a split; the same seed gives every model the same episodes.
 
-    counts  (classes,) how many images each class has, where that differs. Nobody then says who made which: under
-            "strict", the support of the query's class is other images than the query.
+    Where classes differ in how many images they have, nobody says who made which: under "strict", the support of the
+    query's class is then other images than the query.
 
     Raises ParamsError where the split is too small for the protocol.
+
+    >>> draw_episodes(load_dataset("demo").val, n_way=5, n_episodes=3).support.shape
+    (3, 5, 1, 2)
     """
-    rng = np.random.default_rng(seed)
-    if counts is not None:
-        return _uneven(rng, protocol, np.asarray(counts), ways, shots, episodes)
-    target = rng.integers(0, ways, episodes)
-    if protocol == "author":
-        support_class = rng.integers(0, classes, (episodes, ways))
-        query_drawer = rng.integers(0, drawers, episodes)
-        support_drawer = rng.integers(0, drawers, (episodes, ways, shots))
-    elif protocol == "strict":
-        if ways > classes or shots > drawers - 1:
-            raise ParamsError(
-                f"{ways}-way {shots}-shot episodes by different drawers need at least {ways} classes and {shots + 1} "
-                f"drawers, but there are {classes} and {drawers}: lower ways or shots."
-            )
-        support_class = _distinct(rng, classes, ways, episodes)
-        query_drawer = rng.integers(0, drawers, episodes)
-        # `shots` different drawers for every way, none of them the query's: skip over the query's number
-        others = _distinct(rng, drawers - 1, shots, episodes * ways).reshape(episodes, ways, shots)
-        support_drawer = others + (others >= query_drawer[:, None, None])
-    else:
+    if protocol not in ("author", "strict"):
         raise ParamsError(f"no protocol {protocol!r}: choose author or strict.")
-    query_class = support_class[np.arange(episodes), target]
-    return Episodes(
-        query=np.stack([query_class, query_drawer], axis=-1),
-        support=np.stack([np.repeat(support_class[..., None], shots, axis=-1), support_drawer], axis=-1),
-        target=target,
-        protocol=protocol,
-    )
-
-
-def _uneven(
-    rng: np.random.Generator, protocol: Protocol, counts: np.ndarray, ways: int, shots: int, episodes: int
-) -> Episodes:
-    """Episodes from classes of different sizes."""
-    strict = protocol == "strict"
-    if strict and (ways > len(counts) or shots > counts.min() - 1):
+    strict, fewest = protocol == "strict", min(split.sizes)
+    if strict and (n_way > split.classes or n_shot > fewest - 1):
         raise ParamsError(
-            f"{ways}-way {shots}-shot episodes need at least {ways} classes of {shots + 1} images, but there are "
-            f"{len(counts)}, the smallest with {counts.min()}: lower ways or shots."
+            f"{n_way}-way {n_shot}-shot episodes need at least {n_way} classes of {n_shot + 1} images by different "
+            f"drawers, but there are {split.classes}, the smallest with {fewest}: lower ways or shots."
         )
-    target = rng.integers(0, ways, episodes)
-    classes = len(counts)
-    support_class = _distinct(rng, classes, ways, episodes) if strict else rng.integers(0, classes, (episodes, ways))
-    row = np.arange(episodes)
-    query_class = support_class[row, target]
-    query = rng.integers(0, counts[query_class])
-    order = rng.random((episodes, ways, counts.max())) + (np.arange(counts.max()) >= counts[support_class][..., None])
+    rng = np.random.default_rng(seed)
+    target, row = rng.integers(0, n_way, n_episodes), np.arange(n_episodes)
     if strict:
-        order[row, target, query] = np.inf
-        images = np.argsort(order, axis=-1)[..., :shots]
+        support_class = _distinct(rng, split.classes, n_way, n_episodes)
     else:
-        images = rng.integers(0, counts[support_class][..., None], (episodes, ways, shots))
+        support_class = rng.integers(0, split.classes, (n_episodes, n_way))
+    query_class = support_class[row, target]
+    draw_images = _images_by_drawer if split.counts is None else _images_by_class
+    query, support = draw_images(rng, split, strict, support_class, target, n_shot)
     return Episodes(
         query=np.stack([query_class, query], axis=-1),
-        support=np.stack([np.repeat(support_class[..., None], shots, axis=-1), images], axis=-1),
+        support=np.stack([np.repeat(support_class[..., None], n_shot, axis=-1), support], axis=-1),
         target=target,
         protocol=protocol,
     )
 
 
-def judge(similarities: np.ndarray, episodes: Episodes) -> np.ndarray:
-    """Which episodes were answered correctly: similarities (episodes, ways, shots) → (episodes,) bool.
+def is_correct(similarities: np.ndarray, episodes: Episodes) -> np.ndarray:
+    """Which episodes were answered correctly: similarities (n_episodes, n_way, n_shot) → (n_episodes,) bool.
 
     A way's similarity is the mean over its shots. Under "author" the first largest way is the answer; under "strict"
     the target must be larger than every other way. A similarity that is not a number is never a correct answer.
     """
     by_way = similarities.mean(axis=-1)
-    of_target = by_way[np.arange(len(episodes)), episodes.target]
+    row = np.arange(len(episodes))
+    of_target = by_way[row, episodes.target]
     if episodes.protocol == "author":
         answer = np.where(np.isnan(by_way), -np.inf, by_way).argmax(axis=1)
         return (answer == episodes.target) & ~np.isnan(of_target)
     rivals = by_way.copy()
-    rivals[np.arange(len(episodes)), episodes.target] = -np.inf
+    rivals[row, episodes.target] = -np.inf
     return of_target > rivals.max(axis=1)  # False wherever a NaN takes part
+
+
+def _images_by_drawer(
+    rng: np.random.Generator, split: Split, strict: bool, support_class: np.ndarray, target: np.ndarray, n_shot: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every class drawn by the same drawers: those of the queries (n_episodes,), of the support (…, n_way, n_shot)."""
+    shape = (*support_class.shape, n_shot)
+    query = rng.integers(0, split.drawers, len(target))
+    if not strict:
+        return query, rng.integers(0, split.drawers, shape)
+    # different drawers for every way, none of them the query's: skip over the query's number
+    others = _distinct(rng, split.drawers - 1, n_shot, support_class.size).reshape(shape)
+    return query, others + (others >= query[:, None, None])
+
+
+def _images_by_class(
+    rng: np.random.Generator, split: Split, strict: bool, support_class: np.ndarray, target: np.ndarray, n_shot: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same for classes of different sizes, whose images have no drawers."""
+    counts, row = np.array(split.sizes), np.arange(len(target))
+    query = rng.integers(0, counts[support_class[row, target]])
+    beyond = np.arange(counts.max()) >= counts[support_class][..., None]  # what a class does not have comes last
+    order = rng.random((*support_class.shape, counts.max())) + beyond
+    if not strict:
+        return query, rng.integers(0, counts[support_class][..., None], (*support_class.shape, n_shot))
+    order[row, target, query] = np.inf
+    return query, np.argsort(order, axis=-1)[..., :n_shot]
 
 
 def _distinct(rng: np.random.Generator, population: int, size: int, rows: int) -> np.ndarray:

@@ -21,6 +21,8 @@ from .fidelity import histories
 if TYPE_CHECKING:
     import keras
 
+    from ..data.dataset import Split
+
 ARITHMETIC = "Arithmetic on Table 1, the author's logged first losses and last checks, and his settings; no run."
 START = float(np.log(2))  # cross-entropy of a network that answers ½ to every pair
 KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
@@ -243,18 +245,18 @@ def mlp_orders() -> list[tuple[Experiment, int, pd.DataFrame]]:
 # ---- zero kernels --------------------------------------------------------------------------------
 
 
-def moved_weights(profile: Profile, images: np.ndarray, seed: int = 0, updates: int = 5) -> pd.DataFrame:
+def moved_weights(profile: Profile, split: Split, seed: int = 0, updates: int = 5) -> pd.DataFrame:
     """Train the zero-initialized network for a few updates, and say which of its weights moved, and how far.
 
-    images  (classes, drawers, height, width) uint8. A few updates are enough: what has no gradient never moves.
+    A few updates are enough: what has no gradient never moves.
     """
     from ..models.siamese import build_model
     from ..training.intervals import interval_of
-    from ..training.loop import batches_of
+    from ..training.loop import pairs_of_steps
 
-    model = build_model(load_experiment("zero-initialization"), profile, seed)
+    model = build_model("zero-initialization", profile, seed)
     before = {v.path: np.array(v.value) for v in model.trainable_variables}
-    interval_of(model, images)(*batches_of(images, seed, 32, 0, updates))
+    interval_of(model, split.images)(*pairs_of_steps(split, seed, 32, 0, updates))
     lines: dict[str, dict[str, object]] = {}
     for variable in model.trainable_variables:
         *_, layer, kind = variable.path.split("/")

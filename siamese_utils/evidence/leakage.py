@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from ..config import Profile
-from ..evaluation.accuracy import embed, similarity, wilson
+from ..evaluation.accuracy import embed_split, similarity, wilson
 from ..evaluation.episodes import Episodes, draw_episodes
 from ..text import number, signed
-from ..training.runs import Run
+from ..training.runs import Run, final_seed
 
 if TYPE_CHECKING:
     import keras
@@ -41,16 +41,6 @@ class Leaks:
     without_self: float  # the target's image is never the query
     without_twins: float  # the other N − 1 images are never of the query's class
     without_both: float
-
-
-def self_probability(drawers: int) -> float:
-    """How often a query is its own support image: 1/D."""
-    return 1 / drawers
-
-
-def twin_probability(classes: int, ways: int) -> float:
-    """How often the query's class stands in the support once more: 1 − (1 − 1/C)^(N − 1)."""
-    return 1 - (1 - 1 / classes) ** (ways - 1)
 
 
 def expected_accuracy(similarities: np.ndarray, queries: np.ndarray, ways: int = 20) -> Leaks:
@@ -90,22 +80,13 @@ def flags(episodes: Episodes) -> tuple[np.ndarray, np.ndarray]:
     return itself, same > 1
 
 
-def measured(runs: Iterable[Run], profile: Profile, classes: int, drawers: int) -> pd.DataFrame:
-    """What the leaks did to the finished runs' final episodes on val, drawn again from their seed; seeds averaged.
+def measured(runs: Iterable[Run], profile: Profile, split: Split) -> pd.DataFrame:
+    """What the leaks did to the finished runs' final episodes on a split, drawn again from their seed; seeds averaged.
 
     experiment; self, twin, clean: accuracy in % of the episodes with that leak, or with neither; with `_low` and
     `_high` of the Wilson 95 % interval; author, all of them; effect: author − clean, in points.
     """
-    from ..training.loop import final_seed
-
-    drawn = draw_episodes(
-        "author",
-        classes=classes,
-        drawers=drawers,
-        ways=20,
-        episodes=profile.episodes,
-        seed=final_seed("val", 20),
-    )
+    drawn = draw_episodes(split, protocol="author", n_episodes=profile.episodes, seed=final_seed("val", 20))
     itself, twin = flags(drawn)
     parts = {"self": itself, "twin": twin & ~itself, "clean": ~itself & ~twin}
     answers: dict[str, list[np.ndarray]] = {}
@@ -205,9 +186,10 @@ def of_model(
 
 def similarities_to_all(model: keras.Model, split: Split, queries: np.ndarray) -> np.ndarray:
     """Each query's similarity to every image of a split: queries (n, 2) → (n, classes, drawers) float32."""
-    embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
+    embeddings = embed_split(model, split)
+    flat = embeddings.reshape(-1, embeddings.shape[-1])
     rows = []
     for label, drawer in queries:
-        query = np.broadcast_to(embeddings[label * split.drawers + drawer], embeddings.shape)
-        rows.append(similarity(model, query, embeddings).reshape(split.classes, split.drawers))
+        query = np.broadcast_to(embeddings[label, drawer], flat.shape)
+        rows.append(similarity(model, query, flat).reshape(split.classes, split.drawers))
     return np.stack(rows)

@@ -12,23 +12,28 @@ batches, and its moving averages move twice a step.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..backend import keras, layers, on_cpu
-from ..config import Experiment, LearningRate, Profile, Recipe
+from ..config import Experiment, LearningRate, Profile, Recipe, load_experiment, load_profile
 from .layers import AbsoluteDifference
 from .plan import HEAD, backbone_plan, kernel_shapes
 
 
-def build_model(experiment: Experiment, profile: Profile, seed: int = 0) -> keras.Model:
-    """The compiled siamese model of one experiment at one profile's image size and length.
+def build_model(experiment: str | Experiment, profile: str | Path | Profile, seed: int = 0) -> keras.Model:
+    """The compiled, untrained siamese model of one experiment at one profile's image size and length.
 
     The seed fixes every initial weight and every dropout mask of a backend. Inputs are a pair of uint8 image batches
     (batch, size, size, 1); the output is the similarity (batch, 1), 1 for "same class".
-    Raises ParamsError where the images are too small for the recipe's blocks.
+    Raises ParamsError for names that do not exist, and where the images are too small for the recipe's blocks.
+
+    >>> build_model("baseline", "demo").count_params()
+    553345
     """
+    experiment, profile = load_experiment(experiment), load_profile(profile)
     recipe, seeds = experiment.recipe, seeds_of(seed)
     backbone = build_backbone(recipe, profile, seeds)
     left, right = (keras.Input(backbone.input_shape[1:], dtype="uint8", name=side) for side in ("left", "right"))

@@ -144,7 +144,7 @@ def execute_batch(
         output = folder / "notebooks" / path.name
         if not training and name == BEYOND and not any((folder / "beyond").glob("*/metrics.json")):
             output.unlink(missing_ok=True)
-            outcome = Outcome(name, "not run", 0.0, "no learner has been trained under this profile")
+            outcome = Outcome(name, "not run", 0.0, "no method has been trained under this profile")
         else:
             with _environment(SIAMESE_NO_TRAINING=None if training else "1"):
                 outcome = execute_notebook(path, output, given, timeout=timeout)

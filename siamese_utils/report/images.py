@@ -117,8 +117,8 @@ def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = N
 @styled
 def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
     """One N-way 1-shot episode: the query beside its support set; the right answer has a thick frame."""
-    columns = min(5, episodes.ways)
-    rows = -(-episodes.ways // columns)
+    columns = min(5, episodes.n_way)
+    rows = -(-episodes.n_way // columns)
     figure = Figure(figsize=(WIDTH, 0.3 + 1.02 * rows), layout="constrained")
     query_part, support_part = np.asarray(figure.subfigures(1, 2, width_ratios=(1.6, columns)))
     query = episodes.query[number]
@@ -127,9 +127,9 @@ def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
     ax.set_title("query", loc="center")
     ax.set_xlabel(f"{_class_name(split, query[0], lines=True)}\ndrawer {query[1] + 1}", fontsize=7.5)
     cells = np.asarray(support_part.subplots(rows, columns, squeeze=False)).ravel()
-    for ax in cells[episodes.ways :]:
+    for ax in cells[episodes.n_way :]:
         ax.set_axis_off()
-    for way, ax in enumerate(cells[: episodes.ways]):
+    for way, ax in enumerate(cells[: episodes.n_way]):
         support = episodes.support[number, way, 0]
         same_class, answer = support[0] == query[0], way == episodes.target[number]
         frame, colour = (4, INK) if answer else (0.8, GREY)
@@ -137,7 +137,7 @@ def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
         words = "answer" if answer else "same class again" if same_class else ""
         words += ", the query itself" if (support == query).all() else ""
         ax.set_xlabel(f"{words or 'other class'}, drawer {support[1] + 1}", fontsize=7)
-    support_part.suptitle(f"support set: {episodes.ways} ways, 1 shot", fontsize=9.5, fontweight="bold")
+    support_part.suptitle(f"support set: {episodes.n_way} ways, 1 shot", fontsize=9.5, fontweight="bold")
     return figure
 
 

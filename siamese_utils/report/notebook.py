@@ -24,6 +24,7 @@ from ..data.dataset import Dataset
 from ..data.load import load_dataset
 from ..errors import ParamsError
 from ..text import dataset_words, how_many, seed_words
+from ..training.jobs import Job, Progress, complete, jobs_of
 from ..training.provenance import code_version
 from ..training.runs import Run, find_run, find_so_far
 from .style import to_png
@@ -79,19 +80,32 @@ def run_missing(section: Section) -> list[Run]:
 
     Where nothing may be trained: what is there, runs under way too.
     """
+    if training_allowed():
+        seeds = section.profile.seeds
+        return complete_jobs(jobs_of(section.experiments, section.profile, seeds, dataset=lambda: section.dataset))
     wanted = [(experiment, seed) for experiment in section.experiments for seed in section.profile.seeds]
+    runs = [run for experiment, seed in wanted if (run := find_so_far(experiment, section.profile, seed))]
+    show_line(_so_far(runs, len(wanted)))
+    return runs
+
+
+def complete_jobs(jobs: Sequence[Job]) -> list[Run]:
+    """The runs of the jobs, with one line of progress that is replaced at every check; only those found where nothing
+    may be trained."""
+    begun, line = time.perf_counter(), DisplayHandle()
+    missing = sum(job.find() is None for job in jobs)
+    loaded = f"{len(jobs) - missing} of {how_many(len(jobs), 'run')} loaded from disk"
+    line.display(progress_line(f"{loaded}{', nothing to train' if not missing else ''}."))
     if not training_allowed():
-        here = [find_so_far(experiment, section.profile, seed) for experiment, seed in wanted]
-        runs = [run for run in here if run]
-        show_line(_so_far(runs, len(wanted)))
-        return runs
-    missing = [pair for pair in wanted if find_run(pair[0], section.profile, pair[1]) is None]
+        return [run for job in jobs if (run := job.find())]
+
+    def tell(number: int, count: int, progress: Progress) -> None:
+        line.update(progress_line(f"Training run {number} of {count}: {progress}"))
+
+    runs = complete(jobs, tell)
     if missing:
-        _train(section, missing, wanted=len(wanted))
-    else:
-        show_line(f"{how_many(len(wanted), 'run')} loaded from disk, nothing to train.")
-    found = [find_run(experiment, section.profile, seed) for experiment, seed in wanted]
-    return [run for run in found if run]
+        line.update(progress_line(f"{loaded}, {missing} trained in {time.perf_counter() - begun:.0f} s."))
+    return runs
 
 
 def trained_model(section: Section, name: str = "baseline") -> tuple[keras.Model, str]:
@@ -110,7 +124,15 @@ def trained_model(section: Section, name: str = "baseline") -> tuple[keras.Model
             words = f"{experiment.label}, untrained: no weights are here, and nothing is trained for this page"
             return build_model(experiment, section.profile, section.seed), words
     if not (run and run.weights):
-        (run,) = _train(section, [(experiment, section.seed)], weights=True)
+        jobs = jobs_of(
+            [experiment],
+            section.profile,
+            [section.seed],
+            dataset=lambda: section.dataset,
+            weights=True,
+            notify=show_line,
+        )
+        (run,) = complete_jobs(jobs)
     return run.model(), f"{experiment.label}, trained for {run.metrics['iterations']:,} iterations"
 
 
@@ -197,11 +219,6 @@ def show_line(words: str) -> None:
     display(progress_line(words))
 
 
-def loaded_and_trained(wanted: int, trained: int, seconds: float) -> str:
-    """What became of the runs that a call wanted, once some of them had to be trained."""
-    return f"{how_many(wanted, 'run')}: {wanted - trained} loaded from disk, {trained} trained in {seconds:.0f} s."
-
-
 def origin(section: Section, runs: Iterable[Run] = ()) -> str:
     """Where a figure or table comes from, in one line: profile, dataset, seeds, runs, commit."""
     runs = list(runs)
@@ -249,43 +266,6 @@ def _about(profile: Profile) -> str:
             "Compare rows with one another, not with the paper’s figures."
         )
     return f'{line}<div class="banner alert alert-warning" role="note"><p>{words}</p></div>'
-
-
-def _train(
-    section: Section, missing: Sequence[tuple[Experiment, int]], *, wanted: int = 1, weights: bool = False
-) -> list[Run]:
-    """Train the missing runs, or weights, one after the other; one line of progress, replaced at every check."""
-    from ..training.loop import Progress, run
-
-    begun, runs = time.perf_counter(), []
-    line = DisplayHandle()
-    line.display(progress_line(f"Training {how_many(len(missing), 'run')} …"))
-    for number, (experiment, seed) in enumerate(missing, start=1):
-
-        def tell(
-            progress: Progress, number: int = number, experiment: Experiment = experiment, seed: int = seed
-        ) -> None:
-            line.update(
-                progress_line(
-                    f"Training run {number} of {len(missing)}: {experiment.label}, seed {seed}, "
-                    f"iteration {progress.iteration:,} of {progress.iterations:,}, "
-                    f"batch loss {progress.batch_loss:.3f}, "
-                    f"val accuracy {100 * progress.val_accuracy:.1f} %"
-                )
-            )
-
-        trained = run(
-            experiment,
-            section.profile,
-            seed,
-            dataset=section.dataset,
-            progress=tell,
-            weights=weights,
-            tell=show_line,
-        )
-        runs.append(trained)
-    line.update(progress_line(loaded_and_trained(wanted, len(missing), time.perf_counter() - begun)))
-    return runs
 
 
 def _commit(version: dict) -> str:

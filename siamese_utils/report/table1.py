@@ -1,7 +1,7 @@
 """Table 1: the paper's figures, the author's log and our runs side by side, each row with its verdict.
 
 Accuracies are in %, 1-shot 20-way, under the author's protocol unless a column says "strict". A row's verdict is on
-what the table says about it: how it stands to the baseline, and its figure (`claims.row_claim`, `verdicts.judge`).
+what the table says about it: how it stands to the baseline, and its figure (`claims.row_claim`, `verdicts.is_correct`).
 """
 
 from __future__ import annotations

@@ -38,15 +38,13 @@ def dataset_counts(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def protocols(split: Split, ways: int = 20, episodes: int = 20_000, seed: int = 0) -> pd.DataFrame:
+def protocols(split: Split, n_way: int = 20, n_episodes: int = 20_000, seed: int = 0) -> pd.DataFrame:
     """How the two protocols' episodes differ, counted over freshly drawn ones; shares in %."""
     lines = []
     names: tuple[Protocol, ...] = ("author", "strict")
     for protocol in names:
-        drawn = draw_episodes(
-            protocol, classes=split.classes, drawers=split.drawers, ways=ways, episodes=episodes, seed=seed
-        )
-        row = np.arange(episodes)
+        drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=n_episodes, seed=seed)
+        row = np.arange(n_episodes)
         target = drawn.support[row, drawn.target, 0]
         same_class = (drawn.support[:, :, 0, 0] == drawn.query[:, None, 0]).sum(axis=1)
         lines.append(

@@ -1,4 +1,4 @@
-"""`run(experiment, profile, seed)`: load the finished run, or train it, evaluate it and keep it.
+"""Training: load the finished run of an experiment, or train it, evaluate it and keep it.
 
 The author's loop (5,001 updates, a check after updates 0, 100, …, 5,000) is cut at its checks: the updates up to a
 check are one compiled call that returns the loss of each, so that the check's own can be logged by itself as the author
@@ -7,14 +7,9 @@ did. After each check the model with its optimizer is saved, and a killed run go
 
 from __future__ import annotations
 
-import csv
-import os
-import shutil
 import time
 import warnings
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,118 +17,78 @@ import numpy as np
 from filelock import FileLock
 
 from ..backend import keras, on_cpu
-from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
+from ..config import Experiment, Profile, load_experiment, load_profile
 from ..data.dataset import Dataset, Split
 from ..data.load import load_dataset
-from ..data.pairs import batch_of_step
-from ..errors import ResultsError
-from ..evaluation.accuracy import answer, embed, one_shot_accuracy, score_of
-from ..evaluation.episodes import draw_episodes
+from ..data.pairs import draw_pairs
+from ..evaluation.accuracy import embed_split, evaluate, predict_episodes, score_of
+from ..evaluation.episodes import Protocol, draw_episodes
 from ..models import siamese
+from .checkpoints import History, load_checkpoint, resumable, save_checkpoint
 from .intervals import interval_of
+from .jobs import Notify, OnProgress, Progress, find_or_make
 from .precision import Convolutions, choose_convolutions
 from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks, provenance
-from .runs import SCHEMA_VERSION, WEIGHTS, Run, load_or_train, partial_folder, read_history, run_folder, write_json
-
-CHECK_SEED, FINAL_SEED = (
-    1_000,
-    2_000,
-)  # episodes never share random numbers with training, nor checks with finals
-SPLITS = ("train", "val")
-HISTORY_COLUMNS = (
-    "iteration",  # the check's number as the author counts: after update `iteration`, the first being update 0
-    "batch_loss",  # loss of that update's batch alone, penalties included, before the update
-    "mean_loss",  # mean over the updates since the last check
-    "learning_rate",
-    *(f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")),  # author's protocol, 20-way
-    "seconds",  # since the run began, pauses between a kill and its resumption left out
-    *ORIGIN_COLUMNS,  # where the updates since the last check were made: a long run may change machines
+from .runs import (
+    SCHEMA_VERSION,
+    SPLITS,
+    WEIGHTS,
+    Run,
+    check_iterations,
+    final_seed,
+    partial_folder,
+    run_folder,
+    write_json,
 )
 
-
-@dataclass(frozen=True)
-class Progress:
-    """What a run tells while it trains: for a progress display, not for results."""
-
-    experiment: str
-    seed: int
-    iteration: int
-    iterations: int
-    batch_loss: float
-    val_accuracy: float
+CHECK_SEED = 1_000  # episodes never share random numbers with training, nor checks with finals
+PROTOCOLS: tuple[Protocol, ...] = ("author", "strict")
 
 
-def batches_of(
-    images: np.ndarray, seed: int, batch_size: int, first: int, last: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs of training steps first to last - 1: left and right (steps, batch, 2) int, labels (steps, batch).
-
-    images  (classes, drawers, height, width); the picks are class and drawer, as in `pairs.Pairs`.
-    """
-    classes, drawers = images.shape[:2]
-    drawn = [batch_of_step(seed, step, classes, drawers, batch_size) for step in range(first, last)]
-    left, right, labels = zip(*((p.left, p.right, p.labels) for p in drawn), strict=True)
-    return np.stack(left), np.stack(right), np.stack(labels)
-
-
-def run(
+def load_or_train(
     experiment: str | Experiment,
-    profile: str | Profile,
+    profile: str | Path | Profile,
     seed: int = 0,
     *,
+    until: int | None = None,
     dataset: Dataset | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     weights: bool = False,
-    tell: Callable[[str], object] = warnings.warn,
+    notify: Notify = warnings.warn,
 ) -> Run:
     """The finished run of an experiment under a profile and seed; trained now if it is not on disk.
 
-    weights, tell  whether its weights must be here too, and who is told where they are trained anew: see
-                   `results.load_or_train`
+    until    train through the checks up to this iteration only, and return the run as far as it has come
+    weights  whether its weights must be here too: trained anew for results that came without
+    notify   is told where weights are trained anew
+
     A second process that asks for the same run waits for the first. A killed run resumes from its last check.
     Raises ParamsError for names that do not exist, DataError where the dataset cannot be had.
+
+    >>> load_or_train("baseline", "laptop", seed=0).score(protocol="strict", n_way=20).episodes
+    10000
     """
     experiment, profile = load_experiment(experiment), load_profile(profile)
     folder, key = run_folder(experiment, profile, seed)
 
-    def train_it() -> Path:
-        return _train_and_evaluate(folder, key, experiment, profile, seed, dataset or load_dataset(profile), progress)
+    end = check_iterations(experiment, profile)[-1]
+    stop = end if until is None else min(until, end)
 
-    return load_or_train(folder, train_it, weights=weights, tell=tell)
+    def train_checks(data: Dataset) -> tuple[keras.Model, History]:
+        return _train_checks(folder, key, experiment, profile, seed, data, on_progress, stop)
 
-
-def run_until(
-    experiment: str | Experiment,
-    profile: str | Profile,
-    seed: int,
-    until: int | None,
-    *,
-    dataset: Dataset | None = None,
-    progress: Callable[[Progress], None] | None = None,
-) -> Run | None:
-    """`run`, but trained through the checks up to an iteration only, and left there to go on from.
-
-    until  the last iteration that may be checked; None, or one at or behind the run's last check, finishes the run.
-
-    Returns the finished run, or None where it is still under way; `results.find_so_far` has its checks.
-    """
-    experiment, profile = load_experiment(experiment), load_profile(profile)
-    if until is None or until >= check_iterations(experiment, profile)[-1]:
-        return run(experiment, profile, seed, dataset=dataset, progress=progress)
-    folder, key = run_folder(experiment, profile, seed)
-    if not folder.is_dir():
+    if stop < end:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not folder.is_dir():
-                dataset = dataset or load_dataset(profile)
-                _train_checks(folder, key, experiment, profile, seed, dataset, progress, until=until)
-    return Run(folder) if folder.is_dir() else None
+                train_checks(dataset or load_dataset(profile))
+        return Run(folder if folder.is_dir() else partial_folder(folder))
 
+    def make() -> Path:
+        data = dataset or load_dataset(profile)
+        return _evaluate_and_keep(folder, experiment, profile, seed, data, *train_checks(data))
 
-def check_iterations(experiment: Experiment, profile: Profile) -> list[int]:
-    """The updates after which a check is made: 0, every `check_every`-th, and the last."""
-    last = profile.scaled(experiment.recipe.iterations)
-    return sorted({*range(0, last + 1, profile.check_every), last})
+    return find_or_make(folder, make, weights=weights, notify=notify)
 
 
 def train(
@@ -141,32 +96,45 @@ def train(
     split: Split,
     experiment: Experiment,
     profile: Profile,
-    seed: int,
-    checks: list[int],
     *,
-    after_check: Callable[[int, dict[str, float]], None],
+    seed: int = 0,
+    checks: Sequence[int],
+    after_check: Callable[[int, dict[str, float]], object] | None = None,
     first_update: int = 0,
-) -> None:
-    """Train through the given checks; `after_check(iteration, losses)` follows each.
+) -> list[dict[str, float]]:
+    """Train a model on a split's pairs through the given checks → the losses of each check.
 
-    Losses: batch_loss, mean_loss, learning_rate. Updates before `first_update` were made earlier.
+    checks        the updates after which there is one, ascending: [0, 100, 200] makes 201 updates
+    after_check   is called with each check's iteration and losses
+    first_update  updates before it were made earlier
+
+    Losses: batch_loss and mean_loss since the last check, penalties included, and learning_rate.
     """
-
     batch_size = profile.batch_size or experiment.recipe.batch_size
     rate = siamese.learning_rate_schedule(experiment.recipe.learning_rate, profile)
-    interval = interval_of(model, split.images)
+    interval, found = interval_of(model, split.images), []
     for check in checks:
         _place_dropout(model, first_update)
-        losses = interval(*batches_of(split.images, seed, batch_size, first_update, check + 1))
-        after_check(
-            check,
-            {
-                "batch_loss": float(losses[-1]),
-                "mean_loss": float(losses.mean(dtype=np.float64)),
-                "learning_rate": float(keras.ops.convert_to_tensor(rate(check) if callable(rate) else rate)),
-            },
-        )
+        losses = interval(*pairs_of_steps(split, seed, batch_size, first_update, check + 1))
+        now = {
+            "batch_loss": float(losses[-1]),
+            "mean_loss": float(losses.mean(dtype=np.float64)),
+            "learning_rate": float(keras.ops.convert_to_tensor(rate(check) if callable(rate) else rate)),
+        }
+        found.append(now)
+        if after_check:
+            after_check(check, now)
         first_update = check + 1
+    return found
+
+
+def pairs_of_steps(
+    split: Split, seed: int, batch_size: int, first: int, last: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs of training steps first to last - 1: left and right (steps, batch, 2) int, labels (steps, batch)."""
+    drawn = [draw_pairs(split, batch_size, [seed, step]) for step in range(first, last)]
+    left, right, labels = zip(*((p.left, p.right, p.labels) for p in drawn), strict=True)
+    return np.stack(left), np.stack(right), np.stack(labels)
 
 
 def _place_dropout(model: keras.Model, update: int) -> None:
@@ -200,13 +168,8 @@ def check_accuracy(model: keras.Model, dataset: Dataset, profile: Profile, itera
     """The author's check: 250 1-shot 20-way episodes on each split; the same episodes for every model."""
     row: dict[str, float] = {}
     for number, name in enumerate(SPLITS):
-        score = one_shot_accuracy(
-            model,
-            dataset.split(name),
-            protocol="author",
-            episodes=profile.check_episodes,
-            seed=[CHECK_SEED, number, iteration],
-        )
+        seed = [CHECK_SEED, number, iteration]
+        score = evaluate(model, dataset.split(name), protocol="author", n_episodes=profile.check_episodes, seed=seed)
         row |= {f"{name}_accuracy": score.accuracy, f"{name}_low": score.low, f"{name}_high": score.high}
     return row
 
@@ -222,28 +185,16 @@ def final_scores(
     scores, answers = [], {}
     for name in SPLITS:
         split = dataset.split(name)
-        embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
-        embeddings = embeddings.reshape(split.classes, split.drawers, -1)
-        for protocol in ("author", "strict"):
-            for ways in sorted({20, *(profile.ways if name == "val" else ())}):
-                drawn = draw_episodes(
-                    protocol,
-                    classes=split.classes,
-                    drawers=split.drawers,
-                    ways=ways,
-                    episodes=profile.episodes,
-                    seed=final_seed(name, ways),
-                )
-                correct = answer(model, embeddings, drawn)
-                scores.append({"protocol": protocol, "split": name, "ways": ways, **score_of(correct).as_dict()})
-                if ways == 20:
+        embeddings = embed_split(model, split)
+        for protocol in PROTOCOLS:
+            for n_way in sorted({20, *(profile.ways if name == "val" else ())}):
+                seed = final_seed(name, n_way)
+                drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=profile.episodes, seed=seed)
+                correct = predict_episodes(model, embeddings, drawn)
+                scores.append({"protocol": protocol, "split": name, "ways": n_way, **score_of(correct).as_dict()})
+                if n_way == 20:
                     answers[f"{protocol}/{name}"] = np.packbits(correct)
     return scores, answers
-
-
-def final_seed(split: str, ways: int) -> list[int]:
-    """The seed of the final episodes: who knows it can draw them again."""
-    return [FINAL_SEED, SPLITS.index(split), ways]
 
 
 def _train_checks(
@@ -253,18 +204,17 @@ def _train_checks(
     profile: Profile,
     seed: int,
     dataset: Dataset,
-    progress: Callable[[Progress], None] | None,
-    until: int | None = None,
-) -> tuple[keras.Model, list[dict[str, Any]]]:
+    on_progress: OnProgress | None,
+    until: int,
+) -> tuple[keras.Model, History]:
     """Train the checks that are not made yet, in the run's partial folder → the model, and a line for every check."""
     code_version()  # as it is now, before anyone edits a file under a long run
     prepare_backend(seed, profile.convolutions)
     origin = origin_of_checks()
     partial = partial_folder(folder)
-    partial.mkdir(exist_ok=True)
-    history = _resumable(partial) or _of_a_shorter_run(experiment, profile, seed, partial)
+    history = resumable(experiment, profile, seed, partial)
     write_json(partial / "config.json", key)
-    model = _checkpoint(partial, history) if history else siamese.build_model(experiment, profile, seed)
+    model = load_checkpoint(partial, history) if history else siamese.build_model(experiment, profile, seed)
     done = int(history[-1]["iteration"]) + 1 if history else 0
     begun = time.perf_counter() - (float(history[-1]["seconds"]) if history else 0.0)
     checks = check_iterations(experiment, profile)
@@ -273,35 +223,34 @@ def _train_checks(
         accuracies = check_accuracy(model, dataset, profile, iteration)
         seconds = round(time.perf_counter() - begun, 1)
         history.append({"iteration": iteration, **losses, **accuracies, "seconds": seconds, **origin})
-        _save_checkpoint(partial, model, history)
-        if progress:
+        save_checkpoint(partial, model, history)
+        if on_progress:
             now = losses["batch_loss"], accuracies["val_accuracy"]
-            progress(Progress(experiment.name, seed, iteration, checks[-1], *now))
+            on_progress(Progress(experiment.label, seed, iteration, checks[-1], *now))
 
     train(
         model,
         dataset.train,
         experiment,
         profile,
-        seed,
-        [check for check in checks if done <= check <= (checks[-1] if until is None else until)],
+        seed=seed,
+        checks=[check for check in checks if done <= check <= until],
         after_check=after_check,
         first_update=done,
     )
     return model, history
 
 
-def _train_and_evaluate(
+def _evaluate_and_keep(
     folder: Path,
-    key: dict[str, Any],
     experiment: Experiment,
     profile: Profile,
     seed: int,
     dataset: Dataset,
-    progress: Callable[[Progress], None] | None,
+    model: keras.Model,
+    history: History,
 ) -> Path:
-    """Train to the end and evaluate → the complete partial folder."""
-    model, history = _train_checks(folder, key, experiment, profile, seed, dataset, progress)
+    """Evaluate a trained model → the complete partial folder."""
     begun, partial = time.perf_counter(), partial_folder(folder)
     scores, answers = final_scores(model, dataset, profile)
     np.savez(partial / "answers.npz", allow_pickle=False, **answers)
@@ -313,12 +262,7 @@ def _train_and_evaluate(
             "experiment": experiment.name,
             "profile": profile.name,
             "seed": seed,
-            "dataset": {
-                "name": dataset.name,
-                "synthetic": dataset.synthetic,
-                "source": dataset.source,
-                "fingerprint": dataset.fingerprint,
-            },
+            "dataset": dataset.origin,
             "iterations": int(history[-1]["iteration"]),
             "parameters": model.count_params(),
             "first_batch_loss": float(history[0]["batch_loss"]),
@@ -335,97 +279,8 @@ def _train_and_evaluate(
     return partial
 
 
-def _origins(history: list[dict[str, Any]]) -> list[dict[str, str]]:
+def _origins(history: History) -> list[dict[str, str]]:
     """Where the checks were made, each place once: a long run may change machines. Older checks do not say."""
     found = [{name: str(row.get(name) or "") for name in ORIGIN_COLUMNS} for row in history]
-    return [
-        dict(place) for place in dict.fromkeys(tuple(origin.items()) for origin in found) if any(v for _, v in place)
-    ]
-
-
-def _save_checkpoint(partial: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:
-    """Model, optimizer and history up to one check; the history is renamed last and names the checkpoint."""
-    current = _checkpoint_file(partial, history)
-    model.save(current)
-    _write_history(partial, history)
-    for old in partial.glob("checkpoint-*.keras"):
-        if old != current:
-            old.unlink()
-
-
-def _write_history(partial: Path, history: list[dict[str, Any]]) -> None:
-    part = partial / "history.csv.part"
-    with open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HISTORY_COLUMNS)
-        writer.writeheader()
-        writer.writerows(history)
-    os.replace(part, partial / "history.csv")
-
-
-def _resumable(partial: Path) -> list[dict[str, Any]]:
-    """The lines of an interrupted run's history, if its checkpoint is there too; otherwise the run starts anew."""
-    rows = _lines(partial)
-    if rows and _checkpoint_file(partial, rows).is_file():
-        return rows
-    shutil.rmtree(partial)
-    partial.mkdir()
-    return []
-
-
-def _of_a_shorter_run(experiment: Experiment, profile: Profile, seed: int, partial: Path) -> list[dict[str, Any]]:
-    """The history of a shorter run of the same recipe, its checkpoint copied: the first updates are the same ones.
-
-    Empty where there is none, or none that kept its optimizer.
-    """
-    for shorter in load_matrix().experiments:
-        length = shorter.recipe.iterations
-        same = experiment.recipe.model_copy(update={"iterations": length}) == shorter.recipe
-        if not same or length >= experiment.recipe.iterations:
-            continue
-        folder, _ = run_folder(shorter, profile, seed)
-        for place in (folder, partial_folder(folder)):
-            history = _lines(place)
-            kept = place / WEIGHTS if place == folder else _checkpoint_file(place, history)
-            if not history or int(history[-1]["iteration"]) not in check_iterations(experiment, profile):
-                continue
-            try:
-                shutil.copyfile(kept, _checkpoint_file(partial, history))
-            except FileNotFoundError:  # weights that are not here, or a run at work has just renewed them
-                continue
-            try:
-                updates = _updates_made(_checkpoint(partial, history))
-            except ResultsError:  # damaged: this run is trained from its own beginning
-                updates = 0
-            if updates == int(history[-1]["iteration"]) + 1:
-                _write_history(partial, history)
-                return history
-            _checkpoint_file(partial, history).unlink()
-    return []
-
-
-def _updates_made(model: keras.Model) -> int:
-    """By the model's optimizer; 0 where the model was kept without one."""
-    optimizer = getattr(model, "optimizer", None)
-    return int(optimizer.iterations) if optimizer else 0
-
-
-def _checkpoint_file(partial: Path, history: list[dict[str, Any]]) -> Path:
-    return partial / f"checkpoint-{history[-1]['iteration'] if history else None}.keras"
-
-
-def _lines(place: Path) -> list[dict[str, Any]]:
-    """The whole lines of a folder's history; a line that was cut is left out, with all behind it."""
-    rows = read_history(place / "history.csv") if (place / "history.csv").is_file() else []
-    whole = [all(value is not None for value in row.values()) for row in rows]
-    return rows[: whole.index(False)] if False in whole else rows
-
-
-def _checkpoint(partial: Path, history: list[dict[str, Any]]) -> keras.Model:
-    """The model with its optimizer at the last check; ResultsError where the file is damaged."""
-    path = _checkpoint_file(partial, history)
-    try:
-        return keras.saving.load_model(path, safe_mode=True)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ResultsError(
-            f"{path.name} of run {partial.name} cannot be read: move the folder {partial} elsewhere and run again."
-        ) from error
+    places = dict.fromkeys(tuple(origin.items()) for origin in found)
+    return [dict(place) for place in places if any(value for _, value in place)]

@@ -1,4 +1,4 @@
-"""What a run leaves on disk, and one tidy table over all runs.
+"""Runs on disk: what each leaves, how one is found, and loaded or made.
 
 reports/<profile>/results/<experiment>-s<seed>-<hash>/
     config.json    the run's key: everything that determines its numbers
@@ -6,10 +6,10 @@ reports/<profile>/results/<experiment>-s<seed>-<hash>/
     metrics.json   final accuracies (protocol, split, ways), first batch loss, parameters, provenance
     answers.npz    which of the final 20-way episodes were answered correctly, for paired tests
     model.keras    the trained weights (not committed)
-    shipped.keras  the same in half precision, for a few small runs (committed; see `weights`)
+    shipped.keras  the same in half precision, for a few small runs (committed; see `shipped`)
 
 A folder under its final name is complete: it is written under a temporary name, <final name>.partial, and renamed.
-Results may be there without weights: whoever wants those asks `training.run` or `beyond.learning.learn` for them.
+Results may be there without weights: whoever wants those asks for them with weights=True.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
-import time
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,10 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from ..config import Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
+from ..data.load import dataset_fingerprint
 from ..errors import ResultsError
+from ..evaluation.accuracy import Score
 from ..paths import reports_dir
 from .provenance import ORIGIN_COLUMNS
 
@@ -40,6 +38,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 WEIGHTS, SHIPPED = "model.keras", "shipped.keras"
+SPLITS = ("train", "val")
+FINAL_SEED = 2_000
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,15 @@ class Run:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One line a check; the columns are listed in `training.HISTORY_COLUMNS`."""
-        return _history(self.folder / "history.csv")
+        """One line a check; the columns are listed in `checkpoints.HISTORY_COLUMNS`."""
+        path = self.folder / "history.csv"
+        try:
+            history = pd.read_csv(path, dtype={name: str for name in ORIGIN_COLUMNS})
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+        if "loss" not in history and not {"iteration", "batch_loss", "val_accuracy"} <= set(history):
+            raise _unreadable(path, "columns are missing")
+        return history
 
     @property
     def pace(self) -> float:
@@ -94,28 +101,38 @@ class Run:
 
     @property
     def seed(self) -> int:
-        return self.config["seed"]
+        return int(self.config["seed"])
 
     @property
     def image_size(self) -> int:
-        """Pixels a side, of what it was trained on; a learner may have its own."""
-        return self.config["image_size"] if "image_size" in self.config else self.config["profile"]["image_size"]
+        """Pixels a side, of what it was trained on; a method beyond the paper may have its own."""
+        config = self.config
+        return int(config["image_size"] if "image_size" in config else config["profile"]["image_size"])
+
+    @property
+    def seconds(self) -> float:
+        """How long its training took where its results were made."""
+        found = self.metrics
+        return float(found["training_seconds"] if "training_seconds" in found else found["seconds"])
+
+    def score(self, protocol: str = "author", split: str = "val", n_way: int = 20) -> Score:
+        """A final accuracy; ResultsError where the run has none of this kind."""
+        for score in self.metrics["scores"]:
+            if (score["protocol"], score.get("split", "val"), score["ways"]) == (protocol, split, n_way):
+                return Score(**{name: score[name] for name in ("accuracy", "low", "high", "correct", "episodes")})
+        raise ResultsError(f"run {self.run_id} has no {n_way}-way accuracy on {split}, {protocol} protocol.")
 
     def answers(self) -> dict[str, np.ndarray]:
-        """ "<protocol>/<split>", or a learner's "<protocol>" → (episodes,) bool: which final episodes were answered."""
+        """ "<protocol>/<split>", or beyond the paper "<protocol>" → (episodes,) bool: which were answered correctly."""
         with np.load(self.folder / "answers.npz") as packed:
-            return {name: np.unpackbits(packed[name])[: self.metrics["episodes"]].astype(bool) for name in packed.files}
+            episodes = self.metrics["episodes"]
+            return {name: np.unpackbits(packed[name])[:episodes].astype(bool) for name in packed.files}
 
     @property
     def weights(self) -> Path | None:
         """The file of the model: trained here, shipped with the repository, or a run's under way; None without any."""
         paths = [self.folder / name for name in (WEIGHTS, SHIPPED)] + list(self.folder.glob("checkpoint-*"))
         return next((path for path in paths if path.is_file()), None)
-
-    @property
-    def seconds(self) -> float:
-        """How long its training took where its results were made."""
-        return self.metrics["training_seconds" if "learner" in self.metrics else "seconds"]
 
     def model(self, *, compile: bool = True) -> keras.Model:
         """The trained model, with its optimizer if there is one; ResultsError where its weights are not here."""
@@ -129,19 +146,15 @@ class Run:
         return keras.saving.load_model(self.weights, compile=compile, safe_mode=True)
 
 
+# ---- finding runs --------------------------------------------------------------------------------
+
+
 def results_dir(profile: Profile) -> Path:
     return reports_dir() / profile.name / "results"
 
 
-def dataset_fingerprint(profile: Profile) -> str:
-    """The fingerprint of the profile's dataset, known without loading it."""
-    if profile.dataset == "omniglot":
-        from ..data.omniglot import FINGERPRINT
-
-        return FINGERPRINT
-    from ..data.synthetic import GENERATOR_VERSION
-
-    return f"synthetic characters, version {GENERATOR_VERSION}"
+def under_way_dir(profile: Profile) -> Path:
+    return reports_dir() / profile.name / "under_way"
 
 
 def run_folder(experiment: Experiment, profile: Profile, seed: int) -> tuple[Path, dict[str, Any]]:
@@ -150,21 +163,21 @@ def run_folder(experiment: Experiment, profile: Profile, seed: int) -> tuple[Pat
     return results_dir(profile) / f"{experiment.name}-s{seed}-{key_hash(key)}", key
 
 
-def find_run(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
-    """The finished run, or None where it has not been run."""
-    folder, _ = run_folder(experiment, profile, seed)
-    return Run(folder) if folder.is_dir() else None
-
-
 def partial_folder(folder: Path) -> Path:
     """Where a run is while it is not complete."""
     return folder.with_name(folder.name + ".partial")
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """The lines of a run's history, a dictionary of strings each."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def check_iterations(experiment: Experiment, profile: Profile) -> list[int]:
+    """The updates after which a check is made: 0, every `check_every`-th, and the last."""
+    last = profile.scaled(experiment.recipe.iterations)
+    return sorted({*range(0, last + 1, profile.check_every), last})
+
+
+def find_run(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
+    """The finished run, or None where it has not been run."""
+    folder, _ = run_folder(experiment, profile, seed)
+    return Run(folder) if folder.is_dir() else None
 
 
 def find_so_far(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
@@ -181,10 +194,6 @@ def find_so_far(experiment: Experiment, profile: Profile, seed: int) -> Run | No
     return next((run for run in found if len(run.history)), None)
 
 
-def under_way_dir(profile: Profile) -> Path:
-    return reports_dir() / profile.name / "under_way"
-
-
 def find_runs(profile: Profile, experiments: Iterable[Experiment] | None = None) -> list[Run]:
     """All finished runs of a profile's seeds, in the matrix's order; those not run are left out."""
     chosen = load_matrix().experiments if experiments is None else experiments
@@ -198,20 +207,26 @@ def tidy(runs: Iterable[Run]) -> pd.DataFrame:
     Accuracies are fractions; low and high bound the Wilson 95 % interval over episodes.
     """
     rows = [
-        {
-            "run_id": run.run_id,
-            "experiment": run.config["experiment"],
-            "seed": run.seed,
-            "protocol": score["protocol"],
-            "split": score["split"],
-            "ways": score["ways"],
-            **{name: score[name] for name in ("accuracy", "low", "high", "correct", "episodes")},
-        }
+        {"run_id": run.run_id, "experiment": run.config["experiment"], "seed": run.seed, **score}
         for run in runs
         for score in run.metrics["scores"]
     ]
     columns = ["run_id", "experiment", "seed", "protocol", "split", "ways"]
     return pd.DataFrame(rows, columns=[*columns, "accuracy", "low", "high", "correct", "episodes"])
+
+
+def final_seed(split: str, n_way: int) -> list[int]:
+    """The seed of the final episodes: who knows it can draw them again."""
+    return [FINAL_SEED, SPLITS.index(split), n_way]
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The lines of a run's history, a dictionary of strings each."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -221,82 +236,12 @@ def write_json(path: Path, content: Any) -> None:
     os.replace(part, path)
 
 
-def load_or_train(
-    folder: Path,
-    train: Callable[[], Path],
-    *,
-    weights: bool = False,
-    tell: Callable[[str], object] = warnings.warn,
-) -> Run:
-    """The finished run of a folder; trained now if it is not there, or if its weights are wanted and are not there.
-
-    train    trains, evaluates, and returns the complete folder under its temporary name
-    weights  whether they are wanted: trained anew for results that have none, they join them, which stay as they are
-    tell     is told so, and how the scores of the new weights compare with those on record
-
-    A second process that asks for the same run waits for the first.
-    """
-
-    def missing() -> bool:
-        return not folder.is_dir() or (weights and Run(folder).weights is None)
-
-    if missing():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):  # its file stays: removed, two could hold it
-            if missing():
-                found = Run(folder) if folder.is_dir() else None
-                if found:
-                    tell(
-                        f"run {found.run_id} has its results here, but not its weights: they are trained anew, which "
-                        f"took {found.seconds:.0f} s where the results were made; the results stay as they are."
-                    )
-                begun = time.perf_counter()
-                new = Run(train())
-                if found:
-                    words = _compared(found.metrics["scores"], new.metrics["scores"])
-                    tell(f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}.")
-                finish(new.folder, folder)
-    return Run(folder)
-
-
-def _compared(recorded: list[dict[str, Any]], new: list[dict[str, Any]]) -> str:
-    """How the scores of a second training of one run compare with those of the first, on the same episodes."""
-
-    def by_kind(scores: list[dict[str, Any]]) -> dict[tuple, float]:
-        return {(s["protocol"], s.get("split"), s["ways"]): s["accuracy"] for s in scores}
-
-    before, after = by_kind(recorded), by_kind(new)
-    apart = [abs(after[kind] - before[kind]) for kind in before if kind in after]
-    differing = sum(map(bool, apart))
-    if not differing:
-        return "their scores are those on record"
-    return (
-        f"{differing} of {len(apart)} scores differ from those on record, by {100 * max(apart):.2f} points at most; "
-        "machines round differently"
-    )
-
-
-def finish(partial: Path, final: Path) -> Run:
-    """Give a complete folder its final name; results that have it already stay, and take the weights they lack."""
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        partial.rename(final)
-    except OSError:
-        if not final.is_dir():
-            raise
-        if Run(final).weights is None:
-            os.replace(partial / WEIGHTS, final / WEIGHTS)
-        shutil.rmtree(partial, ignore_errors=True)
-    return Run(final)
-
-
-def _history(path: Path) -> pd.DataFrame:
-    try:
-        history = pd.read_csv(path, dtype={name: str for name in ORIGIN_COLUMNS})
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    if "loss" not in history and not {"iteration", "batch_loss", "val_accuracy"} <= set(history):
-        raise _unreadable(path, "columns are missing")
-    return history
+    return content
 
 
 def _unreadable(path: Path, reason: object) -> ResultsError:
@@ -304,10 +249,3 @@ def _unreadable(path: Path, reason: object) -> ResultsError:
         f"run {path.parent.name} cannot be read ({path.name}: {reason}): restore the file, or move the folder "
         f"{path.parent} elsewhere and run again."
     )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error

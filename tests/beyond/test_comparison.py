@@ -1,15 +1,16 @@
-"""Learners compared on shared episodes, a closer look at a model, and the figures of both."""
+"""Methods compared on shared episodes, a closer look at a model, and the figures of both."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import blank_split
 
 from siamese_utils.beyond import analysis as embedding
 from siamese_utils.beyond import comparison
 from siamese_utils.beyond import plots as figures
-from siamese_utils.beyond.config import load_learner, load_learners
+from siamese_utils.beyond.config import load_method, load_methods
 from siamese_utils.beyond.published import costs
-from siamese_utils.beyond.section import final_learners, loss_learners, recipe_learners
+from siamese_utils.beyond.section import final_methods, loss_methods, recipe_methods
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.evaluation.episodes import draw_episodes
@@ -21,7 +22,7 @@ NAMES = ["loss-cross-entropy", "loss-triplet", "loss-prototype"]
 
 
 def world(levels, seeds=3, episodes=4000):
-    """Runs whose answers are right with the given probabilities, one figure a learner."""
+    """Runs whose answers are right with the given probabilities, one figure a method."""
     rng = np.random.default_rng(3)
     facts = {
         name: {s: Facts(f"{name}-{s}", {"val": rng.random(episodes) < p + 0.01 * (s - 1)}) for s in range(seeds)}
@@ -34,7 +35,7 @@ WORLD = world({NAMES[0]: 0.5, NAMES[1]: 0.53, NAMES[2]: 0.56})
 
 
 def compared(levels, **options):
-    return comparison.compare([load_learner(n) for n in NAMES], NAMES[0], world(levels, **options))
+    return comparison.compare([load_method(n) for n in NAMES], NAMES[0], world(levels, **options))
 
 
 def test_a_better_loss_is_told_from_the_reference_and_an_equal_one_is_not():
@@ -52,7 +53,7 @@ def test_a_better_loss_is_told_from_the_reference_and_an_equal_one_is_not():
 def test_holm_counts_every_comparison():
     both = compared({NAMES[0]: 0.5, NAMES[1]: 0.53, NAMES[2]: 0.56}).set_index("name")["p"]
     for name in NAMES[1:]:
-        alone = comparison.compare([load_learner(n) for n in (NAMES[0], name)], NAMES[0], WORLD).set_index("name")["p"]
+        alone = comparison.compare([load_method(n) for n in (NAMES[0], name)], NAMES[0], WORLD).set_index("name")["p"]
         assert both[name] == pytest.approx(alone[name] * (2 if both[name] == both.min() else 1))
 
 
@@ -74,14 +75,14 @@ def test_readable_has_intervals_and_sources():
     assert table["p (Holm)"].iloc[0] == "< 0.001"
 
 
-def test_the_learners_of_each_question():
+def test_the_methods_of_each_question():
     laptop, demo = load_profile("laptop"), load_profile("demo")
-    assert len(loss_learners(laptop)) == 9
-    assert [e.name for e in final_learners(laptop)] == ["koch", "beyond-3-minutes", "beyond"]
-    assert recipe_learners(laptop)[0].name == "beyond-3-minutes"
-    assert len({e.model_dump_json(exclude={"name", "title", "group"}) for e in recipe_learners(laptop)}) == 8
-    assert 0 < len(loss_learners(demo)) < 9
-    assert {e.name for e in recipe_learners(demo) + final_learners(demo)} < {e.name for e in load_learners()}
+    assert len(loss_methods(laptop)) == 9
+    assert [e.name for e in final_methods(laptop)] == ["koch", "beyond-3-minutes", "beyond"]
+    assert recipe_methods(laptop)[0].name == "beyond-3-minutes"
+    assert len({e.model_dump_json(exclude={"name", "title", "group"}) for e in recipe_methods(laptop)}) == 8
+    assert 0 < len(loss_methods(demo)) < 9
+    assert {e.name for e in recipe_methods(demo) + final_methods(demo)} < {e.name for e in load_methods()}
 
 
 def test_costs_name_the_slowest_and_the_fastest_seed():
@@ -127,7 +128,7 @@ def test_the_nearest_are_of_the_same_class_by_other_people(looked):
 
 def test_mistakes_are_those_of_the_mixed_up_drawing(looked):
     model, embeddings = looked
-    drawn = draw_episodes("strict", classes=25, drawers=3, ways=20, episodes=400, seed=0)
+    drawn = draw_episodes(blank_split(25, 3), n_episodes=400)
     wrong = embedding.mistakes(model, embeddings, drawn)
     assert wrong
     for query, answer, given in wrong:
@@ -160,13 +161,13 @@ def test_the_hardest_pairs_are_those_that_lie_on_each_other(looked):
 
 def test_more_examples_outvote_a_misleading_one(looked):
     model, embeddings = looked
-    frame = embedding.by_shots(model, embeddings, (1, 2, 3), ways=20, episodes=2000, seed=0)
+    frame = embedding.by_shots(model, embeddings, (1, 2, 3), n_way=20, n_episodes=2000, seed=0)
     assert frame["shots"].tolist() == [1, 2]  # three drawers: one asks, two show
     one, two = frame["accuracy"]
     assert one < two < 100  # a query that misleads stays wrong, an example that does is outvoted
     assert (frame["low"] < frame["accuracy"]).all()
     assert (frame["accuracy"] < frame["high"]).all()
-    drawn = draw_episodes("strict", classes=25, drawers=3, ways=20, episodes=2000, seed=0)
+    drawn = draw_episodes(blank_split(25, 3), n_episodes=2000)
     assert 100 - one == pytest.approx(len(embedding.mistakes(model, embeddings, drawn)) / 20)
 
 

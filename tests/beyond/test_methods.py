@@ -1,4 +1,4 @@
-"""Learners beyond the paper: their parameters, batches, networks, and that every loss learns."""
+"""Methods beyond the paper: their parameters, batches, networks, and that every loss learns."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,17 @@ from scipy.stats import binomtest
 
 from siamese_utils.backend import keras, ops
 from siamese_utils.beyond.batches import batch_of_step, draw_classes, take_forms, transforms
-from siamese_utils.beyond.config import Augmentation, Block, LookAlikes, load_learner, load_learners
-from siamese_utils.beyond.hard_classes import due, look_alikes
+from siamese_utils.beyond.config import Augmentation, Block, HardClasses, load_method, load_methods
+from siamese_utils.beyond.hard_classes import find_hard_classes, is_due
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
-from siamese_utils.beyond.training import find_learned, held_out_alphabets, learn, learned_folder, splits, train_learner
+from siamese_utils.beyond.training import (
+    find_method_run,
+    held_out_alphabets,
+    load_or_train,
+    method_folder,
+    splits,
+    train_method,
+)
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.data.load import load_dataset
@@ -26,8 +33,8 @@ def drawn():
 
 
 def small(name, **changes):
-    """A learner with batches of a few images."""
-    return load_learner(name).model_copy(update={"classes": 5, "images": 3, **changes})
+    """A method with batches of a few images."""
+    return load_method(name).model_copy(update={"classes": 5, "images": 3, **changes})
 
 
 # --- parameters ---------------------------------------------------------------------------------------
@@ -36,13 +43,13 @@ def small(name, **changes):
 def test_a_wrong_row_says_where(tmp_path):
     text = (ROOT / "params" / "beyond.yaml").read_text(encoding="utf-8")
     for old, new, says in [
-        ("loss: triplet", "loss: tripled", "learners.3.loss"),
+        ("loss: triplet", "loss: tripled", "methods.3.loss"),
         ("title: Triplet", "titel: Triplet", "titel"),
         ("name: loss-triplet", "name: loss-prototype", "used twice: loss-prototype"),
         ("comparison: head", "comparison: cosine", "go together"),
-        ("steps: 500", "steps: 500\n  views: 3", "there is none"),
-        ("demo: [loss-cross-entropy", "demo: [loss-crossed", "no such learner for the demo: loss-crossed"),
-        ("group: final", "group: finale", "learners.9.group"),
+        ("steps: 500", "steps: 500\n  test_time_views: 3", "there is none"),
+        ("demo: [loss-cross-entropy", "demo: [loss-crossed", "no such method for the demo: loss-crossed"),
+        ("group: final", "group: finale", "methods.9.group"),
         (
             "rotated_classes: true",
             "rotated_classes: false\n  mirrored_classes: true",
@@ -52,12 +59,12 @@ def test_a_wrong_row_says_where(tmp_path):
         ("normalize: true, comparison: cosine", "normalize: true", "is compared by cosine"),
         (
             "steps: 500",
-            "steps: 500\n  look_alikes: {company: 3, among: 2, after: 0, every: 1}",
-            "no more company than there are",
+            "steps: 500\n  hard_classes: {n_hard: 3, pool_size: 2, start: 0, refresh: 1}",
+            "n_hard is more than pool_size",
         ),
         (
             "steps: 500",
-            "steps: 500\n  look_alikes: {company: 1, among: 2, after: 0, every: 1}",
+            "steps: 500\n  hard_classes: {n_hard: 1, pool_size: 2, start: 0, refresh: 1}",
             "need the comparison euclidean or cosine",
         ),
     ]:
@@ -65,47 +72,47 @@ def test_a_wrong_row_says_where(tmp_path):
         path = tmp_path / "beyond.yaml"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
         with pytest.raises(ParamsError, match=says):
-            load_learners(path)
+            load_methods(path)
     with pytest.raises(ParamsError, match="choose from loss-cross-entropy"):
-        load_learner("best")
+        load_method("best")
 
 
 def test_the_losses_differ_in_the_loss_and_in_nothing_else():
-    rows = [learner for learner in load_learners() if learner.group == "loss"]
+    rows = [method for method in load_methods() if method.group == "loss"]
     own = {"name", "title", "source", "loss", "loss_options", "normalize", "comparison"}
-    assert len(rows) == len({learner.loss for learner in rows}) == 9
-    assert len({learner.model_dump_json(exclude=own) for learner in rows}) == 1
+    assert len(rows) == len({method.loss for method in rows}) == 9
+    assert len({method.model_dump_json(exclude=own) for method in rows}) == 1
 
 
-def test_a_learner_may_have_its_own_image_size_on_omniglot_alone():
+def test_a_method_may_have_its_own_image_size_on_omniglot_alone():
     laptop, demo = load_profile("laptop"), load_profile("demo")
-    plain = load_learner("beyond-3-minutes").model_copy(update={"image_size": None})
+    plain = load_method("beyond-3-minutes").model_copy(update={"image_size": None})
     larger = plain.model_copy(update={"image_size": 40})
     assert plain.sized(laptop) == laptop
     assert larger.sized(demo) == demo
     assert larger.sized(laptop).image_size == 40
-    assert learned_folder(plain, demo, 0, "validation") == learned_folder(larger, demo, 0, "validation")
-    name, key = learned_folder(larger, laptop, 0, "validation")
+    assert method_folder(plain, demo, 0, "validation") == method_folder(larger, demo, 0, "validation")
+    name, key = method_folder(larger, laptop, 0, "validation")
     assert key["image_size"] == 40
-    assert name != learned_folder(plain, laptop, 0, "validation")[0]
-    assert name.parent == learned_folder(plain, laptop, 0, "validation")[0].parent
+    assert name != method_folder(plain, laptop, 0, "validation")[0]
+    assert name.parent == method_folder(plain, laptop, 0, "validation")[0].parent
 
 
 # --- batches ------------------------------------------------------------------------------------------
 
 
 def test_a_batch_is_a_function_of_seed_and_step(drawn):
-    learner = small("loss-prototype", augmentation=Augmentation(rotate=10, shear=5, scale=0.1, shift=0.1))
+    method = small("loss-prototype", augmentation=Augmentation(rotate=10, shear=5, scale=0.1, shift=0.1))
     split = drawn.train
-    batches = [batch_of_step(learner, split, 3, step) for step in range(4)]
+    batches = [batch_of_step(method, split, 3, step) for step in range(4)]
     for step, (pixels, classes) in enumerate(batches):
-        again, same = batch_of_step(learner, split, 3, step)
+        again, same = batch_of_step(method, split, 3, step)
         np.testing.assert_array_equal(pixels, again)
         np.testing.assert_array_equal(classes, same)
         assert pixels.shape == (15, *split.images.shape[2:], 1)
         assert len(set(classes.tolist())) == 5
     assert not np.array_equal(batches[0][0], batches[2][0])
-    assert not np.array_equal(batches[0][0], batch_of_step(learner, split, 4, 0)[0])
+    assert not np.array_equal(batches[0][0], batch_of_step(method, split, 4, 0)[0])
 
 
 def test_classes_and_drawers_are_drawn_without_replacement():
@@ -135,10 +142,10 @@ def test_a_turned_character_is_another_class():
 
 
 def test_the_forms_of_a_character_are_the_symmetries_of_the_square():
-    learner = load_learner("loss-prototype")
-    assert learner.model_copy(update={"rotated_classes": False}).forms == 1
-    assert learner.forms == 4
-    assert learner.model_copy(update={"mirrored_classes": True}).forms == 8
+    method = load_method("loss-prototype")
+    assert method.model_copy(update={"rotated_classes": False}).forms == 1
+    assert method.forms == 4
+    assert method.model_copy(update={"mirrored_classes": True}).forms == 8
     image = np.arange(9, dtype=np.uint8).reshape(1, 1, 3, 3)
     forms = take_forms(image, np.arange(8), np.zeros((8, 1), int))
     assert len({form.tobytes() for form in forms}) == 8
@@ -149,9 +156,9 @@ def test_a_class_takes_along_those_that_look_like_it():
     options = {"classes": 6, "drawers": 4, "batch_images": 2, "alike": alike}
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        chosen, _ = draw_classes(rng, batch_classes=3, company=2, **options)
+        chosen, _ = draw_classes(rng, batch_classes=3, n_hard=2, **options)
         assert len({number // 3 for number in chosen}) == 1
-        chosen, _ = draw_classes(rng, batch_classes=5, company=1, **options)
+        chosen, _ = draw_classes(rng, batch_classes=5, n_hard=1, **options)
         assert len(set(chosen.tolist())) == 5
         assert chosen[1] in alike[chosen[0]]
 
@@ -159,18 +166,18 @@ def test_a_class_takes_along_those_that_look_like_it():
 @pytest.mark.parametrize("comparison", ["euclidean", "cosine"])
 def test_look_alikes_are_the_nearest_of_other_characters(comparison, drawn, fresh_keras, monkeypatch):
     monkeypatch.setattr("siamese_utils.beyond.hard_classes.ROWS", 7)  # several blocks, the last one short
-    chosen = LookAlikes(company=1, among=3, after=0.5, every=4)
-    learner = small("loss-prototype", comparison=comparison, look_alikes=chosen, mirrored_classes=True)
+    chosen = HardClasses(n_hard=1, pool_size=3, start=0.5, refresh=4)
+    method = small("loss-prototype", comparison=comparison, hard_classes=chosen, mirrored_classes=True)
     split = Split(drawn.train.images[:6], drawn.train.characters[:6])
-    backbone = backbone_of(learner, build_trainer(learner, (20, 20, 1), 48, 10, seed=0))
-    alike = look_alikes(learner, backbone, split, seed=0, step=5)
+    backbone = backbone_of(method, build_trainer(method, (20, 20, 1), 48, 10, seed=0))
+    alike = find_hard_classes(method, backbone, split, seed=0, step=5)
     assert alike.shape == (6 * 8, 3)
     character = np.arange(48) % 6
     assert (character[alike] != character[:, None]).all()
-    np.testing.assert_array_equal(alike, look_alikes(learner, backbone, split, seed=0, step=5))
+    np.testing.assert_array_equal(alike, find_hard_classes(method, backbone, split, seed=0, step=5))
 
     one_each = Split(split.images[:, :1], split.characters)  # nothing is left to chance
-    alike = look_alikes(learner, backbone, one_each, seed=0, step=5)
+    alike = find_hard_classes(method, backbone, one_each, seed=0, step=5)
     images = take_forms(one_each.images, np.arange(48), np.zeros((48, 1), int))
     embeddings = ops.convert_to_numpy(backbone(images.reshape(48, 20, 20, 1)))
     if comparison == "cosine":
@@ -179,9 +186,9 @@ def test_look_alikes_are_the_nearest_of_other_characters(comparison, drawn, fres
     distances[character[:, None] == character] = np.inf
     np.testing.assert_allclose(np.sort(np.take_along_axis(distances, alike, 1)), np.sort(distances)[:, :3], rtol=1e-3)
     alone = Split(split.images[:1], split.characters[:1])
-    assert look_alikes(learner, backbone, alone, seed=0, step=5) is None
-    assert [step for step in range(20) if due(chosen, step, 20)] == [10, 14, 18]
-    assert not due(None, 10, 20)
+    assert find_hard_classes(method, backbone, alone, seed=0, step=5) is None
+    assert [step for step in range(20) if is_due(chosen, step, 20)] == [10, 14, 18]
+    assert not is_due(None, 10, 20)
 
 
 def test_look_alikes_may_be_colour_pictures_of_classes_of_any_size(fresh_keras):
@@ -191,9 +198,9 @@ def test_look_alikes_may_be_colour_pictures_of_classes_of_any_size(fresh_keras):
     for row, count in zip(images, counts, strict=True):
         row[count:] = 255  # what a class does not have
     split = Split(images, tuple(f"{n}/class" for n in range(5)), counts)
-    options = LookAlikes(company=1, among=2, after=0, every=1)
-    learner = small("loss-prototype", look_alikes=options, images=2)
-    backbone = backbone_of(learner, build_trainer(learner, (20, 20, 3), 20, 10, seed=0))
+    options = HardClasses(n_hard=1, pool_size=2, start=0, refresh=1)
+    method = small("loss-prototype", hard_classes=options, images=2)
+    backbone = backbone_of(method, build_trainer(method, (20, 20, 3), 20, 10, seed=0))
     shown = []
 
     class Noted:
@@ -202,8 +209,8 @@ def test_look_alikes_may_be_colour_pictures_of_classes_of_any_size(fresh_keras):
             return backbone.predict(pixels, **how)
 
     for step in range(8):
-        alike = look_alikes(learner, Noted(), split, seed=0, step=step)
-        pixels, classes = batch_of_step(learner, split, 0, step, alike)
+        alike = find_hard_classes(method, Noted(), split, seed=0, step=step)
+        pixels, classes = batch_of_step(method, split, 0, step, alike)
         assert pixels.max() < 255
         assert len(set(classes.tolist())) == 5
     assert np.concatenate(shown).max() < 255
@@ -213,15 +220,15 @@ def test_look_alikes_may_be_colour_pictures_of_classes_of_any_size(fresh_keras):
 def test_look_alikes_meet_in_a_batch_once_they_are_known(drawn, fresh_keras, monkeypatch):
     seen = []
 
-    def noted(learner, split, seed, step, alike=None):
-        batch = batch_of_step(learner, split, seed, step, alike)
-        seen.append((batch[1].reshape(learner.classes, learner.images)[:, 0], alike))
+    def noted(method, split, seed, step, alike=None):
+        batch = batch_of_step(method, split, seed, step, alike)
+        seen.append((batch[1].reshape(method.classes, method.images)[:, 0], alike))
         return batch
 
     monkeypatch.setattr("siamese_utils.beyond.training.batch_of_step", noted)
-    options = LookAlikes(company=4, among=4, after=0.5, every=2)
-    learner = small("loss-prototype", look_alikes=options)
-    train_learner(learner, drawn.train, seed=0, steps=8)
+    options = HardClasses(n_hard=4, pool_size=4, start=0.5, refresh=2)
+    method = small("loss-prototype", hard_classes=options)
+    train_method(method, drawn.train, seed=0, steps=8)
     assert [alike is None for _, alike in seen] == [True] * 4 + [False] * 4
     assert seen[4][1] is seen[5][1]
     assert seen[5][1] is not seen[6][1]
@@ -266,9 +273,9 @@ def test_the_rate_warms_up_and_falls_to_zero():
 
 @pytest.mark.parametrize("name", ["loss-cross-entropy", "loss-prototype", "loss-cosine", "loss-triplet"])
 def test_the_kept_model_compares_as_the_training_did(name, drawn, tmp_path, fresh_keras):
-    learner = small(name)
-    trainer = build_trainer(learner, (20, 20, 1), 8, steps=10, seed=1)
-    model = build_siamese(learner, trainer)
+    method = small(name)
+    trainer = build_trainer(method, (20, 20, 1), 8, steps=10, seed=1)
+    model = build_siamese(method, trainer)
     model.save(tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     images = drawn.val.images[:4, 0]
@@ -277,10 +284,10 @@ def test_the_kept_model_compares_as_the_training_did(name, drawn, tmp_path, fres
     pairs = model.predict([images[[0, 1, 2]][..., None], images[[1, 2, 2]][..., None]], verbose=0)
     said = similarity(model, left, right)
     np.testing.assert_allclose(said, pairs[:, 0], rtol=1e-3, atol=1e-5)
-    if learner.comparison == "head":
+    if method.comparison == "head":
         logits = ops.convert_to_numpy(trainer(images[..., None].astype(np.float32)))[..., 0]
         np.testing.assert_allclose(said, logits[[0, 1, 2], [1, 2, 2]], rtol=1e-3, atol=1e-5)
-    elif learner.comparison == "cosine":
+    elif method.comparison == "cosine":
         assert said[2] == pytest.approx(1, abs=1e-5)
     else:
         np.testing.assert_allclose(said, -((left - right) ** 2).sum(axis=1), rtol=1e-4)
@@ -289,10 +296,10 @@ def test_the_kept_model_compares_as_the_training_did(name, drawn, tmp_path, fres
 @pytest.mark.parametrize("comparison", ["euclidean", "cosine"])
 def test_an_embedding_of_several_views_is_their_mean(comparison, drawn, tmp_path, fresh_keras):
     moves = Augmentation(rotate=10, shear=10, scale=0.2, shift=0.1)
-    learner = small("loss-prototype", comparison=comparison, augmentation=moves, views=4)
-    trainer = build_trainer(learner, (20, 20, 1), 8, steps=10, seed=1)
-    plain = build_siamese(learner.model_copy(update={"views": 1}), trainer)
-    build_siamese(learner, trainer).save(tmp_path / "model.keras")
+    method = small("loss-prototype", comparison=comparison, augmentation=moves, test_time_views=4)
+    trainer = build_trainer(method, (20, 20, 1), 8, steps=10, seed=1)
+    plain = build_siamese(method.model_copy(update={"test_time_views": 1}), trainer)
+    build_siamese(method, trainer).save(tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     images = drawn.val.images[:3, 0]
     maps = np.array(model.get_layer("backbone").get_layer("views").maps, np.float32)
@@ -307,10 +314,10 @@ def test_an_embedding_of_several_views_is_their_mean(comparison, drawn, tmp_path
 
 def test_two_images_are_compared_upside_down_too(drawn, tmp_path, fresh_keras):
     moves = Augmentation(rotate=10, shear=10, scale=0.2, shift=0.1)
-    learner = small("loss-supervised-contrastive", augmentation=moves, views=3)
-    trainer = build_trainer(learner, (20, 20, 1), 8, steps=10, seed=1)
-    upright = build_siamese(learner, trainer)
-    both = learner.model_copy(update={"upside_down": True})
+    method = small("loss-supervised-contrastive", augmentation=moves, test_time_views=3)
+    trainer = build_trainer(method, (20, 20, 1), 8, steps=10, seed=1)
+    upright = build_siamese(method, trainer)
+    both = method.model_copy(update={"upside_down": True})
     build_siamese(both, trainer).save(tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     images = drawn.val.images[:4, 0]
@@ -323,13 +330,13 @@ def test_two_images_are_compared_upside_down_too(drawn, tmp_path, fresh_keras):
     mean = (said(upright, images) + said(upright, turned)) / 2
     np.testing.assert_allclose(said(model, images), mean, rtol=1e-3)
     assert np.abs(said(upright, images) - mean).max() > 1e-3
-    once = build_siamese(both.model_copy(update={"views": 1}), trainer)
-    plain = build_siamese(learner.model_copy(update={"views": 1}), trainer)
+    once = build_siamese(both.model_copy(update={"test_time_views": 1}), trainer)
+    plain = build_siamese(method.model_copy(update={"test_time_views": 1}), trainer)
     np.testing.assert_allclose(said(once, images), (said(plain, images) + said(plain, turned)) / 2, rtol=1e-3)
 
 
 def test_padded_pooling_keeps_the_last_row_and_column(fresh_keras):
-    network = load_learner("loss-prototype").network
+    network = load_method("loss-prototype").network
     shapes = [
         build_backbone(network.model_copy(update={"padded_pooling": padded}), (28, 28, 1), seed=0)
         .get_layer("pool_4")
@@ -340,20 +347,20 @@ def test_padded_pooling_keeps_the_last_row_and_column(fresh_keras):
 
 
 def test_kochs_network_has_its_published_size(fresh_keras):
-    learner = load_learner("koch")
-    backbone = build_backbone(learner.network, (105, 105, 1), seed=0)
+    method = load_method("koch")
+    backbone = build_backbone(method.network, (105, 105, 1), seed=0)
     shapes = [backbone.get_layer(f"conv_{n}").output.shape[1:] for n in range(1, 5)]
     assert shapes == [(96, 96, 64), (42, 42, 128), (18, 18, 128), (6, 6, 256)]
     assert backbone.output.shape == (None, 4096)
     assert (
         backbone.count_params() + 4096 + 1 == 38_951_745
     )  # by hand from the paper's Figure 4, the head's 4,097 with it
-    small_images = build_backbone(learner.network, (28, 28, 1), seed=0)
+    small_images = build_backbone(method.network, (28, 28, 1), seed=0)
     assert small_images.get_layer("flatten").output.shape == (None, 3 * 3 * 256)
 
 
 def test_a_block_may_stride_instead_of_pooling(fresh_keras):
-    network = load_learner("loss-prototype").network
+    network = load_method("loss-prototype").network
     blocks = (Block(filters=8, kernel=5, stride=2, pool=False), Block(filters=4))
     backbone = build_backbone(network.model_copy(update={"blocks": blocks}), (40, 40, 1), seed=0)
     assert backbone.get_layer("conv_1").output.shape == (None, 20, 20, 8)
@@ -361,12 +368,12 @@ def test_a_block_may_stride_instead_of_pooling(fresh_keras):
 
 
 def test_averaging_keeps_the_mean_of_the_weights(drawn, fresh_keras):
-    plain = small("loss-prototype", rate=0.01, warm_up=0.0)
-    averaged = plain.model_copy(update={"averaging": 0.9})
+    plain = small("loss-prototype", learning_rate=0.01, warm_up=0.0)
+    averaged = plain.model_copy(update={"ema_decay": 0.9})
     split = Split(drawn.train.images[:8], drawn.train.characters[:8])
     kernels = []
-    for learner in (plain, averaged):
-        model, history = train_learner(learner, split, seed=0, steps=12)
+    for method in (plain, averaged):
+        model, history = train_method(method, split, seed=0, steps=12)
         assert history["step"].tolist() == list(range(1, 13))
         kernels.append(model.get_layer("backbone").get_layer("conv_1").get_weights()[0])
     start = build_trainer(plain, (20, 20, 1), 32, 12, 0).get_layer("conv_1").get_weights()[0]
@@ -387,26 +394,26 @@ def test_a_fifth_of_omniglots_background_alphabets_is_held_out():
     assert len(held_out_alphabets(Split(np.zeros((30, 1, 1, 1), np.uint8), names))) == 6
 
 
-@pytest.mark.parametrize("learner", [e for e in load_learners() if e.group == "loss"], ids=lambda e: e.loss)
-def test_every_loss_learns_to_tell_new_characters_apart(learner, drawn, reports, fresh_keras):
-    run = learn(learner, "demo", dataset=drawn)
+@pytest.mark.parametrize("learner", [e for e in load_methods() if e.group == "loss"], ids=lambda e: e.loss)
+def test_every_loss_learns_to_tell_new_characters_apart(method, drawn, reports, fresh_keras):
+    run = load_or_train(method, "demo", dataset=drawn)
     assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
     strict = next(score for score in run.metrics["scores"] if score["protocol"] == "strict")
     assert binomtest(strict["correct"], strict["episodes"], 1 / 20, alternative="greater").pvalue < 1e-4
     assert run.metrics["dataset"]["synthetic"]
-    assert run.metrics["images_seen"] == learner.images_seen(load_profile("demo"))
+    assert run.metrics["images_seen"] == method.images_seen(load_profile("demo"))
 
 
 def test_a_run_is_loaded_not_trained_again_and_repeats_to_the_byte(drawn, reports, fresh_keras, monkeypatch, tmp_path):
-    learner = small("loss-triplet", steps_on_synthetic=4)
-    first = learn(learner, TINY)
+    method = small("loss-triplet", steps_on_synthetic=4)
+    first = load_or_train(method, TINY)
     made = (first.folder / "metrics.json").stat().st_mtime_ns
-    assert learn(learner, TINY).folder == first.folder
+    assert load_or_train(method, TINY).folder == first.folder
     assert (first.folder / "metrics.json").stat().st_mtime_ns == made
-    assert find_learned(learner, load_profile(TINY), 0).run_id == first.run_id
-    assert find_learned(learner, load_profile(TINY), 1) is None
+    assert find_method_run(method, load_profile(TINY), 0).run_id == first.run_id
+    assert find_method_run(method, load_profile(TINY), 1) is None
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "again"))
-    second = learn(learner, TINY)
+    second = load_or_train(method, TINY)
     assert second.folder.name == first.folder.name
     assert second.metrics["scores"] == first.metrics["scores"]
     assert second.history["loss"].tolist() == first.history["loss"].tolist()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from siamese_utils.backend import keras, ops
-from siamese_utils.beyond.config import load_learner
+from siamese_utils.beyond.config import load_method
 from siamese_utils.beyond.muon import RMS, Muon, orthogonalized
 from siamese_utils.beyond.networks import build_trainer
 
@@ -55,10 +55,10 @@ def test_a_kernel_steps_as_a_matrix_with_a_column_for_each_filter(fresh_keras):
     assert (step * nearest).sum() == pytest.approx(values.sum(), rel=1e-3)
 
 
-def test_a_learner_with_a_rate_for_kernels_trains_them_by_muon(fresh_keras):
-    learner = load_learner("loss-prototype").model_copy(update={"rate": 0.01, "kernel_rate": 0.03})
-    optimizer = build_trainer(learner, (20, 20, 1), classes=5, steps=10, seed=0).optimizer
+def test_a_method_with_a_rate_for_kernels_trains_them_by_muon(fresh_keras):
+    method = load_method("loss-prototype").model_copy(update={"learning_rate": 0.01, "muon_learning_rate": 0.03})
+    optimizer = build_trainer(method, (20, 20, 1), classes=5, steps=10, seed=0).optimizer
     assert isinstance(optimizer, Muon)
     assert optimizer.ratio == pytest.approx(3)
-    plain = learner.model_copy(update={"kernel_rate": None})
+    plain = method.model_copy(update={"muon_learning_rate": None})
     assert type(build_trainer(plain, (20, 20, 1), 5, 10, 0).optimizer) is keras.optimizers.AdamW

@@ -9,9 +9,9 @@ from siamese_utils.errors import ParamsError
 class Scored:
     """A run that has these accuracies, and nothing else."""
 
-    def __init__(self, learner, synthetic=False, **accuracies):
+    def __init__(self, method, synthetic=False, **accuracies):
         scores = [{"protocol": name, "ways": 20, "accuracy": value} for name, value in accuracies.items()]
-        self.metrics = {"learner": learner, "scores": scores, "dataset": {"synthetic": synthetic}}
+        self.metrics = {"learner": method, "scores": scores, "dataset": {"synthetic": synthetic}}
 
 
 RUNS = [

@@ -79,7 +79,7 @@ def test_fidelity_trains_nothing_and_says_how_far_runs_have_come(capsys, monkeyp
     code, out, _ = call(capsys, monkeypatch, "fidelity")
     assert (code, out.strip()) == (0, "Nothing has been run at the full protocol yet.")
     monkeypatch.delenv("SIAMESE_REPORTS_DIR")
-    monkeypatch.setattr("siamese_utils.training.loop.run_until", lambda *_, **__: pytest.fail("it trains"))
+    monkeypatch.setattr("siamese_utils.training.loop.load_or_train", lambda *_, **__: pytest.fail("it trains"))
     figure = tmp_path / "curves.png"
     code, out, _ = call(capsys, monkeypatch, "fidelity", "dense-128", "dense-512", "--figure", str(figure))
     assert code == 0

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from siamese_utils.beyond.config import load_learner
-from siamese_utils.beyond.training import learn
+from siamese_utils.beyond.config import load_method
+from siamese_utils.beyond.training import load_or_train
 from siamese_utils.data import archives
 from siamese_utils.errors import DataError
 
@@ -154,10 +154,10 @@ def test_an_archive_is_downloaded_once_and_checked(name, write, served, cache, m
         archives.load(name, 12)
 
 
-def test_a_learner_trains_on_an_archive_by_its_name(tmp_path, reports, monkeypatch, fresh_keras):
+def test_a_method_trains_on_an_archive_by_its_name(tmp_path, reports, monkeypatch, fresh_keras):
     write_faces(tmp_path / "att_faces.zip", people=10)
     monkeypatch.setenv("SIAMESE_DATA_DIR", str(tmp_path))
-    learner = load_learner("loss-triplet").model_copy(update={"steps_on_synthetic": 2})
-    run = learn(learner, "demo", folder="att-faces")
+    method = load_method("loss-triplet").model_copy(update={"steps_on_synthetic": 2})
+    run = load_or_train(method, "demo", folder="att-faces")
     assert run.metrics["dataset"]["name"] == "att-faces"
     assert set(run.metrics["scored_on"]) < {f"s{n:02}" for n in range(1, 11)}

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from made_up import blank_split
 from PIL import Image
 
-from siamese_utils.beyond.config import load_learner
-from siamese_utils.beyond.training import one_shot_scores, splits, train_learner
+from siamese_utils.beyond.config import load_method
+from siamese_utils.beyond.training import one_shot_scores, splits, train_method
 from siamese_utils.data.image_folder import find_images, load_folder
 from siamese_utils.errors import DataError, ParamsError
-from siamese_utils.evaluation.episodes import draw_episodes, judge
+from siamese_utils.evaluation.episodes import draw_episodes, is_correct
 
 
 def write(path, image, mode="L", **options):
@@ -190,7 +191,7 @@ def test_too_little_is_named(tmp_path):
 @pytest.mark.parametrize("protocol", ["strict", "author"])
 def test_episodes_draw_only_images_that_are_there(protocol):
     counts = np.array([2, 5, 3, 9])
-    drawn = draw_episodes(protocol, classes=4, drawers=9, counts=counts, ways=3, shots=1, episodes=4000, seed=0)
+    drawn = draw_episodes(blank_split(4, 9, counts), protocol=protocol, n_way=3, n_episodes=4000)
     row = np.arange(len(drawn))
     assert (drawn.query[:, 1] < counts[drawn.query[:, 0]]).all()
     assert (drawn.support[..., 1] < counts[drawn.support[..., 0]]).all()
@@ -207,15 +208,15 @@ def test_episodes_draw_only_images_that_are_there(protocol):
     asked = np.bincount(drawn.query[:, 0] * 9 + drawn.query[:, 1], minlength=36).reshape(4, 9)
     for number, count in enumerate(counts):
         assert asked[number, :count].min() > 0.6 * asked[number].sum() / count
-    assert judge(np.zeros((4000, 3, 1)), drawn).mean() < (0.01 if protocol == "strict" else 0.5)
+    assert is_correct(np.zeros((4000, 3, 1)), drawn).mean() < (0.01 if protocol == "strict" else 0.5)
 
 
 def test_too_few_images_for_the_shots():
     with pytest.raises(ParamsError, match="the smallest with 2"):
-        draw_episodes("strict", classes=2, drawers=3, counts=[2, 3], ways=2, shots=2, episodes=5, seed=0)
+        draw_episodes(blank_split(2, 3, (2, 3)), n_way=2, n_shot=2, n_episodes=5)
 
 
-def test_a_learner_trains_on_uneven_colour_classes(tmp_path, fresh_keras):
+def test_a_method_trains_on_uneven_colour_classes(tmp_path, fresh_keras):
     rng = np.random.default_rng(2)
     for number in range(10):
         tint = rng.integers(0, 256, 3)
@@ -223,8 +224,8 @@ def test_a_learner_trains_on_uneven_colour_classes(tmp_path, fresh_keras):
             noise = rng.integers(-20, 21, (12, 12, 3))
             write(tmp_path / f"class{number}" / f"{image}.png", np.clip(tint + noise, 0, 255), "RGB")
     dataset = load_folder(tmp_path, 16)
-    learner = load_learner("loss-prototype").model_copy(update={"classes": 6, "images": 2})
-    model, _ = train_learner(learner, dataset.train, seed=0, steps=20)
+    method = load_method("loss-prototype").model_copy(update={"classes": 6, "images": 2})
+    model, _ = train_method(method, dataset.train, seed=0, steps=20)
     scores, _ = one_shot_scores(model, dataset.val, episodes=200)
     assert scores[0]["ways"] == 2
     assert scores[0]["accuracy"] > 0.9

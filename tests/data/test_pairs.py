@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import blank_split
 from scipy.stats import chisquare
 
-from siamese_utils.data.pairs import batch_of_step, draw_pairs, take
+from siamese_utils.data.pairs import draw_pairs, gather
 from siamese_utils.errors import ParamsError
 
 sizes = st.integers(1, 40).flatmap(
@@ -18,7 +19,7 @@ sizes = st.integers(1, 40).flatmap(
 @settings(max_examples=150, deadline=None)
 def test_every_batch_keeps_the_authors_rules(sizes, seed):
     batch_size, classes, drawers = sizes
-    pairs = draw_pairs(np.random.default_rng(seed), classes, drawers, batch_size)
+    pairs = draw_pairs(blank_split(classes, drawers), batch_size, seed)
     half = batch_size // 2
     left, right = pairs.left[:, 0], pairs.right[:, 0]
     assert len(set(left)) == batch_size, "left classes are all different"
@@ -33,7 +34,7 @@ def test_every_batch_keeps_the_authors_rules(sizes, seed):
 @pytest.fixture(scope="module")
 def many():
     """2,000 batches of 8 pairs over 12 classes and 5 drawers."""
-    return [batch_of_step(7, step, classes=12, drawers=5, batch_size=8) for step in range(2_000)]
+    return [draw_pairs(blank_split(12, 5), 8, [7, step]) for step in range(2_000)]
 
 
 def uniform_enough(counts) -> bool:
@@ -60,15 +61,15 @@ def test_a_positive_pair_is_the_very_same_image_once_in_drawers(many):
 
 
 def test_a_step_always_gives_the_same_batch_and_another_step_another():
-    one, again, other = (batch_of_step(3, step, 50, 20, 32) for step in (9, 9, 10))
+    one, again, other = (draw_pairs(blank_split(50, 20), 32, [3, step]) for step in (9, 9, 10))
     assert (one.left == again.left).all()
     assert (one.right == again.right).all()
     assert (one.left != other.left).any()
 
 
-def test_take_looks_up_class_and_drawer():
+def test_gather_looks_up_class_and_drawer():
     images = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
-    picked = take(images, np.array([[1, 2], [0, 1]]))
+    picked = gather(images, np.array([[1, 2], [0, 1]]))
     assert picked.shape == (2, 4, 4, 1)
     assert (picked[0, ..., 0] == images[1, 2]).all()
     assert (picked[1, ..., 0] == images[0, 1]).all()
@@ -77,4 +78,4 @@ def test_take_looks_up_class_and_drawer():
 @pytest.mark.parametrize(("batch_size", "classes"), [(128, 100), (7, 100)])
 def test_a_batch_that_cannot_be_drawn_is_a_clear_error(batch_size, classes):
     with pytest.raises(ParamsError, match="batch"):
-        draw_pairs(np.random.default_rng(0), classes, 20, batch_size)
+        draw_pairs(blank_split(classes, 20), batch_size)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from made_up import blank_split
 
 from siamese_utils.config import load_experiment
 from siamese_utils.data.dataset import Split
-from siamese_utils.evaluation.accuracy import answer, embed, embed_needed, one_shot_accuracy, similarity, wilson
+from siamese_utils.evaluation.accuracy import embed, embed_split, evaluate, predict_episodes, similarity, wilson
 from siamese_utils.evaluation.episodes import draw_episodes
 from siamese_utils.models.siamese import build_model
 
@@ -31,9 +32,8 @@ def split():
 
 
 def accuracy(model, embeddings, protocol, seed=0):
-    classes, drawers = embeddings.shape[:2]
-    drawn = draw_episodes(protocol, classes=classes, drawers=drawers, ways=20, episodes=2_000, seed=seed)
-    return answer(model, embeddings.astype(np.float32), drawn).mean()
+    drawn = draw_episodes(blank_split(*embeddings.shape[:2]), protocol=protocol, n_episodes=2_000, seed=seed)
+    return predict_episodes(model, embeddings.astype(np.float32), drawn).mean()
 
 
 def test_perfect_embeddings_are_always_right(model):
@@ -61,8 +61,8 @@ def test_the_array_work_agrees_with_one_call_of_the_model_an_episode(model, spli
     """The whole model on pixels, pair by pair, under both protocols, one and two shots."""
     for protocol in ("author", "strict"):
         for shots in (1, 2):
-            drawn = draw_episodes(protocol, classes=25, drawers=4, ways=5, shots=shots, episodes=12, seed=3)
-            at_once = answer(model, embed_needed(model, split, drawn), drawn)
+            drawn = draw_episodes(split, protocol=protocol, n_way=5, n_shot=shots, n_episodes=12, seed=3)
+            at_once = predict_episodes(model, embed_split(model, split, used_by=drawn), drawn)
             for episode in range(12):
                 query = split.images[tuple(drawn.query[episode])]
                 scores = []
@@ -84,8 +84,8 @@ def test_similarity_of_embeddings_is_the_models_output(model, split):
     np.testing.assert_allclose(similarity(model, embeddings[:3], embeddings[3:]), whole, rtol=1e-5)
 
 
-def test_one_shot_accuracy_repeats_for_a_seed(model, split):
-    one, again = (one_shot_accuracy(model, split, ways=5, episodes=200, seed=1) for _ in range(2))
+def test_an_evaluation_repeats_for_a_seed(model, split):
+    one, again = (evaluate(model, split, n_way=5, n_episodes=200, seed=1) for _ in range(2))
     assert one == again
     assert one.low < one.accuracy < one.high
 

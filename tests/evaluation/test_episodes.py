@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import blank_split
 
 from siamese_utils.errors import ParamsError
-from siamese_utils.evaluation.episodes import Episodes, draw_episodes, judge
+from siamese_utils.evaluation.episodes import Episodes, draw_episodes, is_correct
 
-shape = {"classes": 30, "drawers": 6}
+SPLIT = blank_split(30, 6)
 
 
 @given(ways=st.integers(1, 30), shots=st.integers(1, 5), episodes=st.integers(1, 40), seed=st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
 def test_strict_episodes_never_repeat_a_class_nor_meet_the_querys_drawer(ways, shots, episodes, seed):
-    drawn = draw_episodes("strict", **shape, ways=ways, shots=shots, episodes=episodes, seed=seed)
+    drawn = draw_episodes(SPLIT, protocol="strict", n_way=ways, n_shot=shots, n_episodes=episodes, seed=seed)
     assert drawn.support.shape == (episodes, ways, shots, 2)
     for query, support, target in zip(drawn.query, drawn.support, drawn.target, strict=True):
         classes = support[:, :, 0]
@@ -30,13 +31,13 @@ def test_strict_episodes_never_repeat_a_class_nor_meet_the_querys_drawer(ways, s
 @given(ways=st.integers(1, 25), shots=st.integers(1, 3), seed=st.integers(0, 2**32))
 @settings(max_examples=50, deadline=None)
 def test_author_episodes_hold_the_querys_class_at_the_target(ways, shots, seed):
-    drawn = draw_episodes("author", **shape, ways=ways, shots=shots, episodes=20, seed=seed)
+    drawn = draw_episodes(SPLIT, protocol="author", n_way=ways, n_shot=shots, n_episodes=20, seed=seed)
     assert (drawn.support[np.arange(20), drawn.target, :, 0] == drawn.query[:, None, 0]).all()
 
 
 def test_the_authors_leaks_are_as_frequent_as_the_protocol_says():
     """The query is its own support image once in 6 drawers; the true class stands twice with 1 - (29/30)**19."""
-    drawn = draw_episodes("author", **shape, ways=20, episodes=40_000, seed=1)
+    drawn = draw_episodes(SPLIT, protocol="author", n_way=20, n_episodes=40_000, seed=1)
     itself = (drawn.support[np.arange(40_000), drawn.target, 0] == drawn.query).all(axis=1).mean()
     twice = ((drawn.support[:, :, 0, 0] == drawn.query[:, None, 0]).sum(axis=1) > 1).mean()
     assert abs(itself - 1 / 6) < 0.01
@@ -45,7 +46,7 @@ def test_the_authors_leaks_are_as_frequent_as_the_protocol_says():
 
 @pytest.mark.parametrize("protocol", ["author", "strict"])
 def test_targets_classes_and_drawers_are_uniform(protocol):
-    drawn = draw_episodes(protocol, **shape, ways=5, episodes=60_000, seed=2)
+    drawn = draw_episodes(SPLIT, protocol=protocol, n_way=5, n_episodes=60_000, seed=2)
     for counts in (
         np.bincount(drawn.target, minlength=5),
         np.bincount(drawn.query[:, 0], minlength=30),
@@ -59,7 +60,7 @@ def test_targets_classes_and_drawers_are_uniform(protocol):
 @pytest.mark.parametrize("protocol", ["author", "strict"])
 def test_the_same_seed_gives_every_model_the_same_episodes(protocol):
     one, again, other = (
-        draw_episodes(protocol, **shape, ways=5, episodes=50, seed=seed) for seed in ([4, 1], [4, 1], [4, 2])
+        draw_episodes(SPLIT, protocol=protocol, n_way=5, n_episodes=50, seed=seed) for seed in ([4, 1], [4, 1], [4, 2])
     )
     assert (one.support == again.support).all()
     assert (one.query == again.query).all()
@@ -89,9 +90,9 @@ def judged_one_by_one(similarities, episodes: Episodes) -> list[bool]:
 @settings(max_examples=200, deadline=None)
 def test_judging_all_at_once_agrees_with_a_plain_loop(protocol, ways, shots, levels, seed):
     """Few similarity levels, so that ties are common."""
-    drawn = draw_episodes(protocol, **shape, ways=ways, shots=shots, episodes=30, seed=seed)
+    drawn = draw_episodes(SPLIT, protocol=protocol, n_way=ways, n_shot=shots, n_episodes=30, seed=seed)
     similarities = np.random.default_rng(seed).integers(0, levels, (30, ways, shots)).astype(np.float64)
-    assert judge(similarities, drawn).tolist() == judged_one_by_one(similarities, drawn)
+    assert is_correct(similarities, drawn).tolist() == judged_one_by_one(similarities, drawn)
 
 
 def by_hand(protocol, target=1):
@@ -117,28 +118,28 @@ def by_hand(protocol, target=1):
 )
 def test_ties_and_numbers_that_are_none_by_hand(similarities, author, strict):
     scores = np.array(similarities)[None, :, None]
-    assert judge(scores, by_hand("author")).tolist() == [author]
-    assert judge(scores, by_hand("strict")).tolist() == [strict]
+    assert is_correct(scores, by_hand("author")).tolist() == [author]
+    assert is_correct(scores, by_hand("strict")).tolist() == [strict]
 
 
 def test_shots_count_by_their_mean():
     episode = by_hand("strict", target=0)
-    assert judge(np.array([[[0.6, 0.6], [0.9, 0.2], [0.0, 0.0]]]), episode).tolist() == [True]
-    assert judge(np.array([[[0.5, 0.5], [0.9, 0.2], [0.0, 0.0]]]), episode).tolist() == [False]
+    assert is_correct(np.array([[[0.6, 0.6], [0.9, 0.2], [0.0, 0.0]]]), episode).tolist() == [True]
+    assert is_correct(np.array([[[0.5, 0.5], [0.9, 0.2], [0.0, 0.0]]]), episode).tolist() == [False]
 
 
 def test_constant_similarities_are_right_by_chance_for_the_author_and_never_under_strict():
     for protocol, expected in (("author", 1 / 20), ("strict", 0.0)):
-        drawn = draw_episodes(protocol, **shape, ways=20, episodes=20_000, seed=5)
-        assert abs(judge(np.full((20_000, 20, 1), 0.5), drawn).mean() - expected) < 0.007
+        drawn = draw_episodes(SPLIT, protocol=protocol, n_way=20, n_episodes=20_000, seed=5)
+        assert abs(is_correct(np.full((20_000, 20, 1), 0.5), drawn).mean() - expected) < 0.007
 
 
 @pytest.mark.parametrize(("ways", "shots"), [(31, 1), (5, 6)])
 def test_a_split_too_small_for_strict_episodes_is_a_clear_error(ways, shots):
     with pytest.raises(ParamsError, match="lower ways or shots"):
-        draw_episodes("strict", **shape, ways=ways, shots=shots, episodes=1, seed=0)
+        draw_episodes(SPLIT, protocol="strict", n_way=ways, n_shot=shots, n_episodes=1, seed=0)
 
 
 def test_an_unknown_protocol_is_a_clear_error():
     with pytest.raises(ParamsError, match="author or strict"):
-        draw_episodes("kind", **shape, ways=5, episodes=1, seed=0)
+        draw_episodes(SPLIT, protocol="kind", n_way=5, n_episodes=1, seed=0)

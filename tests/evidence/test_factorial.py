@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from siamese_utils.config import load_experiment, load_profile
 from siamese_utils.evidence.factorial import accuracies, cells, effects, find_cells, load_factorial
-from siamese_utils.training.loop import run
+from siamese_utils.training.loop import load_or_train
 
 
 def made_up(value, seeds=2, noise=0.0):
@@ -79,7 +79,7 @@ def test_a_cell_runs_as_an_experiment(reports, fresh_keras, tiny):
     profile = load_profile(tiny)
     assert accuracies(profile).empty
     first = cells()[(False, True, False, True)]
-    made = run(first, profile, seed=0)
+    made = load_or_train(first, profile, seed=0)
     frame = accuracies(profile)
     assert frame[["batch_norm", "regularization", "learning_rate", "embedding"]].to_numpy().tolist() == [[-1, 1, -1, 1]]
     assert [found.run_id for found in find_cells(profile)] == [made.run_id]

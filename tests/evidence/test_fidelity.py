@@ -310,19 +310,19 @@ def test_every_committed_history_is_of_a_run_that_is_known():
 
 def test_the_first_iterations_are_left_to_go_on_from(reports, tiny, fresh_keras):
     """Two checks now, the rest later: the whole run has what the first iterations had."""
-    assert training.run_until("baseline", tiny, 0, 2) is None
+    assert not training.load_or_train("baseline", tiny, 0, until=2).finished
     first = find_so_far(load_experiment("baseline"), tiny, 0).history
     assert first["iteration"].tolist() == [0, 2]
-    run = training.run("baseline", tiny)
+    run = training.load_or_train("baseline", tiny)
     assert run.history["batch_loss"].tolist()[:2] == first["batch_loss"].tolist()
-    assert training.run_until("baseline", tiny, 0, 2).run_id == run.run_id
+    assert training.load_or_train("baseline", tiny, 0, until=2).run_id == run.run_id
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_the_full_protocol_starts_like_the_authors_run(reports):
     """100 iterations on real Omniglot, some five minutes on two cores."""
-    assert training.run_until("baseline", "paper", 0, 100) is None
+    assert not training.load_or_train("baseline", "paper", 0, until=100).finished
     ours = find_so_far(load_experiment("baseline"), load_profile("paper"), 0).history
     both = ours.merge(log_of("baseline"), on="iteration", suffixes=("", "_author"))
     assert both["iteration"].tolist() == [0, 100]

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from made_up import blank_split
 from scipy.stats import binomtest
 
 from siamese_utils.evaluation.accuracy import wilson
-from siamese_utils.evaluation.episodes import draw_episodes, judge
+from siamese_utils.evaluation.episodes import draw_episodes, is_correct
 from siamese_utils.evidence import leakage as leaks
 
 CLASSES, DRAWERS, WAYS = 12, 5, 8  # few, so that both leaks are frequent
@@ -26,10 +27,10 @@ QUERIES = np.stack(np.divmod(np.arange(CLASSES * DRAWERS), DRAWERS), axis=-1)
 def test_the_closed_form_lies_in_the_interval_of_drawn_episodes(ties):
     table = similarities(ties=ties)
     exact = leaks.expected_accuracy(table, QUERIES, WAYS)
-    drawn = draw_episodes("author", classes=CLASSES, drawers=DRAWERS, ways=WAYS, episodes=600_000, seed=1)
+    drawn = draw_episodes(blank_split(CLASSES, DRAWERS), protocol="author", n_way=WAYS, n_episodes=600_000, seed=1)
     query = drawn.query[:, 0] * DRAWERS + drawn.query[:, 1]
     seen = table[query[:, None], drawn.support[:, :, 0, 0], drawn.support[:, :, 0, 1]]
-    correct = judge(seen[..., None], drawn)
+    correct = is_correct(seen[..., None], drawn)
     itself, twin = leaks.flags(drawn)
     parts = {
         "author": np.ones(len(drawn), bool),
@@ -54,12 +55,12 @@ def test_the_notebooks_simulation_agrees_too():
 
 
 def test_the_leaks_are_as_frequent_as_computed():
-    drawn = draw_episodes("author", classes=659, drawers=20, ways=20, episodes=200_000, seed=0)
+    drawn = draw_episodes(blank_split(659, 20), protocol="author", n_episodes=200_000)
     itself, twin = leaks.flags(drawn)
     for found, expected in ((itself, leaks.self_probability(20)), (twin, leaks.twin_probability(659, 20))):
         score = wilson(int(found.sum()), len(found))
         assert score.low < expected < score.high
-    strict = draw_episodes("strict", classes=659, drawers=20, ways=20, episodes=5_000, seed=0)
+    strict = draw_episodes(blank_split(659, 20), n_episodes=5_000)
     assert not any(flag.any() for flag in leaks.flags(strict))
 
 

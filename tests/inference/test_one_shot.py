@@ -11,10 +11,10 @@ import pytest
 from conftest import ROOT
 from PIL import Image, ImageDraw
 
-from siamese_utils.beyond.config import load_learner
-from siamese_utils.beyond.training import calibrate, find_learned, train_learner
+from siamese_utils.beyond.config import load_method
+from siamese_utils.beyond.training import calibrate, find_method_run, train_method
 from siamese_utils.cli import app as cli
-from siamese_utils.cli import commands
+from siamese_utils.cli import shared
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.errors import DataError
@@ -45,7 +45,7 @@ def model_file(tmp_path_factory):
     from siamese_utils.data.load import load_dataset
 
     dataset = load_dataset(load_profile("demo"))
-    model, _ = train_learner(load_learner("loss-hard-triplet"), dataset.train, seed=0, steps=40)
+    model, _ = train_method(load_method("loss-hard-triplet"), dataset.train, seed=0, steps=40)
     path = tmp_path_factory.mktemp("model") / "model.keras"
     calibrate(model, dataset.val, pairs=4000).save(path)
     return path
@@ -187,8 +187,8 @@ def test_an_array_of_any_kind_of_pixels_is_an_image():
 def test_a_model_of_pictures_pads_them():
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (6, 4, 16, 16, 3), np.uint8), tuple("abcdef"))
-    learner = load_learner("loss-prototype").fitted_to(6, 4)
-    trained, _ = train_learner(learner, split, seed=0, steps=2, reads="pictures")
+    method = load_method("loss-prototype").fitted_to(6, 4)
+    trained, _ = train_method(method, split, seed=0, steps=2, reads="pictures")
     model = OneShot(trained)
     assert (model.colour, model.reads_drawings) == (True, False)
     picture = np.full((10, 30, 3), (10, 200, 30), np.uint8)
@@ -203,7 +203,7 @@ def test_a_model_of_pictures_pads_them():
 def call(capsys, monkeypatch, *arguments):
     """The command in this process → exit code, stdout, stderr."""
     monkeypatch.setattr(sys, "argv", ["siamese", *map(str, arguments)])
-    monkeypatch.setattr(commands.out, "_file", None)
+    monkeypatch.setattr(shared.out, "_file", None)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     captured = capsys.readouterr()
@@ -280,16 +280,16 @@ def test_learn_on_a_folder_of_ones_own(capsys, monkeypatch, tmp_path, reports, f
         assert says in " ".join(err.split())
     code, _, err = call(capsys, monkeypatch, "learn", "best")
     assert code == 2
-    assert "no learner 'best'" in " ".join(err.split())
+    assert "no method 'best'" in " ".join(err.split())
 
 
 @pytest.mark.parametrize("reads", ["drawings", "pictures"])
 def test_a_model_of_several_views_knows_what_it_reads(reads, tmp_path, fresh_keras):
     from siamese_utils.beyond.networks import build_siamese, build_trainer
 
-    learner = load_learner("beyond-3-minutes")
-    trainer = build_trainer(learner, (20, 20, 1), classes=8, steps=10, seed=0, reads=reads)
-    build_siamese(learner, trainer).save(tmp_path / "model.keras")
+    method = load_method("beyond-3-minutes")
+    trainer = build_trainer(method, (20, 20, 1), classes=8, steps=10, seed=0, reads=reads)
+    build_siamese(method, trainer).save(tmp_path / "model.keras")
     assert OneShot.load(tmp_path / "model.keras").reads_drawings == (reads == "drawings")
 
 
@@ -297,7 +297,7 @@ def test_a_model_is_had_at_once_without_data(capsys, monkeypatch, tmp_path, fres
     """The first command of the README's section on a model of one's own, in a clone with nothing else."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^siamese (learn \S+ .*-o model\.keras) +# .*at once", readme, re.MULTILINE)
-    folder = find_learned(load_learner(command.split()[1]), load_profile("laptop"), 0).folder
+    folder = find_method_run(load_method(command.split()[1]), load_profile("laptop"), 0).folder
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "clone"))
     kept = tmp_path / "clone" / "laptop" / "beyond" / folder.name
     shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("model.keras"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from siamese_utils.config import load_experiment, load_matrix, load_profile
-from siamese_utils.data.pairs import batch_of_step, take
+from siamese_utils.data.pairs import draw_pairs, gather
 from siamese_utils.errors import ParamsError
 from siamese_utils.models.siamese import build_model, learning_rate_schedule
 from siamese_utils.training import loop as training
@@ -39,9 +39,9 @@ PARAMETERS = {
 
 
 def first_batch(characters, seed=0, batch_size=128):
-    pairs = batch_of_step(seed, 0, *characters.train.images.shape[:2], batch_size)
+    pairs = draw_pairs(characters.train, batch_size, [seed, 0])
     images = characters.train.images
-    return [take(images, pairs.left), take(images, pairs.right)], pairs.labels[:, None]
+    return [gather(images, pairs.left), gather(images, pairs.right)], pairs.labels[:, None]
 
 
 def first_loss(model, characters, seed=0) -> float:
@@ -120,7 +120,7 @@ def test_batch_norm_sees_each_branch_on_its_own_and_moves_twice_a_step(character
 
 def test_with_every_kernel_at_zero_nothing_is_learned(tiny, characters, fresh_keras):
     """Equal embeddings: the head's bias is the only number whose gradient is not zero."""
-    from siamese_utils.data.load import resize
+    from siamese_utils.data.dataset import resize
 
     model = build_model(load_experiment("zero-initialization"), tiny)
     (left, right), labels = first_batch(characters)

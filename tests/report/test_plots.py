@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
-from test_tables import answers, make_run
+from run_on_disk import answers, make_run
 
 from siamese_utils.config import load_experiment, load_matrix, load_profile, section_experiments
 from siamese_utils.data.pairs import draw_pairs
@@ -110,11 +110,10 @@ def test_pictures_of_the_data(characters):
     split = characters.val
     check(pictures.contact_sheet(split))
     check(pictures.drawers_sheet(split, [0, 1]))
-    pairs = draw_pairs(np.random.default_rng(0), split.classes, split.drawers, 8)
+    pairs = draw_pairs(split, 8)
     check(pictures.pairs_figure(split, pairs, np.linspace(0, 1, 8)))
     for protocol in ("author", "strict"):
-        sizes = {"classes": split.classes, "drawers": split.drawers, "episodes": 1, "seed": 0}
-        check(pictures.episode_figure(split, draw_episodes(protocol, ways=20, **sizes)))
+        check(pictures.episode_figure(split, draw_episodes(split, protocol=protocol, n_episodes=1)))
 
 
 def test_the_words_beside_a_row_of_drawings_are_not_cut(characters):
@@ -131,7 +130,7 @@ def test_the_words_beside_a_row_of_drawings_are_not_cut(characters):
 
 def test_the_answer_of_an_episode_is_framed(characters):
     split = characters.val
-    drawn = draw_episodes("strict", classes=split.classes, drawers=split.drawers, ways=5, episodes=1, seed=3)
+    drawn = draw_episodes(split, n_way=5, n_episodes=1, seed=3)
     frames = [ax.spines["top"].get_linewidth() for ax in pictures.episode_figure(split, drawn).axes[1:]]
     assert int(np.argmax(frames)) == drawn.target[0]
 

@@ -1,6 +1,5 @@
 """`run` trains once, resumes where it was killed, repeats itself to the byte, and agrees between backends."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, TINY
+from ten_steps import ten_steps
 
 from siamese_utils.config import key_hash, load_experiment, load_profile, run_key
 from siamese_utils.data.load import load_dataset
-from siamese_utils.data.pairs import take
+from siamese_utils.data.pairs import gather
 from siamese_utils.errors import ParamsError, ResultsError
 from siamese_utils.models import siamese as models
 from siamese_utils.report import table1
@@ -31,7 +31,7 @@ class Killed(Exception):
 
 
 def test_a_run_leaves_everything_a_reader_needs(reports, tiny, fresh_keras):
-    run = training.run(baseline, tiny)
+    run = training.load_or_train(baseline, tiny)
     assert sorted(path.name for path in run.folder.iterdir()) == [
         "answers.npz", "config.json", "history.csv", "metrics.json", "model.keras",
     ]  # fmt: skip
@@ -50,9 +50,9 @@ def test_a_run_leaves_everything_a_reader_needs(reports, tiny, fresh_keras):
 
 
 def test_a_finished_run_is_loaded_and_never_trained_again(reports, tiny, monkeypatch, fresh_keras):
-    first = training.run(baseline, tiny)
+    first = training.load_or_train(baseline, tiny)
     monkeypatch.setattr(training, "_train_and_evaluate", lambda *_: pytest.fail("trained twice"))
-    assert training.run(baseline, tiny).folder == first.folder
+    assert training.load_or_train(baseline, tiny).folder == first.folder
     assert find_run(baseline, tiny, 0).run_id == first.run_id
     assert [run.run_id for run in find_runs(tiny)] == [first.run_id]
 
@@ -61,7 +61,7 @@ def test_two_runs_of_one_seed_agree_to_the_byte(tmp_path, monkeypatch, tiny, fre
     folders = []
     for name in ("one", "two"):
         monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / name))
-        folders.append(training.run(baseline, tiny, seed=5))
+        folders.append(training.load_or_train(baseline, tiny, seed=5))
     one, two = folders
     for a, b in zip(one.model().get_weights(), two.model().get_weights(), strict=True):
         assert a.tobytes() == b.tobytes()
@@ -75,7 +75,7 @@ def test_a_killed_run_resumes_from_its_last_check_as_if_nothing_had_happened(
     check, tmp_path, monkeypatch, tiny, fresh_keras
 ):
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "whole"))
-    whole = training.run(baseline, tiny, seed=1)
+    whole = training.load_or_train(baseline, tiny, seed=1)
 
     def kill(progress):
         if progress.iteration == check:
@@ -83,10 +83,10 @@ def test_a_killed_run_resumes_from_its_last_check_as_if_nothing_had_happened(
 
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "killed"))
     with pytest.raises(Killed):
-        training.run(baseline, tiny, seed=1, progress=kill)
+        training.load_or_train(baseline, tiny, seed=1, on_progress=kill)
     assert find_run(baseline, tiny, 1) is None, "an unfinished run is not found"
     seen = []
-    resumed = training.run(baseline, tiny, seed=1, progress=lambda progress: seen.append(progress.iteration))
+    resumed = training.load_or_train(baseline, tiny, seed=1, on_progress=lambda progress: seen.append(progress.step))
     assert seen == [iteration for iteration in (0, 2, 4) if iteration > check], "what was done is not done again"
     for a, b in zip(whole.model().get_weights(), resumed.model().get_weights(), strict=True):
         assert a.tobytes() == b.tobytes()
@@ -100,10 +100,10 @@ def test_a_history_whose_checkpoint_is_gone_starts_anew(reports, tiny, fresh_ker
         raise Killed
 
     with pytest.raises(Killed):
-        training.run(baseline, tiny, progress=kill)
+        training.load_or_train(baseline, tiny, on_progress=kill)
     (checkpoint,) = reports.glob("tiny/results/*.partial/checkpoint-*.keras")
     checkpoint.unlink()
-    assert training.run(baseline, tiny).history["iteration"].tolist() == [0, 2, 4]
+    assert training.load_or_train(baseline, tiny).history["iteration"].tolist() == [0, 2, 4]
 
 
 def test_the_key_holds_what_determines_numbers_and_nothing_else(tiny):
@@ -131,18 +131,18 @@ def test_the_key_holds_what_determines_numbers_and_nothing_else(tiny):
 
 def test_names_that_do_not_exist_are_clear_errors(reports):
     with pytest.raises(ParamsError, match="no experiment 'dense-1'"):
-        training.run("dense-1", "demo")
+        training.load_or_train("dense-1", "demo")
     with pytest.raises(ParamsError, match="no profile 'big'"):
-        training.run("baseline", "big")
+        training.load_or_train("baseline", "big")
 
 
 def test_a_run_left_at_an_iteration_goes_on_as_if_it_had_never_stopped(tmp_path, monkeypatch, tiny, fresh_keras):
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "whole"))
-    whole = training.run(baseline, tiny, seed=1)
+    whole = training.load_or_train(baseline, tiny, seed=1)
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "parts"))
     seen = []
     for until in (0, 3, 3, 2, 1_000):
-        found = training.run_until(baseline, tiny, 1, until, progress=lambda p: seen.append(p.iteration))
+        found = training.load_or_train(baseline, tiny, 1, until=until, on_progress=lambda p: seen.append(p.step))
         assert (found is not None) == (until == 1_000)
         so_far = find_so_far(baseline, tiny, 1)
         assert so_far.history["iteration"].max() == (0 if until == 0 else 4 if found else 2)
@@ -158,11 +158,11 @@ def test_a_longer_run_goes_on_from_a_shorter_one(shorter_until, tmp_path, monkey
     """The first updates are the same: they are not made twice, and what comes out is the same to the byte."""
     longer = load_experiment("baseline-10k")
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "alone"))
-    alone = training.run(longer, tiny)
+    alone = training.load_or_train(longer, tiny)
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "after"))
-    training.run_until(baseline, tiny, 0, shorter_until)
+    training.load_or_train(baseline, tiny, 0, until=shorter_until)
     seen = []
-    after = training.run(longer, tiny, progress=lambda p: seen.append(p.iteration))
+    after = training.load_or_train(longer, tiny, on_progress=lambda p: seen.append(p.step))
     assert seen == [i for i in (0, 2, 4, 6, 8) if i > (shorter_until or 4)]
     timeless = [column for column in training.HISTORY_COLUMNS if column != "seconds"]
     assert alone.history[timeless].equals(after.history[timeless])
@@ -172,28 +172,28 @@ def test_a_longer_run_goes_on_from_a_shorter_one(shorter_until, tmp_path, monkey
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_shorter_runs_damaged_weights_are_not_gone_on_from(finished, reports, tiny, fresh_keras):
-    training.run_until(baseline, tiny, 0, None if finished else 2)
+    training.load_or_train(baseline, tiny, 0, until=None if finished else 2)
     (weights,) = reports.glob("tiny/results/*/*.keras")
     weights.write_bytes(weights.read_bytes()[:2000])
     seen = []
-    training.run_until("baseline-10k", tiny, 0, 2, progress=lambda p: seen.append(p.iteration))
+    training.load_or_train("baseline-10k", tiny, 0, until=2, on_progress=lambda p: seen.append(p.step))
     assert seen == [0, 2]
 
 
 def test_a_damaged_checkpoint_is_a_clear_error_and_nothing_is_lost(reports, tiny, fresh_keras):
-    training.run_until(baseline, tiny, 0, 2)
+    training.load_or_train(baseline, tiny, 0, until=2)
     (checkpoint,) = reports.glob("tiny/results/*.partial/*.keras")
     checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
     with pytest.raises(ResultsError, match=r"checkpoint-2.keras of run .* cannot be read: move the folder"):
-        training.run(baseline, tiny)
+        training.load_or_train(baseline, tiny)
     assert len(find_so_far(baseline, tiny, 0).history) == 2
 
 
 def test_a_run_that_changed_machines_names_them_all(reports, tiny, fresh_keras):
-    training.run_until(baseline, tiny, 0, 2)
+    training.load_or_train(baseline, tiny, 0, until=2)
     (path,) = reports.glob("tiny/results/*.partial/history.csv")
     path.write_text(path.read_text().replace("tensorflow", "jax").replace(",CPU,", ",NVIDIA H100,"))
-    found = training.run(baseline, tiny)
+    found = training.load_or_train(baseline, tiny)
     assert [(o["backend"], o["device"]) for o in found.metrics["origins"]] == [
         ("jax", "NVIDIA H100"),
         ("tensorflow", "CPU"),
@@ -202,31 +202,31 @@ def test_a_run_that_changed_machines_names_them_all(reports, tiny, fresh_keras):
 
 
 def test_a_shorter_run_without_its_optimizer_is_not_gone_on_from(reports, tiny, fresh_keras):
-    short = training.run(baseline, tiny)
+    short = training.load_or_train(baseline, tiny)
     model = short.model()
     keras.Model(model.inputs, model.outputs).save(short.folder / "model.keras")
     seen = []
-    training.run(load_experiment("baseline-10k"), tiny, progress=lambda p: seen.append(p.iteration))
+    training.load_or_train(load_experiment("baseline-10k"), tiny, on_progress=lambda p: seen.append(p.step))
     assert seen == [0, 2, 4, 6, 8]
 
 
 def test_a_history_of_before_checks_had_an_origin_is_gone_on_with(reports, tiny, fresh_keras):
-    training.run_until(baseline, tiny, 0, 2)
+    training.load_or_train(baseline, tiny, 0, until=2)
     (path,) = reports.glob("tiny/results/*.partial/history.csv")
     pd.read_csv(path).drop(columns=list(ORIGIN_COLUMNS)).to_csv(path, index=False)
     assert find_so_far(baseline, tiny, 0).metrics["provenance"] == {}
-    history = training.run(baseline, tiny).history
+    history = training.load_or_train(baseline, tiny).history
     assert history["iteration"].tolist() == [0, 2, 4]
     assert history["convolutions"].isna().tolist() == [True, True, False]
     assert history["backend"].tolist()[-1] == "tensorflow"
 
 
 def test_a_run_under_way_brought_from_elsewhere_is_seen_as_far_as_it_came(reports, tiny, fresh_keras):
-    training.run_until(baseline, tiny, 0, 2)
+    training.load_or_train(baseline, tiny, 0, until=2)
     (partial,) = reports.glob("tiny/results/*.partial")
     elsewhere = reports / "tiny" / "under_way" / partial.name.removesuffix(".partial")
     shutil.copytree(partial, elsewhere, ignore=shutil.ignore_patterns("*.keras"))
-    training.run_until(baseline, tiny, 0, 2)
+    training.load_or_train(baseline, tiny, 0, until=2)
     more = pd.read_csv(elsewhere / "history.csv")
     pd.concat([more, more.tail(1).assign(iteration=4)]).to_csv(elsewhere / "history.csv", index=False)
     assert find_so_far(baseline, tiny, 0).folder == partial, "what was trained here goes first"
@@ -251,59 +251,18 @@ def test_keys_of_committed_runs_are_what_they_were():
 
 
 def test_the_steps_of_an_interval_are_keras_own(tiny, fresh_keras):
-    images = load_dataset(tiny).train.images
-    left, right, labels = training.batches_of(images, 0, 32, 0, 4)
+    split = load_dataset(tiny).train
+    images = split.images
+    left, right, labels = training.pairs_of_steps(split, 0, 32, 0, 4)
     ours, kerass = (models.build_model(baseline, tiny, 3) for _ in range(2))
     interval = intervals.interval_of(ours, images)
     losses = [*interval(left[:1], right[:1], labels[:1]), *interval(left[1:], right[1:], labels[1:])]
     expected = []
     for one, other, same in zip(left, right, labels, strict=True):
         kerass.reset_metrics()
-        expected.append(kerass.train_on_batch((take(images, one), take(images, other)), same[:, None]))
+        expected.append(kerass.train_on_batch((gather(images, one), gather(images, other)), same[:, None]))
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
     assert int(ours.optimizer.iterations) == 4
-
-
-TEN_STEPS = """
-import json, sys
-import numpy as np
-import siamese_utils
-import keras
-from siamese_utils.models import siamese as models
-from siamese_utils.training import intervals, loop as training, precision
-from siamese_utils.config import LearningRate, load_experiment, load_profile
-from siamese_utils.data.load import load_dataset
-
-folder = sys.argv[1]
-profile = load_profile(sys.argv[2])
-if sys.argv[3:] == ["bfloat16"]:
-    precision.bfloat16_instructions = lambda: ("avx512_bf16",)
-    assert precision.choose_convolutions("auto") == "bfloat16"
-experiment = load_experiment("without-dropout")
-slow = experiment.recipe.model_copy(update={"learning_rate": LearningRate(initial=0.001)})
-model = models.build_model(experiment.model_copy(update={"recipe": slow}), profile)
-weights = np.random.default_rng(0)
-model.set_weights([w if w.ndim < 2 else weights.normal(0, 0.05, w.shape) for w in model.get_weights()])
-images = load_dataset(profile).train.images
-train = intervals.interval_of(model, images)
-losses = train(*training.batches_of(images, 0, 128, 0, 1)).tolist()
-norm = model.get_layer("backbone").get_layer("norm_1").get_weights()[2]
-losses += train(*training.batches_of(images, 0, 128, 1, 10)).tolist()
-foreign = sorted({"tensorflow", "jax", "ipykernel", "papermill"} & set(sys.modules))
-json.dump({"losses": losses, "norm": norm.tolist(), "imported": foreign}, open(folder, "w"))
-"""
-
-
-def ten_steps(backend, tmp_path, *, force_bfloat16=False):
-    """Ten steps from the same weights on the same batches, in a process of their own."""
-    out = tmp_path / f"{backend}.json"
-    subprocess.run(
-        [sys.executable, "-c", TEN_STEPS, str(out), str(TINY), *(["bfloat16"] if force_bfloat16 else [])],
-        check=True,
-        cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
-    )
-    return json.loads(out.read_text())
 
 
 def test_both_backends_take_the_same_ten_steps(tmp_path):
@@ -325,7 +284,7 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 from siamese_utils.training import loop as training
-run = training.run("baseline", sys.argv[1])
+run = training.load_or_train("baseline", sys.argv[1])
 assert run.metrics["provenance"]["backend"] == "jax"
 assert run.model().count_params() == run.metrics["parameters"]
 """

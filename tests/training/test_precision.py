@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, TINY
-from test_training import ten_steps
+from ten_steps import ten_steps
 
 from siamese_utils.config import key_hash, load_experiment, load_profile, run_key
 from siamese_utils.training import precision

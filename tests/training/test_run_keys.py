@@ -5,8 +5,8 @@ import json
 import pytest
 from conftest import ROOT
 
-from siamese_utils.beyond.config import load_learner
-from siamese_utils.beyond.training import learned_folder
+from siamese_utils.beyond.config import load_method
+from siamese_utils.beyond.training import method_folder
 from siamese_utils.config import key_hash, load_experiment, load_matrix, load_profile
 from siamese_utils.evidence.factorial import cells
 from siamese_utils.training.runs import run_folder
@@ -24,8 +24,8 @@ def test_known_hashes_stay():
         run_folder(load_experiment("baseline"), laptop, 0)[0].name,
         run_folder(load_experiment("lr-0.001-as-run"), laptop, 2)[0].name,
         run_folder(load_experiment("mlp"), paper, 0)[0].name,
-        learned_folder(load_learner("beyond-3-minutes"), laptop, 0, "evaluation")[0].name,
-        learned_folder(load_learner("beyond"), laptop, 0, "validation")[0].name,
+        method_folder(load_method("beyond-3-minutes"), laptop, 0, "evaluation")[0].name,
+        method_folder(load_method("beyond"), laptop, 0, "validation")[0].name,
     ]
     assert named == [
         "baseline-s0-319cd8aefa",
@@ -51,7 +51,7 @@ def test_a_run_of_the_matrix_is_named_after_its_key(folder):
 @pytest.mark.parametrize("folder", OTHER_RUNS, ids=lambda path: path.name)
 def test_a_run_beyond_the_paper_is_named_after_its_key(folder):
     key = json.loads((folder / "config.json").read_text())
-    learner, profile = load_learner(key["learner"]["name"]), load_profile(folder.parents[1].name)
-    found, expected = learned_folder(learner, learner.sized(profile), key["seed"], key["held_out"])
+    method, profile = load_method(key["learner"]["name"]), load_profile(folder.parents[1].name)
+    found, expected = method_folder(method, method.sized(profile), key["seed"], key["held_out"])
     assert found.name == folder.name
     assert expected == key

@@ -9,13 +9,12 @@ import pytest
 from conftest import ROOT
 
 from siamese_utils.beyond import training as learning
-from siamese_utils.beyond.config import load_learner
+from siamese_utils.beyond.config import load_method
 from siamese_utils.config import load_experiment, load_profile
 from siamese_utils.data.load import load_dataset
-from siamese_utils.evaluation.accuracy import answer, embed
+from siamese_utils.evaluation.accuracy import embed_split, predict_episodes
 from siamese_utils.evaluation.episodes import draw_episodes
-from siamese_utils.training import loop as training
-from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run, find_run
+from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run, final_seed, find_run
 
 LAPTOP = load_profile("laptop")
 SHIPPED_RUNS = ("baseline", "beyond-3-minutes", "beyond")
@@ -26,7 +25,7 @@ def committed(name):
     """The folder of a run, seed 0, in this checkout; a user's own runs may lie beside it."""
     if name == "baseline":
         return find_run(load_experiment(name), LAPTOP, 0).folder
-    return learning.find_learned(load_learner(name), LAPTOP, 0).folder
+    return learning.find_method_run(load_method(name), LAPTOP, 0).folder
 
 
 @pytest.fixture(params=SHIPPED_RUNS)
@@ -52,7 +51,7 @@ def test_shipped_weights_are_few_and_small():
     assert sum(path.stat().st_size for path in files) < MEGABYTES * 1e6
 
 
-def test_a_fresh_process_loads_a_learner():
+def test_a_fresh_process_loads_a_method():
     """Nothing else is imported that would tell Keras of its layers."""
     code = (
         "import sys; from pathlib import Path; from siamese_utils.training.runs import Run;"
@@ -70,25 +69,17 @@ def test_shipped_weights_answer_as_the_record_says(shipped, fresh_keras):
     """The final episodes on new characters: an answer differs only where two classes were a rounding apart."""
     model, recorded = shipped.model(), shipped.answers()
     if "learner" in shipped.metrics:
-        learner = load_learner(shipped.metrics["learner"])
-        _, split = learning.splits(load_dataset(learner.sized(LAPTOP)), "validation")
+        method = load_method(shipped.metrics["learner"])
+        _, split = learning.splits(load_dataset(method.sized(LAPTOP)), "validation")
         kinds = [
             ("strict", "strict", [learning.EPISODE_SEED, 0]),
             ("author", "author", [learning.EPISODE_SEED, 1]),
         ]
     else:
         split = load_dataset(LAPTOP).val
-        kinds = [(f"{p}/val", p, training.final_seed("val", 20)) for p in ("author", "strict")]
-    embeddings = embed(model, split.images.reshape(-1, *split.images.shape[2:]))
-    embeddings = embeddings.reshape(split.classes, split.drawers, -1)
+        kinds = [(f"{p}/val", p, final_seed("val", 20)) for p in ("author", "strict")]
+    embeddings = embed_split(model, split)
     for name, protocol, seed in kinds:
-        drawn = draw_episodes(
-            protocol,
-            classes=split.classes,
-            drawers=split.drawers,
-            ways=20,
-            episodes=shipped.metrics["episodes"],
-            seed=seed,
-        )
-        differing = np.sum(answer(model, embeddings, drawn) != recorded[name])
+        drawn = draw_episodes(split, protocol=protocol, n_episodes=shipped.metrics["episodes"], seed=seed)
+        differing = np.sum(predict_episodes(model, embeddings, drawn) != recorded[name])
         assert differing <= DIFFERING, (name, differing)

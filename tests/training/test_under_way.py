@@ -25,7 +25,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIAMESE_REPORTS_DIR", str(folder))
-        training.run_until("baseline", str(TINY), 0, 2)
+        training.load_or_train("baseline", str(TINY), 0, until=2)
     return folder
 
 

@@ -11,23 +11,24 @@ from conftest import TINY
 
 from siamese_utils.beyond import section
 from siamese_utils.beyond import training as learning
-from siamese_utils.beyond.config import load_learner
+from siamese_utils.beyond.config import load_method
 from siamese_utils.cli import app as cli
 from siamese_utils.config import load_profile
 from siamese_utils.errors import ResultsError
 from siamese_utils.inference.one_shot import OneShot
 from siamese_utils.report import notebook
 from siamese_utils.training import loop as training
-from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run, finish, load_or_train
+from siamese_utils.training.jobs import find_or_make, finish
+from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run
 from siamese_utils.training.shipped import ship
 
 EVIDENCE = ("config.json", "history.csv", "metrics.json", "answers.npz")
-LEARNER = load_learner("loss-prototype").model_copy(
+LEARNER = load_method("loss-prototype").model_copy(
     update={"classes": 5, "images": 3, "steps": 4, "steps_on_synthetic": 4}
 )
 KINDS = {
-    "experiment": (training, lambda **options: training.run("baseline", TINY, 0, **options)),
-    "learner": (learning, lambda **options: learning.learn(LEARNER, TINY, 0, **options)),
+    "experiment": (training, lambda **options: training.load_or_train("baseline", TINY, 0, **options)),
+    "learner": (learning, lambda **options: learning.load_or_train(LEARNER, TINY, 0, **options)),
 }
 
 
@@ -76,7 +77,7 @@ def test_weights_that_are_wanted_are_trained_anew_and_the_results_stay(kind):
     before, weights = evidence(run), run.model().get_weights()
     (run.folder / WEIGHTS).unlink()
     told = []
-    found = call(weights=True, tell=told.append)
+    found = call(weights=True, notify=told.append)
     assert evidence(found) == before
     for a, b in zip(found.model().get_weights(), weights, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -99,7 +100,7 @@ def test_weights_that_score_otherwise_than_the_record_are_said_to(kind):
     (run.folder / "metrics.json").write_text(json.dumps(recorded))
     before, weights = evidence(run), (partial / WEIGHTS).read_bytes()
     with pytest.warns(UserWarning, match="trained") as warned:  # without `tell`
-        found = load_or_train(run.folder, lambda: partial, weights=True)
+        found = find_or_make(run.folder, lambda: partial, weights=True)
     assert evidence(found) == before
     assert found.weights.read_bytes() == weights
     assert not partial.exists()
@@ -169,7 +170,7 @@ def test_a_notebook_has_a_trained_network_where_the_disk_has_results_alone(kind,
 def test_the_notebook_beyond_the_paper_too(reports, monkeypatch, fresh_keras):
     lines = []
     monkeypatch.setattr(notebook, "display", lambda content, **_: lines.append(getattr(content, "data", "")))
-    monkeypatch.setattr(section, "load_learner", lambda _: LEARNER)
+    monkeypatch.setattr(section, "load_method", lambda _: LEARNER)
     opened = notebook.open_section("baseline", TINY)
     _, run = section.trained(opened, LEARNER.name)
     assert run.config["held_out"] == "evaluation"
@@ -196,7 +197,7 @@ def call(capsys, monkeypatch, *arguments):
 @pytest.mark.parametrize("trained", ["learner"], indirect=True)
 def test_learn_says_where_the_model_is_or_makes_it(kind, capsys, monkeypatch, tmp_path):
     _, _, run = kind
-    monkeypatch.setattr(learning, "load_learner", lambda _: LEARNER)
+    monkeypatch.setattr(learning, "load_method", lambda _: LEARNER)
     learn = ("learn", "loss-prototype", "-p", TINY)
     code, said = call(capsys, monkeypatch, *learn)
     assert (code, said.rpartition("model: ")[2]) == (0, str(run.folder / WEIGHTS))

@@ -1,0 +1,62 @@
+"""What several commands share: options, consoles, a progress display."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import progress
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from ..training.jobs import Job
+    from ..training.runs import Run
+
+out = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+ProfileOption = Annotated[
+    str, typer.Option("--profile", "-p", help="demo, laptop, paper, or the path of a profile's YAML file.")
+]
+SeedsOption = Annotated[
+    list[int],
+    typer.Option("--seed", "-s", min=0, max=2**32 - 1, help="Repeat for several; default: the profile's."),
+]
+ModelOption = Annotated[
+    Path, typer.Option("--model", "-m", help="A trained model's file, as `siamese learn` keeps it.")
+]
+
+
+def display() -> progress.Progress:
+    """A progress display: what, how far, how long, and a note."""
+    return progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TextColumn("{task.completed:.0f}/{task.total}"),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("{task.fields[what]}"),
+        console=out,
+    )
+
+
+def complete_jobs(jobs: Sequence[Job]) -> list[Run]:
+    """The runs of the jobs; those not on disk are trained now, under a progress display."""
+    from ..training.jobs import Progress, complete
+
+    with display() as shown:
+        whole = shown.add_task("runs", total=len(jobs), what="")
+        bar = shown.add_task("", total=None, visible=False, what="")
+
+        def show(number: int, count: int, now: Progress) -> None:
+            what = f"loss {now.loss:.3f}" + ("" if now.accuracy is None else f"  val {now.accuracy:.1%}")
+            shown.update(whole, completed=len(jobs) - count + number - 1)
+            name = f"{now.name}, seed {now.seed}"
+            shown.update(bar, description=name, total=now.steps, completed=now.step, visible=True, what=what)
+
+        runs = complete(jobs, show)
+        shown.update(whole, completed=len(jobs))
+        shown.update(bar, visible=False)
+    return runs

@@ -1,0 +1,219 @@
+"""Commands that get data, train, and say how far trainings have come."""
+
+from __future__ import annotations
+
+import shutil
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from .shared import ProfileOption, SeedsOption, complete_jobs, display, out
+
+
+def data(
+    source: Annotated[
+        Path | None,
+        typer.Option(help="A folder with Omniglot's two zips, or with them unpacked; default: download."),
+    ] = None,
+) -> None:
+    """Get Omniglot, check every image, and keep it as one packed file."""
+    from ..data import omniglot
+
+    dataset = omniglot.load(source)
+    for name in ("train", "val"):
+        split = dataset.split(name)
+        out.print(
+            f"{name:5} {len(set(split.alphabets)):3} alphabets {split.classes:5,} characters "
+            f"{split.classes * split.drawers:7,} images of {split.images.shape[2]}×{split.images.shape[3]}"
+        )
+    out.print(f"pixels verified, SHA-256 {dataset.fingerprint[:16]}…")
+
+
+def run(
+    experiments: Annotated[list[str], typer.Argument(help="Names from params/experiments.yaml, or “all”.")],
+    profile: ProfileOption = "demo",
+    seed: SeedsOption = [],  # noqa: B006 - typer copies it
+    until: Annotated[
+        int | None, typer.Option(help="Train up to this iteration, and leave the runs there to go on from.", min=0)
+    ] = None,
+    convolutions: Annotated[
+        str | None,
+        typer.Option(help="auto, float32 or bfloat16; default: the profile's. Not part of a run's name."),
+    ] = None,
+) -> None:
+    """Train experiments, or load those that are finished; a killed run goes on from its last check."""
+    from ..config import Profile, checked, load_experiment, load_matrix, load_profile
+    from ..data.load import load_dataset
+    from ..training.jobs import jobs_of
+
+    chosen = load_profile(profile)
+    if convolutions:
+        chosen = checked(Profile, {**chosen.model_dump(), "convolutions": convolutions}, Path("--convolutions"))
+    rows = load_matrix().experiments if experiments == ["all"] else [load_experiment(name) for name in experiments]
+    dataset = lru_cache(lambda: load_dataset(chosen))
+    runs = complete_jobs(jobs_of(rows, chosen, seed or chosen.seeds, dataset=dataset, until=until))
+    table = Table("experiment", "seed", "val, author's protocol", "val, strict", "run")
+    for found in runs:
+        cells = [found.config["experiment"], str(found.seed)]
+        if found.finished:
+            scores = (found.score(protocol) for protocol in ("author", "strict"))
+            accuracies = [f"{s.accuracy:.1%} [{s.low:.1%}, {s.high:.1%}]" for s in scores]
+            table.add_row(*cells, *accuracies, found.run_id)
+        else:
+            last = found.history.iloc[-1]
+            so_far = f"{last['val_accuracy']:.1%} [{last['val_low']:.1%}, {last['val_high']:.1%}]"
+            table.add_row(*cells, so_far, "–", f"under way, iteration {last['iteration']:,}")
+    out.print(table)
+    if chosen.dataset == "synthetic":
+        out.print("Built-in drawn characters, not Omniglot: these figures say nothing about the paper.")
+
+
+def factorial(profile: ProfileOption = "laptop") -> None:
+    """Train the paper's details in all combinations (params/factorial.yaml); what is finished is not trained again."""
+    from ..config import load_profile
+    from ..data.load import load_dataset
+    from ..evidence.factorial import cells, load_factorial
+    from ..training.jobs import jobs_of
+
+    chosen, seeds = load_profile(profile), load_factorial().seeds
+    dataset = lru_cache(lambda: load_dataset(chosen))
+    jobs = [job for seed in seeds for job in jobs_of(cells().values(), chosen, [seed], dataset=dataset)]
+    for job, found in zip(jobs, complete_jobs(jobs), strict=True):
+        out.print(f"{job.label}, seed {job.seed}: {found.run_id}", soft_wrap=True)
+
+
+def learn(
+    method: Annotated[str, typer.Argument(help="A row of params/beyond.yaml.")],
+    profile: ProfileOption = "laptop",
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, max=2**32 - 1)] = 0,
+    evaluation: Annotated[
+        bool,
+        typer.Option("--evaluation", help="Train on all background alphabets, and look at the evaluation set."),
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on a folder of class folders instead, or of groups of class folders; or on att-faces or "
+            "mini-imagenet."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Copy the trained model to this file; where its weights are not kept, they are trained anew.",
+        ),
+    ] = None,
+) -> None:
+    """Train one of the methods beyond the paper, or load it where it is trained, and say how good it is."""
+    from ..beyond.training import load_or_train
+    from ..paths import writable
+
+    output = writable(output, ".keras") if output else None
+    with display() as shown:
+        bar = shown.add_task(f"{method}, seed {seed}", total=None, what="")
+        run = load_or_train(
+            method,
+            profile,
+            seed,
+            held_out="evaluation" if evaluation else "validation",
+            folder=data,
+            on_progress=lambda now: shown.update(bar, completed=now.step, total=now.steps),
+            weights=output is not None,
+            notify=lambda words: shown.console.print(escape(words), soft_wrap=True),
+        )
+        shown.update(bar, visible=False)
+    found = run.metrics
+    for score in found["scores"]:
+        out.print(
+            f"{score['protocol']} {score['ways']}-way 1-shot: {score['accuracy']:.1%} "
+            f"({score['low']:.1%} to {score['high']:.1%}, {score['episodes']:,} episodes)"
+        )
+    where = "classes that it was not trained on"
+    if found["dataset"]["synthetic"]:
+        where += "; drawn by a program, not Omniglot"
+    groups = len(found["scored_on"])
+    out.print(f"on {groups} group{'s' * (groups > 1)} of {where}; {found['images_seen']:,} images seen in training")
+    if run.weights is None:
+        where = f"not kept with these results; -o FILE trains it anew, which took {run.seconds:.0f} s for them"
+    else:
+        where = str(shutil.copyfile(run.weights, output) if output else run.weights)
+    out.print(f"model: {escape(where)}", soft_wrap=True)
+
+
+def status(profile: ProfileOption = "demo") -> None:
+    """How far the runs and notebooks of a profile have come: iteration, last accuracy, pace and time left."""
+    from ..config import load_matrix, load_profile
+    from ..paths import reports_dir
+    from ..report.batch import notebook_names, read_outcomes
+    from ..text import duration, number
+    from ..training.runs import check_iterations, find_so_far
+
+    chosen = load_profile(profile)
+    whole = [Column(words, no_wrap=True) for words in ("experiment", "seed", "state")]
+    table = Table(*whole, "iteration", "last val", "s/iteration", "time left")
+    for row in load_matrix().experiments:
+        for seed in chosen.seeds:
+            found = find_so_far(row, chosen, seed)
+            if found is None:
+                table.add_row(row.name, str(seed), "not run")
+                continue
+            last, end = found.history.iloc[-1], check_iterations(row, chosen)[-1]
+            left = (end - last["iteration"]) * found.pace
+            table.add_row(
+                row.name,
+                str(seed),
+                "finished" if found.finished else "under way",
+                f"{last['iteration']:,} of {end:,}",
+                f"{last['val_accuracy']:.1%}",
+                number(found.pace, 2),
+                "" if found.finished else "not known" if left != left else duration(left),
+            )
+    out.print(table)
+    outcomes = {outcome["notebook"]: outcome for outcome in read_outcomes(reports_dir() / chosen.name)}
+    table = Table("notebook", "status", "seconds")
+    for name in notebook_names():
+        outcome = outcomes.get(name, {"status": "not run", "seconds": ""})
+        table.add_row(name, outcome["status"], str(outcome["seconds"]))
+    out.print(table)
+    index = reports_dir() / chosen.name / "index.html"
+    out.print(f"report: {index if index.is_file() else 'not built'}", soft_wrap=True)
+
+
+def fidelity(
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="Names from params/experiments.yaml; default: all.")
+    ] = None,
+    seed: SeedsOption = [],  # noqa: B006
+    figure: Annotated[Path | None, typer.Option(help="A PNG file for our curves over the author's.")] = None,
+) -> None:
+    """Compare the runs at the author's full protocol with his logs, as far as they have come; trains nothing.
+
+    `siamese run NAME --profile paper --until N` takes a run to iteration N.
+    """
+    from ..evidence.fidelity import curves, histories, judge_all, judgement_table, source_words, summary
+    from ..paths import writable
+    from ..report.audit_plots import curve_figure
+    from ..report.style import to_png
+    from ..text import JOIN
+
+    place = writable(figure, ".png") if figure else None
+    found = histories(experiments or (), seed)
+    judgements = judge_all(found)
+    if judgements:
+        lines = judgement_table(judgements).drop(columns=["checks", "train, points"])  # for a narrow screen
+        table = Table(*lines.columns)
+        for line in lines.itertuples(index=False):
+            table.add_row(*(str(cell).replace(JOIN, "") for cell in line))
+        out.print(table)
+    out.print(summary(judgements))
+    if judgements:
+        out.print(source_words(found))
+    if place:
+        place.write_bytes(to_png(curve_figure(curves(found))))
+        out.print(f"{place}: drawn", soft_wrap=True)

@@ -1,0 +1,77 @@
+"""Commands that put a trained model to work: `embed`, `compare`, `classify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from ..paths import writable
+from .shared import ModelOption, out
+
+
+def embed(
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    model: ModelOption,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A CSV file: a line an image.")] = Path("-"),
+) -> None:
+    """Write the embeddings of images as CSV: the file's name, then its coordinates."""
+    to_file = str(output) != "-"
+    if to_file:
+        output = writable(output)
+    import pandas as pd
+
+    from ..inference.one_shot import OneShot
+
+    vectors = OneShot.load(model).embed(images)
+    table = pd.DataFrame(vectors, columns=[f"d{number}" for number in range(vectors.shape[1])])
+    table.insert(0, "image", [str(image) for image in images])
+    text = table.to_csv(index=False)
+    if to_file:
+        output.write_text(text, encoding="utf-8")
+    else:
+        typer.echo(text, nl=False)
+
+
+def compare(
+    left: Annotated[Path, typer.Argument(help="An image file.")],
+    right: Annotated[Path, typer.Argument(help="Another.")],
+    model: ModelOption,
+) -> None:
+    """Say how alike two images are, and whether the model takes them for the same class."""
+    import numpy as np
+
+    from ..inference.one_shot import OneShot
+
+    found = OneShot.load(model).compare(left, right)
+    if np.isnan(found.above_different):
+        out.print(f"similarity {found.similarity:.3f}")
+        return
+    out.print(f"{'same' if found.same else 'different'}: similarity {found.similarity:.3f}")
+    out.print(
+        f"more alike than {found.above_different:.1%} of the pairs of two classes, less than {found.below_same:.1%} of "
+        "the pairs of one",
+        soft_wrap=True,
+    )
+
+
+def classify(
+    query: Annotated[Path, typer.Argument(help="The image to classify.")],
+    support: Annotated[
+        Path,
+        typer.Option("--support", help="A folder with a folder of images for each class; one each will do."),
+    ],
+    model: ModelOption,
+    top: Annotated[int, typer.Option(help="Show so many classes.", min=1)] = 5,
+) -> None:
+    """Which class of a support set an image shows: the classes by their similarity to it."""
+    from ..inference.one_shot import OneShot
+
+    ranked = OneShot.load(model).classify(query, support)
+    table = Table("class", "similarity")
+    for name, value in ranked[:top]:
+        table.add_row(escape(name), f"{value:.3f}")
+    out.print(table)
