@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from side_by_side import Turn
 
 from siamese_utils.config import Profile, load_experiment
-from siamese_utils.report import style
+from siamese_utils.report.plots import style
 
 Key = tuple[str, str]  # what is measured, of which way
 

@@ -1,17 +1,98 @@
 """A reproducible companion to "Architectures for Siamese Neural Networks".
 
-One idea a module, read in this order: `params` → `data`, `datasets` → `pairs` → `models` → `training` → `results` →
-`episodes` and `evaluation` → `claims`, `evidence`, `verdicts` → `figures` and `tables` → `batch` → `report`.
+    import siamese_utils as su
 
-The Keras backend is chosen here, before Keras is first imported: TensorFlow unless KERAS_BACKEND says otherwise.
+Everything that a notebook needs is here by name; each name is imported when it is first used, so that importing the
+package takes no time and no backend. Keras computes with TensorFlow unless KERAS_BACKEND says otherwise.
 """
 
-import logging
+from __future__ import annotations
+
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# it advises against compiling again for every new model and batch size, which here is what is meant
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-__version__ = "0.1.0"
+FUNCTIONS = {
+    "load_profile": "config",
+    "load_experiment": "config",
+    "load_dataset": "data.load",
+    "draw_pairs": "data.pairs",
+    "gather": "data.pairs",
+    "build_model": "models.siamese",
+    "draw_episodes": "evaluation.episodes",
+    "evaluate": "evaluation.accuracy",
+    "embed_split": "evaluation.accuracy",
+    "train": "training.loop",
+    "load_or_train": "training.loop",
+    "tidy": "training.runs",
+    "compare_runs": "evidence.board",
+    "open_study": "report.study",
+}
+MODULES = {
+    "plots": "report.plots",
+    "tables": "report.tables",
+    "first_loss": "evidence.first_loss",
+    "fidelity": "evidence.fidelity",
+    "leakage": "evidence.leakage",
+    "factorial": "evidence.factorial",
+    "beyond": "beyond",
+}
+
+if TYPE_CHECKING:
+    from . import beyond
+    from .config import load_experiment, load_profile
+    from .data.load import load_dataset
+    from .data.pairs import draw_pairs, gather
+    from .evaluation.accuracy import embed_split, evaluate
+    from .evaluation.episodes import draw_episodes
+    from .evidence import factorial, fidelity, first_loss, leakage
+    from .evidence.board import compare_runs
+    from .models.siamese import build_model
+    from .report import plots, tables
+    from .report.study import open_study
+    from .training.loop import load_or_train, train
+    from .training.runs import tidy
+
+__all__ = [
+    "beyond",
+    "build_model",
+    "compare_runs",
+    "draw_episodes",
+    "draw_pairs",
+    "embed_split",
+    "evaluate",
+    "factorial",
+    "fidelity",
+    "first_loss",
+    "gather",
+    "leakage",
+    "load_dataset",
+    "load_experiment",
+    "load_or_train",
+    "load_profile",
+    "open_study",
+    "plots",
+    "tables",
+    "tidy",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in FUNCTIONS:
+        found = getattr(import_module(f".{FUNCTIONS[name]}", __name__), name)
+    elif name in MODULES:
+        found = import_module(f".{MODULES[name]}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

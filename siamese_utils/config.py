@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -175,13 +176,27 @@ def profile_names() -> list[str]:
 
 
 def load_profile(profile: str | Path | Profile) -> Profile:
-    """A profile by name ("demo", "laptop", "paper") or by the path of its YAML file."""
+    """A profile by name ("demo", "laptop", "paper") or by the path of its YAML file; ParamsError where there is none.
+
+    >>> load_profile("paper").image_size
+    105
+    """
     if isinstance(profile, Profile):
         return profile
     path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else profiles_dir() / f"{profile}.yaml"
     if not path.is_file():
         raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path.")
     return checked(Profile, {"name": path.stem, **read_yaml(path)}, path)
+
+
+def with_seeds(profile: str | Path | Profile, seeds: Sequence[int] | None) -> Profile:
+    """The profile with these seeds instead of its own; none leave its own. ParamsError for others."""
+    profile = load_profile(profile)
+    if not seeds:
+        return profile
+    if isinstance(seeds, str) or any(not isinstance(s, int) or isinstance(s, bool) or s < 0 for s in seeds):
+        raise ParamsError(f"seeds must be a list of whole numbers from 0 on, not {seeds!r}.")
+    return profile.model_copy(update={"seeds": tuple(dict.fromkeys(seeds))})
 
 
 def load_matrix(path: Path | None = None) -> Matrix:
@@ -200,7 +215,11 @@ def _load_matrix(path: Path) -> Matrix:
 
 
 def load_experiment(name: str | Experiment) -> Experiment:
-    """One experiment of the matrix by name; ParamsError lists the names where there is none."""
+    """One experiment of the matrix by name; ParamsError lists the names where there is none.
+
+    >>> load_experiment("dense-512").recipe.embedding
+    512
+    """
     if isinstance(name, Experiment):
         return name
     by_name = {experiment.name: experiment for experiment in load_matrix().experiments}

@@ -1,1 +1,13 @@
 """Beyond the paper: the losses that its Section 5 and its related work name, and what a laptop can learn with them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """The wing's modules, imported when they are first used."""
+    if name in ("analysis", "comparison", "config", "plots", "published", "study", "training"):
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

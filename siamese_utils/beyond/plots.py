@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from ..report.images import row_label, show_drawing
-from ..report.style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, styled
+from ..report.plots.images import row_label, show_drawing
+from ..report.plots.style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, styled
 from ..text import listed, shortened
 
 if TYPE_CHECKING:

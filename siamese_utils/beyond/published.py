@@ -10,8 +10,8 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from ..config import Profile, Strict, checked, params_dir, read_yaml
+from ..evidence.board import trained_on
 from ..report.readme import seed_links
-from ..report.table1 import trained_on
 from ..text import listed
 from ..training.runs import Run
 from .config import Method, load_method, methods_of

@@ -73,14 +73,14 @@ def scoreboard(
     """Renew the README's scoreboard from the runs on disk: Table 1, the claims with their verdicts, what we learned."""
     from ..beyond.published import markdown_table
     from ..config import load_profile
+    from ..evidence.board import Board
     from ..paths import project_root
     from ..report.readme import scoreboard_markdown, with_scoreboard
-    from ..report.scoreboard import Scoreboard
 
     path, small = project_root() / "README.md", load_profile(profile)
     old = path.read_text(encoding="utf-8")
-    full = Scoreboard(load_profile("paper"))
-    new = with_scoreboard(old, scoreboard_markdown(full, Scoreboard(small), markdown_table(small)))
+    full = Board(load_profile("paper"))
+    new = with_scoreboard(old, scoreboard_markdown(full, Board(small), markdown_table(small)))
     if new == old:
         out.print("the README's scoreboard is current")
     elif check:

@@ -198,8 +198,8 @@ def fidelity(
     """
     from ..evidence.fidelity import curves, histories, judge_all, judgement_table, source_words, summary
     from ..paths import writable
-    from ..report.audit_plots import curve_figure
-    from ..report.style import to_png
+    from ..report.plots.audit import curve_figure
+    from ..report.plots.style import to_png
     from ..text import JOIN
 
     place = writable(figure, ".png") if figure else None

@@ -19,7 +19,7 @@ def load_dataset(profile: str | Path | Profile) -> Dataset:
     are drawn on the spot; see `synthetic.draw_dataset`. Raises DataError with what to do when that fails.
 
     >>> load_dataset("demo").val.images.shape
-    (92, 20, 28, 28)
+    (86, 20, 20, 20)
     """
     profile = load_profile(profile)
     dataset = omniglot.load() if profile.dataset == "omniglot" else synthetic.draw_dataset()

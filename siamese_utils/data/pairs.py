@@ -61,5 +61,10 @@ def draw_pairs(split: Split, batch_size: int, seed: int | Sequence[int] = 0) -> 
 
 
 def gather(images: np.ndarray, picks: np.ndarray) -> np.ndarray:
-    """Look up images (classes, drawers, height, width) by picks (..., 2) → (..., height, width, 1) uint8."""
+    """Look up images (classes, drawers, height, width) by picks (..., 2) → (..., height, width, 1) uint8.
+
+    >>> split = load_dataset("demo").val
+    >>> gather(split.images, draw_pairs(split, batch_size=4).left).shape
+    (4, 20, 20, 1)
+    """
     return images[picks[..., 0], picks[..., 1]][..., None]

@@ -111,8 +111,8 @@ def not_run(profile: Profile, found: int) -> str:
     """What a page says where the design is not complete."""
     wanted = len(cells()) * len(load_factorial().seeds)
     return (
-        f"<p>Not run: {found} of {wanted} runs of the factorial are finished under the profile {profile.name}. "
-        f"<code>siamese factorial --profile {profile.name}</code> trains the others.</p>"
+        f"Not run: {found} of {wanted} runs of the factorial are finished under the profile {profile.name}; "
+        f"`siamese factorial --profile {profile.name}` trains the others."
     )
 
 

@@ -31,7 +31,7 @@ def build_model(experiment: str | Experiment, profile: str | Path | Profile, see
     Raises ParamsError for names that do not exist, and where the images are too small for the recipe's blocks.
 
     >>> build_model("baseline", "demo").count_params()
-    553345
+    389505
     """
     experiment, profile = load_experiment(experiment), load_profile(profile)
     recipe, seeds = experiment.recipe, seeds_of(seed)

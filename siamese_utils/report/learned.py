@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..config import load_experiment, load_profile
+from ..config import load_experiment
+from ..evidence.board import NOT_IN_TABLE, Board
 from ..evidence.claims import FirstLoss
 from ..evidence.estimates import Z, resolution
 from ..text import listed, number, signed
-from .scoreboard import Scoreboard
-from .table1 import NOT_IN_TABLE, table1
 
 
-def learned(board: Scoreboard) -> list[str]:
+def learned(board: Board) -> list[str]:
     """What the runs and the logs teach, a few sentences; those that the runs at hand do not bear are left out."""
     sentences = [_counts(board), _what_was_trained(board), _resolution(board), _same_gap()]
     if board.profile.dataset == "omniglot" and board.has_runs:
@@ -30,7 +29,7 @@ def learned(board: Scoreboard) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _counts(board: Scoreboard) -> str:
+def _counts(board: Board) -> str:
     def counted(by_runs: bool) -> tuple[int, str]:
         counts = board.counts(by_runs=by_runs)
         return sum(counts.values()), listed([f"{count} {verdict}" for verdict, count in counts.items()])
@@ -43,7 +42,7 @@ def _counts(board: Scoreboard) -> str:
     )
 
 
-def _what_was_trained(board: Scoreboard) -> str:
+def _what_was_trained(board: Board) -> str:
     """The author's first losses do not depend on any run of ours."""
     asked = [j for j in board.judgements if isinstance(j.claim.check, FirstLoss) and not j.claim.check.starts_at]
     others = [j for j in asked if j.verdict == "not reproduced"]
@@ -56,9 +55,9 @@ def _what_was_trained(board: Scoreboard) -> str:
     )
 
 
-def _resolution(board: Scoreboard) -> str:
+def _resolution(board: Board) -> str:
     """How many rows the paper's episodes can tell from the baseline, and how many are left where seeds differ too."""
-    rows = table1(load_profile("paper"))
+    rows = board.rows
     rows = rows[(rows["group"] != NOT_IN_TABLE) & (rows["experiment"] != "baseline") & (rows["variant"] != "as run")]
     baseline = load_experiment("baseline").paper
     assert baseline
@@ -89,7 +88,7 @@ def _same_gap() -> str:
     )
 
 
-def _holding(board: Scoreboard) -> str:
+def _holding(board: Board) -> str:
     """The rows that the paper can tell from the baseline, and that stand on the same side of it here."""
     rows = board.rows[board.rows["verdict"].isin(("reproduced", "direction only"))]
     rows = rows[rows["paper_difference"].notna() & (rows["difference"] < 0) & ~rows["silent"].astype(bool)]
@@ -98,7 +97,7 @@ def _holding(board: Scoreboard) -> str:
     return f"Clearly below the baseline here as in the paper, in points: {listed(named)}." if named else ""
 
 
-def _failing(board: Scoreboard) -> list[str]:
+def _failing(board: Board) -> list[str]:
     """The rows that stand otherwise than in the paper: on the other side of the baseline, or much farther from it."""
     rows = board.rows[(board.rows["verdict"] == "not reproduced") & board.rows["difference"].notna()]
     same_side = rows["difference"] * rows["paper_difference"] > 0
@@ -116,13 +115,13 @@ def _failing(board: Scoreboard) -> list[str]:
     return sentences
 
 
-def _silent(board: Scoreboard) -> str:
+def _silent(board: Board) -> str:
     rows = board.rows[board.rows["silent"].astype(bool) & (board.rows["seeds"] > 0)]
     named = [f"{line['label']} (paper {number(line['paper_val'])} %)" for _, line in rows.iterrows()]
     return f"Did not train here at all, all similarities tie: {listed(named)}." if named else ""
 
 
-def _best(board: Scoreboard) -> str:
+def _best(board: Board) -> str:
     rows = board.rows[(board.rows["group"] != NOT_IN_TABLE) & (board.rows["seeds"] > 0)]
     baseline = rows[rows["experiment"] == "baseline"]
     best = rows.sort_values("ours_val").iloc[-1]
@@ -134,7 +133,7 @@ def _best(board: Scoreboard) -> str:
     )
 
 
-def _seeds(board: Scoreboard) -> str:
+def _seeds(board: Board) -> str:
     if board.evidence.most_seeds < 2:
         return ""
     spread = board.evidence.spread_at(50)
@@ -144,7 +143,7 @@ def _seeds(board: Scoreboard) -> str:
     )
 
 
-def _protocols(board: Scoreboard) -> str:
+def _protocols(board: Board) -> str:
     rows = board.rows[board.rows["ours_val"] > 10]
     if rows.empty:
         return ""

@@ -24,12 +24,13 @@ from markupsafe import Markup
 
 from ..config import Profile, load_matrix
 from ..errors import ResultsError
+from ..evidence.board import Board
 from ..paths import project_root, reports_dir
 from ..text import duration
 from ..training import runs as results
 from .fragments import TEMPLATES, Section, convert, let_tables_scroll
 from .learned import learned
-from .scoreboard import Scoreboard, claims_csv, counts_html, scoreboard_html
+from .scoreboard import claims_csv, counts_html, scoreboard_html
 from .table1 import table1_html
 
 SIZE_BUDGET = 15 * 2**20  # bytes; browsers and mail refuse or stutter at reports of 40 MB
@@ -45,7 +46,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     """
     folder = reports_dir() / profile.name
     sections = _link_up(_sections(folder, profile), folder)
-    runs, board = results.find_runs(profile), Scoreboard(profile)
+    runs, board = results.find_runs(profile), Board(profile)
     page = {
         "profile": profile,
         "built": datetime.now(timezone.utc),
@@ -53,7 +54,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         "synthetic": _is_synthetic(profile, runs),
         "differences": profile.departures,
         "failed": [section for section in sections if section.failed],
-        "table1": _linked(table1_html(profile), sections, folder),
+        "table1": _linked(table1_html(board), sections, folder),
         "counts": Markup(counts_html(board)),
         "claims": _linked(scoreboard_html(board), sections, folder),
         "learned": learned(board),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import ResultsError
+from ..evidence.board import Board
 from ..text import listed, number
 from .learned import learned
-from .scoreboard import Scoreboard
 from .table1 import ours_words
 
 BEGIN, END = "<!-- scoreboard: made by `siamese scoreboard`, do not edit -->", "<!-- scoreboard: end -->"
 
 
-def scoreboard_markdown(full: Scoreboard, small: Scoreboard, beyond: Iterable[str]) -> str:
+def scoreboard_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str:
     """The full protocol and a scaled-down profile side by side, what was learned, and the claims.
 
     beyond  lines on the results beyond the paper, to stand among them
@@ -37,7 +37,7 @@ def scoreboard_markdown(full: Scoreboard, small: Scoreboard, beyond: Iterable[st
     )
 
 
-def _table1_lines(full: Scoreboard, small: Scoreboard) -> list[str]:
+def _table1_lines(full: Board, small: Board) -> list[str]:
     profile = small.profile
     scaled = f"{profile.image_size}×{profile.image_size}, {profile.iterations:,} iterations"
     lines = [
@@ -75,7 +75,7 @@ def _table1_lines(full: Scoreboard, small: Scoreboard) -> list[str]:
     return lines
 
 
-def _claim_lines(board: Scoreboard) -> list[str]:
+def _claim_lines(board: Board) -> list[str]:
     lines = ["| section | claim | verdict | what it rests on |", "|---|---|---|---|"]
     for judgement in board.judgements:
         claim, variant = judgement.claim, f" ({judgement.variant})" if judgement.variant else ""
@@ -95,7 +95,7 @@ def with_scoreboard(readme: str, block: str) -> str:
     return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
 
 
-def _machine(board: Scoreboard) -> str:
+def _machine(board: Board) -> str:
     machines = list(dict.fromkeys(words for words in board.rows["trained_on"] if words))
     return f" ({listed(machines)})" if machines else ""
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from dataclasses import dataclass
-from functools import cached_property
 from html import escape
 
 import numpy as np
-import pandas as pd
 
-from ..config import Profile
-from ..evidence.claims import load_claims, row_claims
-from ..evidence.estimates import Evidence
-from ..evidence.verdicts import VERDICTS, Judgement, judge
-from .table1 import notes, table1, verdict_html
+from ..evidence.board import Board
+from ..evidence.verdicts import Judgement
+from .table1 import notes, verdict_html
 
 LEFT = 'style="text-align: left"'
 CSV_COLUMNS = (
@@ -30,45 +24,12 @@ PAPER_WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Scoreboard:
-    """All verdicts of one profile, made once."""
-
-    profile: Profile
-
-    @cached_property
-    def evidence(self) -> Evidence:
-        return Evidence.on_disk(self.profile)
-
-    @cached_property
-    def judgements(self) -> list[Judgement]:
-        """The verdict on every claim, in the paper's order."""
-        return judge(load_claims(), self.evidence, along_with=list(row_claims().values()))
-
-    @cached_property
-    def rows(self) -> pd.DataFrame:
-        """Table 1, columns as in `table1.rows`."""
-        return table1(self.profile)
-
-    @property
-    def has_runs(self) -> bool:
-        return self.evidence.most_seeds > 0
-
-    def counts(self, *, by_runs: bool) -> dict[str, int]:
-        """How many claims, as described, got which verdict; those that none got are left out.
-
-        by_runs  those that runs of ours decide; otherwise those that the author's log, arithmetic or counting does
-        """
-        found = Counter(j.verdict for j in self.judgements if j.variant != "as run" and j.by_runs == by_runs)
-        return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
-
-
-def claims_html(profile: Profile, notebook: str = "") -> str:
+def claims_html(board: Board, notebook: str = "") -> str:
     """The claims that a notebook shows with their verdicts, as an HTML list; all of them without a name.
 
     The verdicts are those of the whole ledger: the correction is for all claims, not only those shown.
     """
-    chosen = [j for j in Scoreboard(profile).judgements if notebook in ("", j.claim.notebook_name)]
+    chosen = [j for j in board.judgements if notebook in ("", j.claim.notebook_name)]
     items: dict[str, list[str]] = {}
     for judgement in chosen:
         variant = f"{judgement.variant}: " if judgement.variant else ""
@@ -81,10 +42,10 @@ def claims_html(profile: Profile, notebook: str = "") -> str:
         + f"{escape(claims[name].says)}<br>{'<br>'.join(lines)}</li>"
         for name, lines in items.items()
     )
-    return f'<ul class="verdicts claims">{body}</ul>{notes(profile)}'
+    return f'<ul class="verdicts claims">{body}</ul>{notes(board.profile)}'
 
 
-def scoreboard_html(board: Scoreboard) -> str:
+def scoreboard_html(board: Board) -> str:
     """The claims as one table for the report, a line a verdict, each linked to the place in its notebook."""
     shown = [_claim_line(judgement, first=judgement.variant != "as run") for judgement in board.judgements]
     return (
@@ -95,7 +56,7 @@ def scoreboard_html(board: Scoreboard) -> str:
     )
 
 
-def counts_html(board: Scoreboard) -> str:
+def counts_html(board: Board) -> str:
     """How many claims got which verdict, as rows of figures."""
     parts = []
     for by_runs, heading in (
@@ -110,7 +71,7 @@ def counts_html(board: Scoreboard) -> str:
     return "".join(parts)
 
 
-def claims_csv(board: Scoreboard) -> str:
+def claims_csv(board: Board) -> str:
     """Every verdict as a line of CSV, for those who want to compute with them; figures in points and %."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -6,163 +6,17 @@ what the table says about it: how it stands to the baseline, and its figure (`cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ..config import Experiment, Profile, load_matrix, load_profile
-from ..errors import ParamsError
-from ..evaluation.accuracy import wilson
-from ..evidence.claims import load_claims, row_claims
-from ..evidence.estimates import Evidence, Term
-from ..evidence.fidelity import origin_of, under_way
-from ..evidence.verdicts import VERDICT_RULE, Judgement, judge
-from ..text import JOIN, dataset_words, device_words, number, seed_words, signed
-from ..training.runs import Run, find_run, find_so_far, tidy
+from ..config import Profile
+from ..evidence.board import NOT_IN_TABLE, Board
+from ..evidence.verdicts import VERDICT_RULE
+from ..text import JOIN, dataset_words, number, seed_words, signed
 
 LEFT = 'style="text-align: left"'  # JupyterLab sets every cell of a table flush right
-NOT_IN_TABLE = "Not in Table 1"
-SO_FAR = ("so_far", "so_far_val", "so_far_origin")
-
-
-def with_seeds(profile: str | Path | Profile, seeds: Sequence[int] | None) -> Profile:
-    """The profile with these seeds instead of its own; none leave its own. ParamsError for others."""
-    profile = load_profile(profile)
-    if not seeds:
-        return profile
-    if isinstance(seeds, str) or any(not isinstance(s, int) or isinstance(s, bool) or s < 0 for s in seeds):
-        raise ParamsError(f"seeds must be a list of whole numbers from 0 on, not {seeds!r}.")
-    return profile.model_copy(update={"seeds": tuple(dict.fromkeys(seeds))})
-
-
-def table1(profile: str | Path | Profile, seeds: Sequence[int] | None = None) -> pd.DataFrame:
-    """Every row of the paper's Table 1 in its order, then the runs it leaves out; columns as in `rows`."""
-    experiments = sorted(load_matrix().experiments, key=lambda e: e.paper is None)  # stable
-    return rows(with_seeds(profile, seeds), experiments)
-
-
-def rows(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
-    """One line an experiment: what the paper says, what the author logged, what came out here; in %.
-
-    experiment, label, group, row, variant
-    paper_train, paper_val, author_train, author_val   NaN where there is none
-    ours_train, ours_val, strict_val                   means over the seeds; NaN where there is no run
-    low, high                                          Wilson 95 % interval of ours_val: the episodes' part
-    seed_low, seed_high                                lowest and highest seed of ours_val
-    seeds, run_ids                                     how many seeds have run, and the runs' ids
-    paper_difference                                   to the baseline, val, in points
-    difference, difference_low, difference_high        ours, and its 95 % interval; see `evidence`
-    verdict, why                                       see `verdicts`; "under way" for a row without a finished run
-    so_far, so_far_val, so_far_origin                  how far such a row has come, with which accuracy, trained where
-    apart                                              whether the paper's figure can be told from its baseline's
-    silent                                             whether it did not train at all: every similarity ties
-    """
-    evidence = Evidence.on_disk(profile)
-    judged = judge_rows(evidence)
-    return pd.DataFrame([_line(evidence, experiment, judged.get(experiment.name)) for experiment in experiments])
-
-
-def judge_rows(evidence: Evidence) -> dict[str, Judgement]:
-    """The verdict on every row of Table 1, by the experiment's name; corrected along with the ledger's claims."""
-    claims = row_claims()
-    verdicts = judge(list(claims.values()), evidence, variants=False, along_with=load_claims())
-    return dict(zip(claims, verdicts, strict=True))
-
-
-def _line(evidence: Evidence, experiment: Experiment, judged: Judgement | None) -> dict[str, object]:
-    runs = [run for seed in evidence.profile.seeds if (run := find_run(experiment, evidence.profile, seed))]
-    scores = tidy(runs)
-    scores = scores[scores["ways"] == 20]
-
-    def ours(protocol: str, split: str) -> pd.DataFrame:
-        return scores[(scores["protocol"] == protocol) & (scores["split"] == split)]
-
-    val = ours("author", "val")
-    interval = wilson(round(val["correct"].mean()), int(val["episodes"].iloc[0])) if len(val) else None
-    paper, author = experiment.paper, experiment.author
-    baseline = load_matrix().experiments[0]
-    gap = None
-    if experiment.name != baseline.name:
-        gap = evidence.estimate((Term(1, experiment.name), Term(-1, baseline.name)))
-    so_far = None if runs else _farthest(evidence.profile, experiment)
-    said = (
-        ("under way" if so_far else "not run")
-        if not runs
-        else NOT_IN_TABLE.lower()
-        if judged is None
-        else judged.verdict
-    )
-    if experiment.name == baseline.name and said == "not testable":
-        said = "reference"
-    return {
-        "experiment": experiment.name,
-        "label": experiment.label,
-        "group": experiment.group if paper else NOT_IN_TABLE,
-        "row": experiment.row or experiment.group,
-        "variant": experiment.variant,
-        "notebook": load_matrix().sections[experiment.section].notebook,
-        "paper_train": paper.train if paper else np.nan,
-        "paper_val": paper.val if paper else np.nan,
-        "author_train": author.train if author and author.train is not None else np.nan,
-        "author_val": author.val if author and author.val is not None else np.nan,
-        "ours_train": 100 * ours("author", "train")["accuracy"].mean(),
-        "ours_val": 100 * val["accuracy"].mean(),
-        "low": 100 * interval.low if interval else np.nan,
-        "high": 100 * interval.high if interval else np.nan,
-        "seed_low": 100 * val["accuracy"].min(),
-        "seed_high": 100 * val["accuracy"].max(),
-        "strict_val": 100 * ours("strict", "val")["accuracy"].mean(),
-        "seeds": len(runs),
-        "run_ids": tuple(run.run_id for run in runs),
-        "trained_on": trained_on(runs),
-        "paper_difference": round(paper.val - baseline.paper.val, 1) if paper and baseline.paper else np.nan,
-        "difference": gap.value if gap else np.nan,
-        "difference_low": gap.low if gap else np.nan,
-        "difference_high": gap.high if gap else np.nan,
-        "verdict": said,
-        "apart": judged is not None and judged.claim.check.kind != "similar",
-        "silent": evidence.is_silent(experiment.name),
-        "why": f"{judged.words} {judged.needs}".strip() if judged else "",
-        **(_so_far(so_far, evidence.profile) if so_far else dict.fromkeys(SO_FAR, "")),
-    }
-
-
-def _farthest(profile: Profile, experiment: Experiment) -> Run | None:
-    """Of the runs under way of an experiment, the one that has come farthest."""
-    found = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
-    return max(found, key=lambda run: run.metrics["iterations"], default=None)
-
-
-def _so_far(run: Run, profile: Profile) -> dict[str, str]:
-    """How far a run under way has come, and how its last checks stand to the author's at the same iterations."""
-    end = profile.scaled(run.experiment.recipe.iterations)
-    iteration = f"iteration {run.metrics['iterations']:,}"
-    found = {"so_far": f"{iteration} of {end:,}", "so_far_val": "", "so_far_origin": _so_far_origin(run)}
-    stands = under_way(run.experiment, run.seed) if profile.is_paper_protocol else None
-    if stands is None or not stands.checks:
-        return found
-    found["so_far_val"] = f"{stands.ours:.1f} ({stands.ours_low:.1f}–{stands.ours_high:.1f}) at {iteration}"
-    log = "" if np.isnan(stands.author) else f" the author’s log there {stands.author:.1f},"
-    return {**found, "so_far": f"{found['so_far']};{log} {stands.words}"}
-
-
-def _so_far_origin(run: Run) -> str:
-    """A run under way by its id, with where its checks were made: device, precision of the convolutions, commit."""
-    origin = origin_of(run.history)
-    return f"{run.run_id}, {origin.device}, convolutions in {origin.convolutions}, commit {origin.commit}"
-
-
-def trained_on(runs: Iterable[Run]) -> str:
-    """What the runs were trained on, in words: "TensorFlow on a CPU"; nothing for no runs."""
-    words = (
-        device_words(origin)
-        for run in runs
-        for origin in run.metrics.get("origins") or [run.metrics.get("provenance", {})]
-    )
-    return " and ".join(dict.fromkeys(words))
 
 
 # ---- for readers ---------------------------------------------------------------------------------
@@ -201,13 +55,12 @@ def difference_words(line: pd.Series) -> str:
     return f"{signed(line['difference'])} ({signed(line['difference_low'])} to {signed(line['difference_high'])})"
 
 
-def table1_html(profile: str | Path | Profile, seeds: Sequence[int] | None = None) -> str:
+def table1_html(board: Board) -> str:
     """Table 1 as HTML, the paper beside ours, grouped as there, with the verdicts' rule and the runs' ids.
 
     A verdict links to the notebook that shows its row.
     """
-    profile = with_seeds(profile, seeds)
-    frame = table1(profile)
+    profile, frame = board.profile, board.rows
     body = []
     for group, lines in frame.groupby("group", sort=False):
         heading = f'<tr class="group"><th scope="rowgroup" colspan="10" {LEFT}>{escape(str(group))}</th></tr>'
@@ -315,9 +168,9 @@ def _run_ids(frame: pd.DataFrame) -> str:
     return f'<details class="run-ids">{heading}<ul>{"".join(items)}</ul></details>'
 
 
-def verdict_counts_html(profile: Profile) -> str:
+def verdict_counts_html(board: Board) -> str:
     """How many rows of Table 1 got which verdict, each variant counted by itself, as HTML."""
-    frame = table1(profile)
+    frame = board.rows
     frame = frame[(frame["group"] != NOT_IN_TABLE) & (frame["verdict"] != "reference")]
     items = [
         f"<li><strong>{escape(str(words))}</strong>: {len(lines)} ({escape(', '.join(lines['label']))})</li>"

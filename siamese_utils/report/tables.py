@@ -13,8 +13,11 @@ import pandas as pd
 from ..data.dataset import Dataset, Split
 from ..evaluation.accuracy import wilson
 from ..evaluation.episodes import Protocol, draw_episodes
+from ..models.summary import layers_table, network_summary
 from ..text import number, signed
 from ..training.runs import Run
+
+__all__ = ["checks", "dataset_counts", "k_way_table", "layers_table", "network_summary", "pooled", "protocols"]
 
 
 def dataset_counts(dataset: Dataset) -> pd.DataFrame:

@@ -109,6 +109,11 @@ def train(
     first_update  updates before it were made earlier
 
     Losses: batch_loss and mean_loss since the last check, penalties included, and learning_rate.
+
+    >>> experiment, profile = load_experiment("baseline"), load_profile("demo")
+    >>> model, split = build_model(experiment, profile), load_dataset(profile).train
+    >>> len(train(model, split, experiment, profile, checks=[0, 1]))
+    2
     """
     batch_size = profile.batch_size or experiment.recipe.batch_size
     rate = siamese.learning_rate_schedule(experiment.recipe.learning_rate, profile)

@@ -205,6 +205,9 @@ def tidy(runs: Iterable[Run]) -> pd.DataFrame:
     """One line for every final accuracy of every run: run, experiment, seed, protocol, split, ways, accuracy, interval.
 
     Accuracies are fractions; low and high bound the Wilson 95 % interval over episodes.
+
+    >>> tidy([load_or_train("baseline", "laptop")]).query("split == 'val' and ways == 5")["protocol"].tolist()
+    ['author', 'strict']
     """
     rows = [
         {"run_id": run.run_id, "experiment": run.config["experiment"], "seed": run.seed, **score}

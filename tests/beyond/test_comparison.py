@@ -4,19 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import blank_split
+from siamese_utils.beyond.section import final_methods, loss_methods, recipe_methods
 
 from siamese_utils.beyond import analysis as embedding
 from siamese_utils.beyond import comparison
 from siamese_utils.beyond import plots as figures
 from siamese_utils.beyond.config import load_method, load_methods
 from siamese_utils.beyond.published import costs
-from siamese_utils.beyond.section import final_methods, loss_methods, recipe_methods
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.evaluation.episodes import draw_episodes
 from siamese_utils.evidence.estimates import Evidence, Facts
 from siamese_utils.evidence.factorial import load_factorial
-from siamese_utils.report.style import to_png
+from siamese_utils.report.plots.style import to_png
 
 NAMES = ["loss-cross-entropy", "loss-triplet", "loss-prototype"]
 

@@ -394,7 +394,7 @@ def test_a_fifth_of_omniglots_background_alphabets_is_held_out():
     assert len(held_out_alphabets(Split(np.zeros((30, 1, 1, 1), np.uint8), names))) == 6
 
 
-@pytest.mark.parametrize("learner", [e for e in load_methods() if e.group == "loss"], ids=lambda e: e.loss)
+@pytest.mark.parametrize("method", [e for e in load_methods() if e.group == "loss"], ids=lambda e: e.loss)
 def test_every_loss_learns_to_tell_new_characters_apart(method, drawn, reports, fresh_keras):
     run = load_or_train(method, "demo", dataset=drawn)
     assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]

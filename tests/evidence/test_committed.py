@@ -85,11 +85,11 @@ def test_every_rows_first_loss_at_the_full_protocol_is_that_of_its_log():
 
 def test_the_readmes_scoreboard_is_current(runs):
     from siamese_utils.beyond.published import markdown_table
+    from siamese_utils.evidence.board import Board
     from siamese_utils.report.readme import scoreboard_markdown, with_scoreboard
-    from siamese_utils.report.scoreboard import Scoreboard
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = scoreboard_markdown(Scoreboard(load_profile("paper")), Scoreboard(laptop), markdown_table(laptop))
+    block = scoreboard_markdown(Board(load_profile("paper")), Board(laptop), markdown_table(laptop))
     assert with_scoreboard(readme, block) == readme, "run `make scoreboard`"
     for run in runs.values():
         assert f"reports/laptop/results/{run.run_id}/metrics.json" in block
@@ -97,6 +97,7 @@ def test_the_readmes_scoreboard_is_current(runs):
 
 def test_the_committed_claims_are_what_the_runs_say():
     """The verdict on every claim, its figures and its runs, made anew from the committed runs."""
-    from siamese_utils.report.scoreboard import Scoreboard, claims_csv
+    from siamese_utils.evidence.board import Board
+    from siamese_utils.report.scoreboard import claims_csv
 
-    assert claims_csv(Scoreboard(laptop)) == (ROOT / "reports/laptop/claims.csv").read_text(encoding="utf-8")
+    assert claims_csv(Board(laptop)) == (ROOT / "reports/laptop/claims.csv").read_text(encoding="utf-8")

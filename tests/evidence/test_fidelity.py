@@ -11,7 +11,7 @@ from siamese_utils.evidence import first_loss as audit
 from siamese_utils.evidence.author_logs import author_log
 from siamese_utils.evidence.estimates import PAPER_EPISODES
 from siamese_utils.evidence.fidelity import Replicates
-from siamese_utils.report.audit_plots import curve_figure
+from siamese_utils.report.plots.audit import curve_figure
 from siamese_utils.training import loop as training
 from siamese_utils.training.runs import find_so_far, run_folder, under_way_dir
 

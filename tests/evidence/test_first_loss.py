@@ -5,7 +5,7 @@ import pytest
 
 from siamese_utils.config import load_experiment
 from siamese_utils.evidence import first_loss as audit
-from siamese_utils.report import audit_plots as audit_figures
+from siamese_utils.report.plots import audit as audit_figures
 
 
 def fitting(name):

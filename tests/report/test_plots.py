@@ -15,10 +15,12 @@ from siamese_utils.config import load_experiment, load_matrix, load_profile, sec
 from siamese_utils.data.pairs import draw_pairs
 from siamese_utils.errors import ParamsError
 from siamese_utils.evaluation.episodes import draw_episodes
+from siamese_utils.evidence.board import Board
 from siamese_utils.models.siamese import build_model
-from siamese_utils.report import images as pictures
-from siamese_utils.report import notebook, style, table1
-from siamese_utils.report import plots as figures
+from siamese_utils.report import study, table1
+from siamese_utils.report.plots import images as pictures
+from siamese_utils.report.plots import results as figures
+from siamese_utils.report.plots import style
 from siamese_utils.training import runs as results
 
 
@@ -94,7 +96,7 @@ def test_k_way_shows_both_protocols_and_chance(runs):
 
 
 def test_table_1_as_dots_has_a_line_for_each_row_even_without_runs(reports, tiny, runs):
-    (ax,) = check(figures.table1_dots(table1.table1(tiny)))
+    (ax,) = check(figures.table1_dots(Board(tiny).rows))
     assert len(ax.get_yticklabels()) == len(load_matrix().experiments)
     assert ax.get_xlabel()
     assert ax.get_ylabel()
@@ -138,7 +140,7 @@ def test_the_answer_of_an_episode_is_framed(characters):
 # ---- what notebooks call
 
 
-def test_a_section_refuses_what_it_does_not_know(tiny):
+def test_a_study_refuses_what_it_does_not_know(tiny):
     for arguments in (
         ("embeding", tiny),
         ("embedding", "demmo"),
@@ -147,38 +149,38 @@ def test_a_section_refuses_what_it_does_not_know(tiny):
         ("embedding", tiny, ["zero"]),
     ):
         with pytest.raises(ParamsError):
-            notebook.open_section(*arguments)
+            study.open_study(*arguments)
 
 
-def test_a_section_that_has_all_its_runs_trains_nothing(reports, tiny, runs, monkeypatch):
-    monkeypatch.setattr(notebook, "_train", lambda *_: pytest.fail("nothing is missing"))
-    section = notebook.open_section("mlp", tiny)
-    assert [run.config["experiment"] for run in notebook.run_missing(section)] == ["baseline", "mlp"]
+def test_a_study_that_has_all_its_runs_trains_nothing(reports, tiny, runs, monkeypatch):
+    monkeypatch.setattr("siamese_utils.training.loop.load_or_train", lambda *_, **__: pytest.fail("nothing is missing"))
+    opened = study.open_study("mlp", tiny)
+    assert [run.config["experiment"] for run in opened.run_missing()] == ["baseline", "mlp"]
 
 
 def test_a_figure_is_shown_with_description_and_origin(reports, tiny, runs, monkeypatch):
     shown = []
-    monkeypatch.setattr(notebook, "display", lambda data, **_: shown.append(data))
-    section = notebook.open_section("mlp", tiny, [0, 1, 2])
+    monkeypatch.setattr(study, "display", lambda data, **_: shown.append(data))
+    opened = study.open_study("mlp", tiny, [0, 1, 2])
     assert "not Omniglot" in shown.pop().data
     figure = figures.learning_curves(runs[:6])
-    notebook.show_figure(section, figure, alt='Curves "of" two', caption="Two.", runs=runs[:6])
+    opened.show_figure(figure, alt='Curves "of" two', caption="Two.", runs=runs[:6])
     image, caption = shown
     assert 'alt="Curves &quot;of&quot; two"' in image["text/html"]
     for words in ("Two.", "Profile tiny", "not Omniglot", "seeds 0, 1, 2", "6 runs", "commit 0123456789"):
         assert words in caption.data
     with pytest.raises(ParamsError, match="description"):
-        notebook.show_figure(section, figure, alt=" ")
+        opened.show_figure(figure, alt=" ")
 
 
 def test_a_table_is_shown_with_caption_and_column_scopes(reports, tiny, runs, monkeypatch):
     shown = []
-    section = notebook.open_section("mlp", tiny)
-    monkeypatch.setattr(notebook, "display", lambda data, **_: shown.append(data))
-    frame = table1.readable(table1.rows(section.profile, section.experiments))
-    notebook.show_table(section, frame, caption="Accuracies & more", runs=runs[:1])
+    opened = study.open_study("mlp", tiny)
+    monkeypatch.setattr(study, "display", lambda data, **_: shown.append(data))
+    frame = table1.readable(opened.board.rows_of(opened.experiments))
+    opened.show_table(frame, caption="Accuracies & more", runs=runs[:1])
     assert "<caption>Accuracies &amp; more" in shown[0].data
     assert shown[0].data.count('<th scope="col">') == len(frame.columns)
     words = pd.DataFrame({"what": ["a"], "figure": ["+1.2 (−3 to 4)"], "note": ["as its abstract says"], "empty": [""]})
-    notebook.show_table(section, words, caption="Notes")
+    opened.show_table(words, caption="Notes")
     assert 'class="dataframe plain text-3"' in shown[1].data

@@ -5,10 +5,11 @@ import pytest
 from bs4 import BeautifulSoup
 from run_on_disk import answers, make_run
 
-from siamese_utils.config import load_matrix
+from siamese_utils.config import load_matrix, with_seeds
 from siamese_utils.errors import ParamsError
 from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.evidence import verdicts
+from siamese_utils.evidence.board import NOT_IN_TABLE, Board
 from siamese_utils.report import table1, tables
 from siamese_utils.training import runs as results
 
@@ -32,10 +33,10 @@ PAPER_VAL = {  # Table 1, in its order
 
 
 def test_every_row_of_the_papers_table_stands_there_in_order(reports, tiny):
-    frame = table1.table1(tiny)
+    frame = Board(tiny).rows
     matrix = {e.name: e for e in load_matrix().experiments}
     rows = [matrix[name].row for name in frame["experiment"]]
-    in_paper = [row for row, group in zip(rows, frame["group"], strict=True) if group != table1.NOT_IN_TABLE]
+    in_paper = [row for row, group in zip(rows, frame["group"], strict=True) if group != NOT_IN_TABLE]
     assert list(dict.fromkeys(in_paper)) == list(PAPER_VAL)
     for row, val in zip(in_paper, frame["paper_val"], strict=False):
         assert val == PAPER_VAL[row]
@@ -44,7 +45,7 @@ def test_every_row_of_the_papers_table_stands_there_in_order(reports, tiny):
 
 def test_a_row_without_a_run_says_so(reports, tiny):
     make_run("baseline", tiny, 0, answers(700))
-    frame = table1.table1(tiny).set_index("experiment")
+    frame = Board(tiny).rows.set_index("experiment")
     assert frame.loc["baseline", "verdict"] == "reference"
     assert frame.loc["baseline", "ours_val"] == pytest.approx(70)
     assert frame.loc["baseline", "low"] < 70 < frame.loc["baseline", "high"]
@@ -56,7 +57,7 @@ def test_a_row_without_a_run_says_so(reports, tiny):
 def test_several_seeds_share_their_episodes_and_show_their_spread(reports, tiny):
     for seed, right in ((0, 600), (1, 700), (2, 800)):
         make_run("baseline", tiny, seed, answers(right))
-    line = table1.table1(tiny, seeds=[0, 1, 2]).iloc[0]
+    line = Board(with_seeds(tiny, [0, 1, 2])).rows.iloc[0]
     assert line["ours_val"] == pytest.approx(70)
     assert (line["seed_low"], line["seed_high"], line["seeds"]) == (pytest.approx(60), pytest.approx(80), 3)
     expected = wilson(700, 1000)  # the same episodes for every seed: they count once
@@ -68,7 +69,7 @@ def test_several_seeds_share_their_episodes_and_show_their_spread(reports, tiny)
 
 def test_without_the_baselines_run_there_is_no_comparison(reports, tiny):
     make_run("mlp", tiny, 0, answers(500))
-    line = table1.table1(tiny).set_index("experiment").loc["mlp"]
+    line = Board(tiny).rows.set_index("experiment").loc["mlp"]
     assert line["verdict"] == "not run"
     assert np.isnan(line["difference"])
     assert line["ours_val"] == pytest.approx(50)
@@ -77,12 +78,12 @@ def test_without_the_baselines_run_there_is_no_comparison(reports, tiny):
 @pytest.mark.parametrize("seeds", [["0"], [-1], [True], "0", [0.5]])
 def test_seeds_that_are_no_seeds_are_refused(tiny, seeds):
     with pytest.raises(ParamsError, match="whole numbers"):
-        table1.with_seeds(tiny, seeds)
+        with_seeds(tiny, seeds)
 
 
 def test_the_html_names_rows_columns_and_runs(reports, tiny):
     runs = [make_run("baseline", tiny, 0, answers(700)), make_run("dense-128", tiny, 0, answers(500))]
-    soup = BeautifulSoup(table1.table1_html(tiny), "html.parser")
+    soup = BeautifulSoup(table1.table1_html(Board(tiny)), "html.parser")
     table = soup.find("table")
     assert table.caption
     assert not soup.find_all(["script", "style"])
@@ -106,7 +107,7 @@ def test_counts_and_protocols_of_a_dataset(characters):
     counts = tables.dataset_counts(characters).set_index("split")
     assert counts.loc["train", "characters"] == characters.train.classes
     assert counts.loc["val", "paper: characters"] == 659
-    shares = tables.protocols(characters.val, episodes=20_000).set_index("protocol")
+    shares = tables.protocols(characters.val, n_episodes=20_000).set_index("protocol")
     own = shares["the query is its own support"].str.rstrip(" %").astype(float)
     assert own["author"] == pytest.approx(5, abs=0.6), "one drawer in twenty"
     assert own["strict"] == 0

@@ -16,8 +16,8 @@ from siamese_utils.config import key_hash, load_experiment, load_profile, run_ke
 from siamese_utils.data.load import load_dataset
 from siamese_utils.data.pairs import gather
 from siamese_utils.errors import ParamsError, ResultsError
+from siamese_utils.evidence.board import trained_on
 from siamese_utils.models import siamese as models
-from siamese_utils.report import table1
 from siamese_utils.training import intervals
 from siamese_utils.training import loop as training
 from siamese_utils.training.provenance import ORIGIN_COLUMNS
@@ -51,7 +51,7 @@ def test_a_run_leaves_everything_a_reader_needs(reports, tiny, fresh_keras):
 
 def test_a_finished_run_is_loaded_and_never_trained_again(reports, tiny, monkeypatch, fresh_keras):
     first = training.load_or_train(baseline, tiny)
-    monkeypatch.setattr(training, "_train_and_evaluate", lambda *_: pytest.fail("trained twice"))
+    monkeypatch.setattr(training, "_train_checks", lambda *_: pytest.fail("trained twice"))
     assert training.load_or_train(baseline, tiny).folder == first.folder
     assert find_run(baseline, tiny, 0).run_id == first.run_id
     assert [run.run_id for run in find_runs(tiny)] == [first.run_id]
@@ -198,7 +198,7 @@ def test_a_run_that_changed_machines_names_them_all(reports, tiny, fresh_keras):
         ("jax", "NVIDIA H100"),
         ("tensorflow", "CPU"),
     ]
-    assert table1.trained_on([found]) == "JAX on NVIDIA H100 and TensorFlow on CPU"
+    assert trained_on([found]) == "JAX on NVIDIA H100 and TensorFlow on CPU"
 
 
 def test_a_shorter_run_without_its_optimizer_is_not_gone_on_from(reports, tiny, fresh_keras):

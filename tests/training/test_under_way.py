@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from siamese_utils.cli import app as cli
 from siamese_utils.config import load_experiment, load_profile
-from siamese_utils.report import batch, notebook, table1
+from siamese_utils.evidence.board import Board
+from siamese_utils.report import batch, study, table1
 from siamese_utils.training import loop as training
 from siamese_utils.training.runs import find_so_far
 
@@ -39,49 +40,49 @@ def half_way(trained, tiny, monkeypatch):
 def no_training(monkeypatch):
     """What `--no-training` sets; whoever trains all the same fails the test."""
     monkeypatch.setenv("SIAMESE_NO_TRAINING", "1")
-    for name in ("_train_checks", "_train_and_evaluate"):
+    for name in ("_train_checks", "_evaluate_and_keep"):
         monkeypatch.setattr(training, name, lambda *_, **__: pytest.fail("trained"))
 
 
 def test_a_section_shows_what_is_there(half_way, no_training, capsys):
-    section = notebook.open_section("embedding", half_way)
-    (run,) = notebook.run_missing(section)
+    opened = study.open_study("embedding", half_way)
+    (run,) = opened.run_missing()
     said = capsys.readouterr().out
     assert (run.finished, run.metrics["iterations"]) == (False, 2)
-    assert notebook.origin(section, [run]).count("1 run under way") == 1
+    assert opened.origin([run]).count("1 run under way") == 1
     assert "HTML" in said  # what is shown outside Jupyter
 
 
 def test_the_words_count_what_is_finished_and_what_is_under_way(half_way):
     run = find_so_far(load_experiment("baseline"), half_way, 0)
-    assert notebook._so_far([run], 7) == (
+    assert study._so_far([run], 7) == (
         "Nothing is trained for this page. Of 7 runs, 0 finished, 1 under way: Baseline (seed 0) at iteration 2."
     )
-    assert notebook._so_far([], 7).endswith("0 finished, 0 under way.")
+    assert study._so_far([], 7).endswith("0 finished, 0 under way.")
 
 
 def test_a_run_under_way_gives_its_model_as_far_as_it_is_trained(half_way, no_training):
-    section = notebook.open_section("baseline", half_way)
-    model, words = notebook.trained_model(section)
+    opened = study.open_study("baseline", half_way)
+    model, words = opened.trained_model()
     assert words == "Baseline, trained for 2 iterations"
     assert int(model.optimizer.iterations) == 3
-    _, words = notebook.trained_model(section, "dense-512")
+    _, words = opened.trained_model("dense-512")
     assert words.startswith("Dense - 512, untrained: no weights are here")
 
 
 def test_table_1_says_how_far_a_row_has_come(half_way):
-    line = table1.table1(half_way).set_index("experiment").loc["baseline"]
+    line = Board(half_way).rows.set_index("experiment").loc["baseline"]
     assert (line["seeds"], line["verdict"], line["so_far"]) == (0, "under way", "iteration 2 of 4")
     assert line["so_far_origin"].startswith("baseline-s0-")
     assert "convolutions in float32" in line["so_far_origin"]
-    html = table1.table1_html(half_way)
+    html = table1.table1_html(Board(half_way))
     assert "iteration 2 of 4" in html
-    assert html.count('class="not-run"') == len(table1.table1(half_way)) - 1
+    assert html.count('class="not-run"') == len(Board(half_way).rows) - 1
 
 
 def test_at_the_full_protocol_a_row_stands_beside_the_authors_log_at_its_iteration(reports):
     shutil.copytree(ROOT / "reports" / "paper" / "under_way", reports / "paper" / "under_way")
-    rows = table1.table1("paper").set_index("experiment")
+    rows = Board.of("paper").rows.set_index("experiment")
     assert set(rows["seeds"]) == {0}
     baseline = rows.loc["baseline"]
     came = find_so_far(load_experiment("baseline"), load_profile("paper"), 0).metrics["iterations"]
@@ -122,7 +123,7 @@ def test_a_batch_without_training_says_so_to_its_kernels_alone(reports, tmp_path
 
 def test_sigterm_is_taken_for_ctrl_c():
     with pytest.raises(KeyboardInterrupt):
-        cli._interrupt()
+        cli._interrupt(15, None)
 
 
 def test_a_terminated_run_keeps_its_last_check(tmp_path):

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from siamese_utils.beyond import section
+from siamese_utils.beyond import study as beyond_study
 from siamese_utils.beyond import training as learning
 from siamese_utils.beyond.config import load_method
 from siamese_utils.cli import app as cli
 from siamese_utils.config import load_profile
 from siamese_utils.errors import ResultsError
 from siamese_utils.inference.one_shot import OneShot
-from siamese_utils.report import notebook
+from siamese_utils.report import study
 from siamese_utils.training import loop as training
 from siamese_utils.training.jobs import find_or_make, finish
 from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run
@@ -54,9 +54,9 @@ def kind(trained, reports, fresh_keras):
 @pytest.fixture
 def never(monkeypatch):
     """Whoever trains or tells something fails: options for a call."""
-    for module in (training, learning):
-        monkeypatch.setattr(module, "_train_and_evaluate", lambda *_: pytest.fail("trained again"))
-    return {"tell": lambda words: pytest.fail(words)}
+    for module, name in ((training, "_train_checks"), (learning, "_train_and_evaluate")):
+        monkeypatch.setattr(module, name, lambda *_: pytest.fail("trained again"))
+    return {"notify": lambda words: pytest.fail(words)}
 
 
 def evidence(run):
@@ -152,16 +152,16 @@ def test_weights_without_any_training_cannot_be_shipped(kind):
 def test_a_notebook_has_a_trained_network_where_the_disk_has_results_alone(kind, monkeypatch):
     _, _, run = kind
     lines = []
-    monkeypatch.setattr(notebook, "display", lambda content, **_: lines.append(getattr(content, "data", "")))
-    opened = notebook.open_section("baseline", TINY, [], ["baseline"])
+    monkeypatch.setattr(study, "display", lambda content, **_: lines.append(getattr(content, "data", "")))
+    opened = study.open_study("baseline", TINY, [], ["baseline"])
     before, weights = evidence(run), run.model().get_weights()
     (run.folder / WEIGHTS).unlink()
-    model, words = notebook.trained_model(opened)
+    model, words = opened.trained_model()
     assert words == "Baseline, trained for 4 iterations"
     assert any("but not its weights" in line for line in lines)
     assert evidence(run) == before
-    monkeypatch.setattr(training, "_train_and_evaluate", lambda *_: pytest.fail("trained again"))
-    loaded, _ = notebook.trained_model(opened)
+    monkeypatch.setattr(training, "_train_checks", lambda *_: pytest.fail("trained again"))
+    loaded, _ = opened.trained_model()
     for a, b, c in zip(weights, model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(a, c)
@@ -169,14 +169,14 @@ def test_a_notebook_has_a_trained_network_where_the_disk_has_results_alone(kind,
 
 def test_the_notebook_beyond_the_paper_too(reports, monkeypatch, fresh_keras):
     lines = []
-    monkeypatch.setattr(notebook, "display", lambda content, **_: lines.append(getattr(content, "data", "")))
-    monkeypatch.setattr(section, "load_method", lambda _: LEARNER)
-    opened = notebook.open_section("baseline", TINY)
-    _, run = section.trained(opened, LEARNER.name)
+    monkeypatch.setattr(study, "display", lambda content, **_: lines.append(getattr(content, "data", "")))
+    monkeypatch.setattr(beyond_study, "load_method", lambda _: LEARNER)
+    opened = study.open_study("baseline", TINY)
+    _, run = beyond_study.trained(opened, LEARNER.name)
     assert run.config["held_out"] == "evaluation"
     before = evidence(run)
     (run.folder / WEIGHTS).unlink()
-    section.trained(opened, LEARNER.name)
+    beyond_study.trained(opened, LEARNER.name)
     assert any("but not its weights" in line for line in lines)
     assert evidence(run) == before
     assert run.weights

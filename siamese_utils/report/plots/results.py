@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from ..tables import pooled
 from .style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, styled
-from .tables import pooled
 
 if TYPE_CHECKING:
-    from ..config import Experiment, LearningRate, Profile
-    from ..training.runs import Run
+    from ...config import Experiment, LearningRate, Profile
+    from ...training.runs import Run
 
 
 # ---- the network and the data --------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..config import Profile
-from ..report.notebook import Section, complete_jobs, show_line
+from ..report.study import Study, show_line
 from ..training.runs import Run
 from .config import Method, load_method, methods_of
 from .training import HeldOut, jobs_of
@@ -34,25 +34,25 @@ def final_methods(profile: Profile) -> list[Method]:
     return methods_of("final", profile)
 
 
-def run_missing(section: Section, methods: Sequence[Method], held_out: HeldOut = "validation") -> list[Run]:
-    """The methods' runs under the section's seeds; those not on disk are trained now, with a line of progress."""
-    profile = section.profile
-    return complete_jobs(jobs_of(methods, profile, profile.seeds, held_out=held_out, dataset=lambda: section.dataset))
+def run_missing(study: Study, methods: Sequence[Method], held_out: HeldOut = "validation") -> list[Run]:
+    """The methods' runs under the study's seeds; those not on disk are trained now, with a line of progress."""
+    profile = study.profile
+    return study.complete(jobs_of(methods, profile, profile.seeds, held_out=held_out, dataset=lambda: study.dataset))
 
 
-def trained(section: Section, name: str) -> tuple[keras.Model, Run]:
-    """A method's model and run under the section's first seed, from training on all background alphabets.
+def trained(study: Study, name: str) -> tuple[keras.Model, Run]:
+    """A method's model and run under the study's first seed, from training on all background alphabets.
 
     Where the results came without weights, it is trained again for them, from the same seed.
     """
     jobs = jobs_of(
         [load_method(name)],
-        section.profile,
-        [section.seed],
+        study.profile,
+        [study.seed],
         held_out="evaluation",
-        dataset=lambda: section.dataset,
+        dataset=lambda: study.dataset,
         weights=True,
         notify=show_line,
     )
-    (run,) = complete_jobs(jobs)
+    (run,) = study.complete(jobs)
     return run.model(), run

@@ -14,16 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import FancyBboxPatch
 
-from ..models.summary import network_summary
-from ..text import shortened
+from ...models.summary import network_summary
+from ...text import shortened
 from .style import GREY, INK, WIDTH, styled
 
 if TYPE_CHECKING:
     import keras
 
-    from ..data.dataset import Split
-    from ..data.pairs import Pairs
-    from ..evaluation.episodes import Episodes
+    from ...data.dataset import Split
+    from ...data.pairs import Pairs
+    from ...evaluation.episodes import Episodes
 
 
 @styled

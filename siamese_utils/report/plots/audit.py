@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ..evidence.fidelity import Curves
+from ...evidence.fidelity import Curves
 from .style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, styled
 
 PAIRS = 2  # of panels, side by side

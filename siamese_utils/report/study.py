@@ -1,0 +1,302 @@
+"""What one notebook works on: open it, run what is missing, show figures and tables with their origin.
+
+A figure is shown with a description for those who do not see it, and with its origin underneath: profile,
+dataset, seeds, runs and commit. Progress is one line that changes in place: an executed notebook stays small.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from IPython.display import HTML, DisplayHandle, display
+
+from ..config import Experiment, Profile, load_experiment, load_matrix, section_experiments, with_seeds
+from ..data.dataset import Dataset
+from ..data.load import load_dataset
+from ..errors import ParamsError
+from ..evidence.board import Board, trained_on
+from ..text import dataset_words, how_many, seed_words
+from ..training.jobs import Job, Progress, complete, jobs_of
+from ..training.provenance import code_version
+from ..training.runs import Run, find_run, find_so_far
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+SHOWN_WIDTH = 780  # pixels that a figure takes on the page; its PNG has more, for sharp screens
+
+
+@dataclass(frozen=True)
+class Study:
+    """The profile with the chosen seeds, and the chosen experiments; what a notebook calls."""
+
+    profile: Profile
+    experiments: tuple[Experiment, ...]
+
+    @property
+    def seed(self) -> int:
+        """The first seed: also that of whatever a figure samples."""
+        return self.profile.seeds[0]
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The profile's dataset, loaded when first asked for."""
+        return load_dataset(self.profile)
+
+    @cached_property
+    def board(self) -> Board:
+        """The verdicts of the profile's runs, worked out when first asked for: after what is missing has run."""
+        return Board(self.profile)
+
+    def run_missing(self) -> list[Run]:
+        """The study's runs, experiment by experiment and seed by seed; those not on disk are trained now.
+
+        Where nothing may be trained: what is there, runs under way too.
+        """
+        if training_allowed():
+            return self.complete(
+                jobs_of(self.experiments, self.profile, self.profile.seeds, dataset=lambda: self.dataset)
+            )
+        wanted = [(experiment, seed) for experiment in self.experiments for seed in self.profile.seeds]
+        runs = [run for experiment, seed in wanted if (run := find_so_far(experiment, self.profile, seed))]
+        show_line(_so_far(runs, len(wanted)))
+        return runs
+
+    def complete(self, jobs: Sequence[Job]) -> list[Run]:
+        """The runs of the jobs, with one line of progress that is replaced at every check.
+
+        Where nothing may be trained, only those that are there.
+        """
+        begun, line = time.perf_counter(), DisplayHandle()
+        missing = sum(job.find() is None for job in jobs)
+        loaded = f"{len(jobs) - missing} of {how_many(len(jobs), 'run')} loaded from disk"
+        line.display(_progress_line(f"{loaded}{', nothing to train' if not missing else ''}."))
+        if not training_allowed():
+            return [run for job in jobs if (run := job.find())]
+
+        def tell(number: int, count: int, progress: Progress) -> None:
+            line.update(_progress_line(f"Training run {number} of {count}: {progress}"))
+
+        runs = complete(jobs, tell)
+        if missing:
+            line.update(_progress_line(f"{loaded}, {missing} trained in {time.perf_counter() - begun:.0f} s."))
+        return runs
+
+    def trained_model(self, name: str = "baseline") -> tuple[keras.Model, str]:
+        """An experiment's model under the first seed, and words that say what it is.
+
+        It is trained now if its weights are not on disk, be its results there or not. Where nothing may be trained, it
+        is the network as far as it is trained here, which may be not at all, and the words say so.
+        """
+        experiment = load_experiment(name)
+        find = find_run if training_allowed() else find_so_far
+        run = find(experiment, self.profile, self.seed)
+        if not (run and run.weights):
+            if not training_allowed():
+                from ..models.siamese import build_model
+
+                words = f"{experiment.label}, untrained: no weights are here, and nothing is trained for this page"
+                return build_model(experiment, self.profile, self.seed), words
+            jobs = jobs_of(
+                [experiment],
+                self.profile,
+                [self.seed],
+                dataset=lambda: self.dataset,
+                weights=True,
+                notify=show_line,
+            )
+            (run,) = self.complete(jobs)
+        return run.model(), f"{experiment.label}, trained for {run.metrics['iterations']:,} iterations"
+
+    def show_figure(
+        self, figure: Figure, *, alt: str, caption: str = "", runs: Iterable[Run] = (), source: str = ""
+    ) -> None:
+        """Show a figure with its description, and under it the caption and where the figure comes from.
+
+        alt     what the figure shows, for those who cannot see it
+        runs    the runs that it is made from; none where it shows data alone
+        source  where it comes from, in words, if from no run of the profile
+        """
+        from .plots.style import to_png
+
+        if not alt.strip():
+            raise ParamsError("a figure needs a description: give alt= what it shows.")
+        png = b64encode(to_png(figure)).decode()
+        # nbconvert's default template drops the description of an image/png output, so there is HTML beside it
+        image = f'<img src="data:image/png;base64,{png}" alt="{escape(alt)}" width="{SHOWN_WIDTH}">'
+        display(
+            {"text/html": image, "image/png": png, "text/plain": alt},
+            raw=True,
+            metadata={"image/png": {"alt": alt, "width": SHOWN_WIDTH}},
+        )
+        words = f"{escape(caption)} <br>" if caption else ""
+        small = f"<small>{escape(source or self.origin(runs))}</small>"
+        show_html(f'<p class="caption figure-origin">{words}{small}</p>')
+
+    def show_table(self, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = (), source: str = "") -> None:
+        """Show a data frame as an HTML table whose caption ends with where it comes from; see `show_figure`."""
+        # the report's style sheet reads these
+        classes = ["plain", *(f"text-{number}" for number in _columns_of_text(frame))]
+        table = frame.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left")
+        head = f"<caption>{escape(caption)} <br><small>{escape(source or self.origin(runs))}</small></caption>"
+        table = table.replace("<th>", '<th scope="col">').replace("<thead>", f"{head}<thead>", 1)
+        show_html(table)
+
+    def show_text(self, words: str) -> None:
+        """Show a sentence or two."""
+        show_html(f"<p>{escape(words)}</p>")
+
+    def show_rows(self, *, runs: Iterable[Run] = ()) -> None:
+        """Show the study's rows of Table 1: the paper's figures beside ours."""
+        from .table1 import readable
+
+        caption = "Final accuracy in %, 1-shot 20-way, with the 95 % interval; author's protocol unless it says strict."
+        self.show_table(readable(self.board.rows_of(self.experiments)), caption=caption, runs=runs)
+
+    def show_claims(self, notebook: str = "") -> None:
+        """Show the claims of a notebook, by its name ("05_learning_rate"), with their verdicts; all without a name."""
+        from .scoreboard import claims_html
+
+        show_html(claims_html(self.board, notebook))
+
+    def show_table1(self) -> None:
+        """Show the whole Table 1, the paper beside ours, each row with its verdict."""
+        from .table1 import table1_html
+
+        show_html(table1_html(self.board))
+
+    def show_verdict_counts(self) -> None:
+        """Show how many rows of Table 1 got which verdict."""
+        from .table1 import verdict_counts_html
+
+        show_html(verdict_counts_html(self.board))
+
+    def origin(self, runs: Iterable[Run] = ()) -> str:
+        """Where a figure or table comes from, in one line: profile, dataset, seeds, runs, commit."""
+        runs = list(runs)
+        seeds = sorted({run.seed for run in runs}) or [self.seed]
+        versions = [run.metrics.get("provenance", {}) for run in runs] or [code_version()]
+        commits = dict.fromkeys(_commit(version) for version in versions)
+        return " · ".join(
+            [
+                f"Profile {self.profile.name}",
+                dataset_words(self.profile, (run.image_size for run in runs)),
+                seed_words(seeds),
+                _how_far(runs),
+                *([trained_on(runs)] if runs else []),
+                f"commit {', '.join(commits)}",
+            ]
+        )
+
+
+def open_study(
+    name: str, profile: str | Path | Profile, seeds: Sequence[int] = (), experiments: Sequence[str] = ()
+) -> Study:
+    """Check a notebook's parameters, say what it works on, and warn where that is not the paper's protocol.
+
+    name         a section of the experiment matrix ("embedding", …), or "all"
+    profile      a profile's name, or the path of its file
+    seeds        [] for the profile's own
+    experiments  [] for the section's own, the baseline first
+
+    Raises ParamsError for a name that does not exist, with those that do.
+
+    >>> study = open_study("mlp", "demo")
+    <IPython.core.display.HTML object>
+    >>> [experiment.name for experiment in study.experiments]
+    ['baseline', 'mlp']
+    """
+    chosen = with_seeds(profile, seeds)
+    if isinstance(experiments, str):
+        raise ParamsError(f"experiments must be a list of names, not {experiments!r}: write [{experiments!r}].")
+    own = load_matrix().experiments if name == "all" else section_experiments(name)
+    study = Study(chosen, tuple(load_experiment(e) for e in experiments) or tuple(own))
+    show_html(_about(chosen))
+    return study
+
+
+def show_html(content: str) -> None:
+    """Show ready-made HTML."""
+    display(HTML(content))
+
+
+def show_line(words: str) -> None:
+    """Show a line of plain words."""
+    display(_progress_line(words))
+
+
+def training_allowed() -> bool:
+    """Whether what is not on disk may be trained now; not where SIAMESE_NO_TRAINING is set, as `--no-training` does."""
+    return not os.environ.get("SIAMESE_NO_TRAINING")
+
+
+def _progress_line(words: str) -> HTML:
+    return HTML(f'<p class="caption">{escape(words)}</p>')
+
+
+def _columns_of_text(frame: pd.DataFrame) -> list[int]:
+    """The numbers of the columns, from 2, that hold sentences or names rather than figures."""
+
+    def is_text(values: pd.Series) -> bool:
+        written = "".join(value for value in values if isinstance(value, str))
+        return sum(map(str.isalpha, written)) > len(written) / 2
+
+    return [number for number in range(2, frame.shape[1] + 1) if is_text(frame.iloc[:, number - 1])]
+
+
+def _so_far(runs: Sequence[Run], wanted: int) -> str:
+    """What is on disk where nothing may be trained, in a sentence."""
+    finished = sum(run.finished for run in runs)
+    under_way = [
+        f"{run.experiment.label} (seed {run.seed}) at iteration {run.metrics['iterations']:,}"
+        for run in runs
+        if not run.finished
+    ]
+    words = f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {finished} finished"
+    return f"{words}, {len(under_way)} under way{': ' + '; '.join(under_way) if under_way else ''}."
+
+
+def _how_far(runs: Sequence[Run]) -> str:
+    """ "3 runs", "2 runs, 1 of them under way"."""
+    under_way = sum(not run.finished for run in runs)
+    words = how_many(len(runs), "run") if runs else "no training run"
+    if under_way:
+        words += " under way" if under_way == len(runs) else f", {under_way} of them under way"
+    return words
+
+
+def _about(profile: Profile) -> str:
+    """The profile in a line, and a banner where its figures are not the paper's."""
+    line = (
+        f"<p>Profile <strong>{escape(profile.name)}</strong>: {dataset_words(profile)}, "
+        f"{profile.iterations:,} iterations, {profile.episodes:,} episodes a final accuracy, "
+        f"{seed_words(profile.seeds)}.</p>"
+    )
+    if profile.is_paper_protocol:
+        return line
+    if profile.dataset == "synthetic":
+        words = (
+            "<strong>Made from built-in drawn characters, not Omniglot:</strong> these figures say nothing "
+            "about the paper. They show how everything works."
+        )
+    else:
+        words = (
+            f"<strong>Not the paper’s protocol:</strong> {', '.join(profile.departures)}. "
+            "Compare rows with one another, not with the paper’s figures."
+        )
+    return f'{line}<div class="banner alert alert-warning" role="note"><p>{words}</p></div>'
+
+
+def _commit(version: dict[str, Any]) -> str:
+    commit = (version.get("commit") or "unknown")[:10]
+    return f"{commit} with uncommitted changes" if version.get("modified") else commit
