@@ -27,11 +27,11 @@ slow = experiment.recipe.model_copy(update={"learning_rate": LearningRate(initia
 model = models.build_model(experiment.model_copy(update={"recipe": slow}), profile)
 weights = np.random.default_rng(0)
 model.set_weights([w if w.ndim < 2 else weights.normal(0, 0.05, w.shape) for w in model.get_weights()])
-images = load_dataset(profile).train.images
-train = intervals.interval_of(model, images)
-losses = train(*training.batches_of(images, 0, 128, 0, 1)).tolist()
+split = load_dataset(profile).train
+train = intervals.interval_of(model, split.images)
+losses = train(*training.pairs_of_steps(split, 0, 128, 0, 1)).tolist()
 norm = model.get_layer("backbone").get_layer("norm_1").get_weights()[2]
-losses += train(*training.batches_of(images, 0, 128, 1, 10)).tolist()
+losses += train(*training.pairs_of_steps(split, 0, 128, 1, 10)).tolist()
 foreign = sorted({"tensorflow", "jax", "ipykernel", "papermill"} & set(sys.modules))
 json.dump({"losses": losses, "norm": norm.tolist(), "imported": foreign}, open(folder, "w"))
 """

@@ -13,15 +13,16 @@ from conftest import ROOT, TINY
 from ten_steps import ten_steps
 
 from siamese_utils.config import key_hash, load_experiment, load_profile, run_key
-from siamese_utils.data.load import load_dataset
+from siamese_utils.data.load import dataset_fingerprint, load_dataset
 from siamese_utils.data.pairs import gather
 from siamese_utils.errors import ParamsError, ResultsError
 from siamese_utils.evidence.board import trained_on
 from siamese_utils.models import siamese as models
 from siamese_utils.training import intervals
 from siamese_utils.training import loop as training
+from siamese_utils.training.checkpoints import HISTORY_COLUMNS
 from siamese_utils.training.provenance import ORIGIN_COLUMNS
-from siamese_utils.training.runs import dataset_fingerprint, find_run, find_runs, find_so_far, run_folder, tidy
+from siamese_utils.training.runs import find_run, find_runs, find_so_far, run_folder, tidy
 
 baseline = load_experiment("baseline")
 
@@ -35,7 +36,7 @@ def test_a_run_leaves_everything_a_reader_needs(reports, tiny, fresh_keras):
     assert sorted(path.name for path in run.folder.iterdir()) == [
         "answers.npz", "config.json", "history.csv", "metrics.json", "model.keras",
     ]  # fmt: skip
-    assert list(run.history.columns) == list(training.HISTORY_COLUMNS)
+    assert list(run.history.columns) == list(HISTORY_COLUMNS)
     assert run.history["iteration"].tolist() == [0, 2, 4]
     assert run.metrics["dataset"]["synthetic"] is True
     assert run.metrics["provenance"]["backend"] == "tensorflow"
@@ -66,7 +67,7 @@ def test_two_runs_of_one_seed_agree_to_the_byte(tmp_path, monkeypatch, tiny, fre
     for a, b in zip(one.model().get_weights(), two.model().get_weights(), strict=True):
         assert a.tobytes() == b.tobytes()
     assert (one.folder / "answers.npz").read_bytes() == (two.folder / "answers.npz").read_bytes()
-    timeless = [column for column in training.HISTORY_COLUMNS if column != "seconds"]
+    timeless = [column for column in HISTORY_COLUMNS if column != "seconds"]
     assert one.history[timeless].equals(two.history[timeless])
 
 
@@ -78,7 +79,7 @@ def test_a_killed_run_resumes_from_its_last_check_as_if_nothing_had_happened(
     whole = training.load_or_train(baseline, tiny, seed=1)
 
     def kill(progress):
-        if progress.iteration == check:
+        if progress.step == check:
             raise Killed
 
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "killed"))
@@ -90,7 +91,7 @@ def test_a_killed_run_resumes_from_its_last_check_as_if_nothing_had_happened(
     assert seen == [iteration for iteration in (0, 2, 4) if iteration > check], "what was done is not done again"
     for a, b in zip(whole.model().get_weights(), resumed.model().get_weights(), strict=True):
         assert a.tobytes() == b.tobytes()
-    timeless = [column for column in training.HISTORY_COLUMNS if column != "seconds"]
+    timeless = [column for column in HISTORY_COLUMNS if column != "seconds"]
     assert whole.history[timeless].equals(resumed.history[timeless])
     assert whole.metrics["scores"] == resumed.metrics["scores"]
 
@@ -143,10 +144,9 @@ def test_a_run_left_at_an_iteration_goes_on_as_if_it_had_never_stopped(tmp_path,
     seen = []
     for until in (0, 3, 3, 2, 1_000):
         found = training.load_or_train(baseline, tiny, 1, until=until, on_progress=lambda p: seen.append(p.step))
-        assert (found is not None) == (until == 1_000)
-        so_far = find_so_far(baseline, tiny, 1)
-        assert so_far.history["iteration"].max() == (0 if until == 0 else 4 if found else 2)
-        assert so_far.finished == bool(found)
+        assert found.finished == (until == 1_000)
+        assert find_so_far(baseline, tiny, 1).folder == found.folder
+        assert found.history["iteration"].max() == (0 if until == 0 else 4 if found.finished else 2)
     assert seen == [0, 2, 4]
     for a, b in zip(whole.model().get_weights(), found.model().get_weights(), strict=True):
         assert a.tobytes() == b.tobytes()
@@ -164,7 +164,7 @@ def test_a_longer_run_goes_on_from_a_shorter_one(shorter_until, tmp_path, monkey
     seen = []
     after = training.load_or_train(longer, tiny, on_progress=lambda p: seen.append(p.step))
     assert seen == [i for i in (0, 2, 4, 6, 8) if i > (shorter_until or 4)]
-    timeless = [column for column in training.HISTORY_COLUMNS if column != "seconds"]
+    timeless = [column for column in HISTORY_COLUMNS if column != "seconds"]
     assert alone.history[timeless].equals(after.history[timeless])
     for a, b in zip(alone.model().get_weights(), after.model().get_weights(), strict=True):
         assert a.tobytes() == b.tobytes()
