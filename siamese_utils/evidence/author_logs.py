@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..config import load_matrix, params_dir
+from ..config import Experiment, load_matrix, params_dir
 from ..errors import ParamsError
+from .first_loss import expected_first_loss, first_loss_fits, logged_first_loss
 
 FILE = "author_logs.csv"
 COLUMNS = {
@@ -34,6 +35,23 @@ def author_log(run: str) -> pd.DataFrame:
     log = logs[logs["model"] == run].reset_index(drop=True)
     accuracies = {f"{split}_accuracy": log[f"{split}_accuracy_pct"] / 100 for split in ("train", "val")}
     return log[["iteration", "batch_loss"]].assign(**accuracies)
+
+
+def comparable_log(experiment: Experiment) -> pd.DataFrame:
+    """The author's log of this network, as `author_log`; no line where there is none, or it is another network's."""
+    run = experiment.author.run if experiment.author and not incomparable(experiment) else ""
+    return author_log(run)
+
+
+def incomparable(experiment: Experiment) -> str:
+    """Why the author's log is no log of this network, computed from its first loss; "" where it may be."""
+    if experiment.author is None or author_log(experiment.author.run).empty:
+        return "no log was published"
+    logged = logged_first_loss(experiment)
+    expected = expected_first_loss(experiment)
+    if logged is None or first_loss_fits(expected, logged):
+        return ""
+    return f"another network was run, first loss {expected:.2f} expected, {logged:.2f} logged"
 
 
 @lru_cache

@@ -14,8 +14,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from ..config import Experiment, Strict, checked, load_experiment, load_matrix, params_dir, read_yaml
 from ..errors import ParamsError
 from ..paths import project_root
+from .estimates import resolution
+from .facts import Kind
 
-Measure: TypeAlias = Literal["val", "train", "gap", "early"]
 Names: TypeAlias = Annotated[
     tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
 ]
@@ -37,7 +38,7 @@ class Against(Check):
 
     kind: Literal["below", "above", "similar"]
     than: Names
-    measure: Measure = "val"
+    measure: Kind = "val"
 
 
 class Absolute(Check):
@@ -176,12 +177,8 @@ def load_claims(path: Path | None = None) -> tuple[Claim, ...]:
 
 @lru_cache
 def _load(path: Path) -> tuple[Claim, ...]:
-    return checked(Ledger, read_yaml(path), path).claims
-
-
-def section_claims(notebook: str) -> list[Claim]:
-    """The claims that a notebook shows, by its name ("05_learning_rate"), in the paper's order."""
-    return [claim for claim in load_claims() if claim.notebook_name == notebook]
+    ledger: Ledger = checked(Ledger, read_yaml(path), path)
+    return ledger.claims
 
 
 def row_claim(experiment: Experiment) -> Claim | None:
@@ -190,8 +187,6 @@ def row_claim(experiment: Experiment) -> Claim | None:
     Below or above the baseline where the paper's 250 episodes could tell the two apart, similar where not.
     None for a network that is not in the table.
     """
-    from .estimates import resolution
-
     baseline = load_experiment("baseline")
     if experiment.paper is None or baseline.paper is None:
         return None

@@ -1,4 +1,9 @@
-"""What was really trained? Tables for the audit: first losses, layers in another order, 250 episodes, zero kernels."""
+"""What was really trained? Tables for the audit: first losses, what 250 episodes say, zero kernels.
+
+Before a network has learned anything, its answers p do not depend on the label: on balanced pairs its cross-entropy is
+−½ E[log p(1 − p)], which is log 2 at least; only the luck of 128 pairs takes it a little lower. How far above it lies
+depends on the network: by up to 0.07 in the author's logs. The rest of a first loss is the L2 penalty.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +16,9 @@ import pandas as pd
 from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
 from ..evaluation.accuracy import wilson
 from ..models.plan import expected_penalty, expected_square_sum
-from ..models.summary import network_summary
 from ..text import mean, number, signed
-from ..training.runs import find_runs, find_so_far, tidy
-from .comparisons import first_loss_fits, logged_first_loss
+from ..training.runs import find_runs, find_so_far
 from .estimates import PAPER_EPISODES, resolution
-from .fidelity import histories
 
 if TYPE_CHECKING:
     import keras
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 ARITHMETIC = "Arithmetic on Table 1, the author's logged first losses and last checks, and his settings; no run."
 START = float(np.log(2))  # cross-entropy of a network that answers ½ to every pair
+FIRST_LOSS_LEFT = (-0.03, 0.15)  # what may be left of a first loss after log 2 and the penalty
 KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
 CONVS = {
     "all its conv layers": (32, 64, 128),
@@ -42,12 +45,33 @@ def published() -> list[Experiment]:
 # ---- the first loss ------------------------------------------------------------------------------
 
 
+def expected_first_loss(experiment: Experiment, profile: str | Profile = "paper", start: float = START) -> float:
+    """The first loss that a network should have: the loss of an undecided one, log 2 unless given, and its penalty."""
+    return start + expected_penalty(experiment, load_profile(profile))
+
+
+def first_loss_fits(expected: float, logged: float) -> bool:
+    """Whether a network with this expected first loss can have logged the other."""
+    low, high = FIRST_LOSS_LEFT
+    return low <= logged - expected <= high
+
+
+def logged_first_loss(experiment: Experiment) -> float | None:
+    """The first loss that the author logged for a row, whichever variant of it carries the figure; None without one."""
+    if experiment.author is None:
+        return None
+    same = [e.author for e in load_matrix().experiments if e.author and e.author.run == experiment.author.run]
+    return next((author.first_loss for author in same if author.first_loss is not None), None)
+
+
 def penalty_by_layer(experiment: Experiment, model: keras.Model) -> pd.DataFrame:
     """The expected sum of squared weights of each kernel of a fresh model, and the model's own.
 
     Under Glorot uniform a weight is uniform on ±√(6 / (fan_in + fan_out)), so its square is 2 / (fan_in + fan_out) on
     average. Last line: the recipe's l2 times the sum, the penalty.
     """
+    from ..models.summary import network_summary
+
     kernels = [np.array(v.value) for v in model.trainable_variables if v.path.endswith("kernel")]
     expected = [expected_square_sum(kernel.shape) for kernel in kernels]
     drawn = [float((kernel**2).sum()) for kernel in kernels]
@@ -91,7 +115,7 @@ def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
 
     experiment, candidate, described (bool), expected, logged, fits (bool)
     """
-    paper, lines = load_profile("paper"), []
+    lines = []
     for name in names:
         experiment = load_experiment(name)
         recipe, logged = experiment.recipe, logged_first_loss(experiment)
@@ -107,7 +131,7 @@ def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
         changes["no L2 penalty"] = {"l2": 0.0}
         for words, change in changes.items():
             candidate = experiment.model_copy(update={"recipe": recipe.model_copy(update=change)})
-            expected = START + expected_penalty(candidate, paper)
+            expected = expected_first_loss(candidate)
             lines.append(
                 {
                     "experiment": experiment.label.replace(" (as described)", ""),
@@ -145,14 +169,12 @@ def both_ways(profile: Profile) -> pd.DataFrame:
     for experiment in load_matrix().experiments:
         if experiment.name != "baseline" and (experiment.group, experiment.row) not in split:
             continue
-        scores = tidy(find_runs(profile, [experiment]))
-        val = scores[(scores["protocol"] == "author") & (scores["split"] == "val") & (scores["ways"] == 20)]
         assert experiment.paper
         lines.append(
             {
-                "row": load_experiment(experiment.name).label.split(" (as")[0],
+                "row": experiment.label.split(" (as")[0],
                 "variant": experiment.variant,
-                "val": tuple(100 * val["accuracy"]),
+                "val": tuple(100 * run.score().accuracy for run in find_runs(profile, [experiment])),
                 "paper": experiment.paper.val,
             }
         )
@@ -225,23 +247,6 @@ def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-# ---- the order of the MLP's layers ----------------------------------------------------------------
-
-
-def other_order(experiment: Experiment) -> Experiment:
-    """The experiment with ReLU and BatchNorm the other way round in each of its blocks, and a row name that says so."""
-    after = not experiment.recipe.norm_after_relu
-    recipe = experiment.recipe.model_copy(update={"norm_after_relu": after})
-    row = f"{experiment.row}, {'ReLU' if after else 'BatchNorm'} first"
-    return experiment.model_copy(update={"recipe": recipe, "row": row})
-
-
-def mlp_orders() -> list[tuple[Experiment, int, pd.DataFrame]]:
-    """The MLP with BatchNorm before ReLU, then as its author had it: its runs as in `fidelity.histories`."""
-    mlp = load_experiment("mlp")
-    return histories([other_order(mlp), mlp])
-
-
 # ---- zero kernels --------------------------------------------------------------------------------
 
 
@@ -257,19 +262,17 @@ def moved_weights(profile: Profile, split: Split, seed: int = 0, updates: int = 
     model = build_model("zero-initialization", profile, seed)
     before = {v.path: np.array(v.value) for v in model.trainable_variables}
     interval_of(model, split.images)(*pairs_of_steps(split, seed, 32, 0, updates))
-    lines: dict[str, dict[str, object]] = {}
+    moved: dict[str, list[np.ndarray]] = {}
     for variable in model.trainable_variables:
         *_, layer, kind = variable.path.split("/")
         where = "head" if layer == "similarity" else "backbone"
-        name = KINDS.get(kind, kind)
-        line = lines.setdefault(f"{where}: {name}", {"weights": 0, "largest": 0.0})
-        line["weights"] = int(str(line["weights"])) + int(np.prod(variable.shape))
-        moved = float(np.abs(np.array(variable.value) - before[variable.path]).max())
-        line["largest"] = max(float(str(line["largest"])), moved)
+        change = np.abs(np.array(variable.value) - before[variable.path])
+        moved.setdefault(f"{where}: {KINDS.get(kind, kind)}", []).append(change.ravel())
+    changes = [np.concatenate(parts) for parts in moved.values()]
     return pd.DataFrame(
         {
-            "weights": list(lines),
-            "how many": [f"{line['weights']:,}" for line in lines.values()],
-            f"largest change in {updates} updates": [f"{line['largest']:.2g}" for line in lines.values()],
+            "weights": list(moved),
+            "how many": [f"{len(change):,}" for change in changes],
+            f"largest change in {updates} updates": [f"{change.max():.2g}" for change in changes],
         }
     )

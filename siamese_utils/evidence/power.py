@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from .comparisons import Test
 from .estimates import Estimate
+from .questions import Test
+from .significance import LEVEL
 
-LEVEL = 0.05  # of all claims together, after Holm's correction
 POWER = 0.8
 MOST_EPISODES = 10_000_000  # more than anyone would draw
 
@@ -48,10 +48,10 @@ def seeds_needed(estimate: Estimate, distance: float, tests: int = 1, most: int 
 
     The normal approximation: (z_level + z_power)² · (seeds' variance / n + episodes' variance) ≤ distance².
     """
-    room = (distance / _quantiles(tests)) ** 2 - estimate.by_episodes**2
+    room = (distance / _quantiles(tests)) ** 2 - estimate.se_episodes**2
     if room <= 0:
         return None
-    needed = int(np.ceil(len(estimate.seeds) * estimate.by_seeds**2 / room))
+    needed = int(np.ceil(len(estimate.seeds) * estimate.se_seeds**2 / room))
     return max(needed, 2) if needed <= most else None
 
 
@@ -60,4 +60,4 @@ def episodes_needed(estimate: Estimate, distance: float, tests: int = 1) -> int:
     allowed = (distance / _quantiles(tests)) ** 2 / 2
     if allowed <= 0:
         return 10**12
-    return int(np.ceil(estimate.episodes * estimate.by_episodes**2 / allowed))
+    return int(np.ceil(estimate.episodes * estimate.se_episodes**2 / allowed))
