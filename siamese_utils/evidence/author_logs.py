@@ -32,9 +32,7 @@ def author_log(run: str) -> pd.DataFrame:
     episodes each): columns as in the history of a run of ours.
     """
     logs = _author_logs(params_dir() / FILE)
-    log = logs[logs["model"] == run].reset_index(drop=True)
-    accuracies = {f"{split}_accuracy": log[f"{split}_accuracy_pct"] / 100 for split in ("train", "val")}
-    return log[["iteration", "batch_loss"]].assign(**accuracies)
+    return logs.get(run, next(iter(logs.values())).iloc[:0]).copy()
 
 
 def comparable_log(experiment: Experiment) -> pd.DataFrame:
@@ -55,8 +53,8 @@ def incomparable(experiment: Experiment) -> str:
 
 
 @lru_cache
-def _author_logs(path: Path) -> pd.DataFrame:
-    """The whole table; ParamsError where the file is missing, damaged, or lacks a run whose figures are known."""
+def _author_logs(path: Path) -> dict[str, pd.DataFrame]:
+    """Every run; ParamsError where the file is missing, damaged, or lacks a run whose figures are known."""
     try:
         logs = pd.read_csv(path, dtype=COLUMNS)
         whole = list(logs) == list(COLUMNS) and set(logs["model"]) >= set(_logged_runs())
@@ -64,7 +62,9 @@ def _author_logs(path: Path) -> pd.DataFrame:
         whole = False
     if not whole:
         raise ParamsError(f"{path} is missing or damaged: restore it with `git checkout params/{FILE}`.")
-    return logs
+    accuracies = {f"{split}_accuracy": logs[f"{split}_accuracy_pct"] / 100 for split in ("train", "val")}
+    logs = logs[["model", "iteration", "batch_loss"]].assign(**accuracies)
+    return {str(run): log.drop(columns="model").reset_index(drop=True) for run, log in logs.groupby("model")}
 
 
 def _logged_runs() -> list[str]:

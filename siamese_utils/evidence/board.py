@@ -21,7 +21,7 @@ from .claims import load_claims, row_claims
 from .estimates import Estimate, Evidence, Term
 from .facts import Facts, Kind, Measure, machines
 from .fidelity import origin_of
-from .standing import under_way
+from .standing import standing
 from .verdicts import VERDICTS, Judgement, judge
 
 NOT_IN_TABLE = "Not in Table 1"
@@ -168,10 +168,10 @@ def _so_far(run: Run, profile: Profile) -> dict[str, str]:
     iteration = f"iteration {run.metrics['iterations']:,}"
     where = f"{run.run_id}, {origin.device}, convolutions in {origin.convolutions}, commit {origin.commit}"
     so_far, val = f"{iteration} of {end:,}", ""
-    stands = under_way(run.experiment, run.seed) if profile.is_paper_protocol else None
-    if stands and stands.checks:
+    stands = standing(run.experiment, run.history) if profile.is_paper_protocol else None
+    if stands and stands.ours:
         val = f"{stands.ours.value:.1f} ({stands.ours.low:.1f}–{stands.ours.high:.1f}) at {iteration}"
-        log = "" if np.isnan(stands.author.value) else f" the author’s log there {stands.author.value:.1f},"
+        log = f" the author’s log there {stands.author.value:.1f}," if stands.author else ""
         so_far += f";{log} {stands.words}"
     return dict(zip(SO_FAR, (so_far, val, where), strict=True))
 

@@ -54,13 +54,12 @@ def load_factorial(path: Path | None = None) -> Factorial:
     return design
 
 
-def cells(design: Factorial | None = None) -> dict[tuple[bool, ...], Experiment]:
+def cells() -> dict[tuple[bool, ...], Experiment]:
     """Every combination of levels, a flag a factor, and the experiment that it is."""
-    design = design or load_factorial()
-    baseline = load_experiment("baseline")
+    factors, baseline = load_factorial().factors, load_experiment("baseline")
     found = {}
-    for combination in product((False, True), repeat=len(design.factors)):
-        levels = [f.high if high else f.low for f, high in zip(design.factors, combination, strict=True)]
+    for combination in product((False, True), repeat=len(factors)):
+        levels = [f.high if high else f.low for f, high in zip(factors, combination, strict=True)]
         changes = {key: value for level in levels for key, value in level.changes.items()}
         found[combination] = Experiment.model_validate(
             {
@@ -75,32 +74,31 @@ def cells(design: Factorial | None = None) -> dict[tuple[bool, ...], Experiment]
     return found
 
 
-def _found(profile: Profile, design: Factorial) -> list[tuple[tuple[bool, ...], Run]]:
+def _found(profile: Profile) -> list[tuple[tuple[bool, ...], Run]]:
     """The finished runs, each with its combination of levels."""
-    wanted = [(levels, e, seed) for levels, e in cells(design).items() for seed in design.seeds]
-    return [(levels, run) for levels, e, seed in wanted if (run := find_run(e, profile, seed))]
+    wanted = [(levels, experiment, seed) for levels, experiment in cells().items() for seed in load_factorial().seeds]
+    return [(levels, run) for levels, experiment, seed in wanted if (run := find_run(experiment, profile, seed))]
 
 
-def find_cells(profile: Profile, design: Factorial | None = None) -> list[Run]:
+def find_cells(profile: Profile) -> list[Run]:
     """The finished runs of the design; those not run are left out."""
-    return [run for _, run in _found(profile, design or load_factorial())]
+    return [run for _, run in _found(profile)]
 
 
-def accuracies(profile: Profile, design: Factorial | None = None) -> pd.DataFrame:
+def accuracies(profile: Profile) -> pd.DataFrame:
     """One line a finished run: a column of ±1 a factor, the seed, and val accuracy in %, as the paper measures it."""
-    design = design or load_factorial()
-    names = [factor.name for factor in design.factors]
     lines = [
         [*(1 if high else -1 for high in levels), run.seed, 100 * run.score().accuracy]
-        for levels, run in _found(profile, design)
+        for levels, run in _found(profile)
     ]
+    names = [factor.name for factor in load_factorial().factors]
     return pd.DataFrame(lines, columns=[*names, "seed", "accuracy"])
 
 
 def is_complete(frame: pd.DataFrame, design: Factorial | None = None) -> bool:
     """Whether every combination has run under every seed."""
     design = design or load_factorial()
-    return len(frame) == len(cells(design)) * len(design.seeds)
+    return len(frame) == len(cells()) * len(design.seeds)
 
 
 def not_run(profile: Profile, found: int) -> str:

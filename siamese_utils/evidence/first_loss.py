@@ -189,14 +189,10 @@ def table_against_logs() -> pd.DataFrame:
     lines = []
     for experiment in published():
         paper, author = experiment.paper, experiment.author
-        assert paper
-        assert author
-        differences = [
-            f"{split}: {getattr(paper, split):g} printed, {getattr(author, split):g} logged"
-            for split in ("train", "val")
-            if getattr(author, split) is not None and getattr(author, split) != getattr(paper, split)
-        ]
-        words = "; ".join(differences) or ("the same" if author.val is not None else "no log was published")
+        assert paper and author  # noqa: PT018
+        figures = [("train", paper.train, author.train), ("val", paper.val, author.val)]
+        differ = [f"{s}: {p:g} printed, {a:g} logged" for s, p, a in figures if a is not None and a != p]
+        words = "; ".join(differ) or ("the same" if author.val is not None else "no log was published")
         lines.append({"row": experiment.row or experiment.group, "run": author.run, "table and log": words})
     return pd.DataFrame(lines)
 
@@ -204,31 +200,22 @@ def table_against_logs() -> pd.DataFrame:
 def granularity() -> pd.DataFrame:
     """What 250 episodes say: each val figure of Table 1 with its Wilson interval and its difference to the baseline.
 
-    row, val, correct (of 250, NaN where the figure is no multiple of 0.4), low, high, difference, half (the 95 %
-    half-width of the difference), clear (bool)
+    row, val, correct (of 250, NaN where the figure is no multiple of 0.4), low, high, difference, half_width (the 95 %
+    one of the difference), clear (bool)
     """
-    baseline = load_experiment("baseline").paper
-    assert baseline
-    lines = []
-    for experiment in published():
-        assert experiment.paper
-        val = experiment.paper.val
-        count = val / 100 * PAPER_EPISODES
-        score = wilson(round(count), PAPER_EPISODES)
-        half, gap = resolution(val, baseline.val), val - baseline.val
-        lines.append(
-            {
-                "row": experiment.label.replace(" (as described)", ""),
-                "val": val,
-                "correct": round(count) if abs(count - round(count)) < 1e-6 else np.nan,
-                "low": 100 * score.low,
-                "high": 100 * score.high,
-                "difference": gap,
-                "half": half,
-                "clear": abs(gap) > half,
-            }
-        )
-    return pd.DataFrame(lines)
+    figures = {e.label.replace(" (as described)", ""): e.paper.val for e in published() if e.paper}
+    baseline = figures["Baseline"]
+    found = pd.DataFrame({"row": list(figures), "val": list(figures.values())})
+    counts = found["val"] / 100 * PAPER_EPISODES
+    scores = [wilson(round(count), PAPER_EPISODES) for count in counts]
+    found = found.assign(
+        correct=counts.round().where((counts - counts.round()).abs() < 1e-6),
+        low=[100 * score.low for score in scores],
+        high=[100 * score.high for score in scores],
+        difference=found["val"] - baseline,
+        half_width=[resolution(val, baseline) for val in found["val"]],
+    )
+    return found.assign(clear=found["difference"].abs() > found["half_width"])
 
 
 def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
@@ -240,7 +227,8 @@ def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
             "of 250": found["correct"].map(lambda x: number(x, 0)),
             "95 % interval": [f"{a:.1f} to {b:.1f}" for a, b in zip(found["low"], found["high"], strict=True)],
             "to the baseline": [
-                f"{signed(d)} ± {h:.1f}" if d else "" for d, h in zip(found["difference"], found["half"], strict=True)
+                f"{signed(d)} ± {h:.1f}" if d else ""
+                for d, h in zip(found["difference"], found["half_width"], strict=True)
             ],
             "can be told from it": np.where(found["difference"] == 0, "", np.where(found["clear"], "yes", "no")),
         }

@@ -9,7 +9,7 @@ The target's place t is uniform over 0 … N − 1, so the expected accuracy is
     P = 1/N · Σ_t (L/M)^t · ((L + E)/M)^(N−1−t)
 
 averaged over queries and target images. Leaving out the target that is the query, or the query's class from the other
-draws, gives the same without one leak or both. Nothing is simulated, and nothing approximated.
+draws, gives the same without one leak or both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..config import Profile
-from ..evaluation.accuracy import embed_split, similarity, wilson
+from ..evaluation.accuracy import embed_split, similarity_of_rows, wilson
 from ..evaluation.episodes import Episodes, draw_episodes
 from ..text import number, signed
 from ..training.runs import Run, final_seed
@@ -182,8 +182,6 @@ def similarities_to_all(model: keras.Model, split: Split, queries: np.ndarray) -
     """Each query's similarity to every image of a split: queries (n, 2) → (n, classes, drawers) float32."""
     embeddings = embed_split(model, split)
     flat = embeddings.reshape(-1, embeddings.shape[-1])
-    rows = []
-    for label, drawer in queries:
-        query = np.broadcast_to(embeddings[label, drawer], flat.shape)
-        rows.append(similarity(model, query, flat).reshape(split.classes, split.drawers))
-    return np.stack(rows)
+    every, asked = np.arange(len(flat)), queries[:, 0] * split.drawers + queries[:, 1]
+    left, right = np.repeat(asked, len(every)), np.tile(every, len(asked))
+    return similarity_of_rows(model, flat, left, right).reshape(-1, split.classes, split.drawers)

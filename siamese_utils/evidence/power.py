@@ -30,7 +30,7 @@ def needs(test: Test, tests: int) -> str:
     episodes = episodes_needed(estimate, test.distance, tests)
     if episodes > MOST_EPISODES:
         return f"Too near to call for any number of runs; {seen}."
-    return f"More seeds alone would not decide it, {episodes:,} episodes and more seeds would; {seen}."
+    return f"More seeds alone would not decide it, {episodes:,.0f} episodes and more seeds would; {seen}."
 
 
 def _quantiles(tests: int) -> float:
@@ -46,18 +46,14 @@ def detectable(estimate: Estimate, tests: int = 1) -> float:
 def seeds_needed(estimate: Estimate, distance: float, tests: int = 1, most: int = 1000) -> int | None:
     """How many seeds would show the distance with a power of 80 %, the episodes being as many; None where none would.
 
-    The normal approximation: (z_level + z_power)² · (seeds' variance / n + episodes' variance) ≤ distance².
+    (z_level + z_power)² · (seeds' variance / n + episodes' variance) ≤ distance²
     """
     room = (distance / _quantiles(tests)) ** 2 - estimate.se_episodes**2
-    if room <= 0:
-        return None
-    needed = int(np.ceil(len(estimate.seeds) * estimate.se_seeds**2 / room))
-    return max(needed, 2) if needed <= most else None
+    needed = np.ceil(len(estimate.seeds) * estimate.se_seeds**2 / room) if room > 0 else np.inf
+    return max(int(needed), 2) if needed <= most else None
 
 
-def episodes_needed(estimate: Estimate, distance: float, tests: int = 1) -> int:
-    """How many episodes would bring their part of the variance to half of what the distance allows."""
+def episodes_needed(estimate: Estimate, distance: float, tests: int = 1) -> float:
+    """How many episodes would bring their part of the variance to half of what the distance allows; may be infinite."""
     allowed = (distance / _quantiles(tests)) ** 2 / 2
-    if allowed <= 0:
-        return 10**12
-    return int(np.ceil(estimate.episodes * estimate.se_episodes**2 / allowed))
+    return float(np.ceil(estimate.episodes * estimate.se_episodes**2 / allowed)) if allowed > 0 else np.inf

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -31,14 +31,7 @@ from .questions import Test, paper_bears_out
 from .significance import LEVEL, holm
 
 Verdict: TypeAlias = Literal["reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"]
-VERDICTS: tuple[Verdict, ...] = (
-    "reproduced",
-    "direction only",
-    "not reproduced",
-    "undecided",
-    "not testable",
-    "not run",
-)
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 VERDICT_RULE = (
     "How a verdict comes about: each claim is one comparison of final accuracies (val, 1-shot 20-way, author’s "
     "protocol) on the same episodes for all networks. Its 95 % interval covers the choice of episodes and of seeds; a "

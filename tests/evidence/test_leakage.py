@@ -5,9 +5,11 @@ import pytest
 from made_up import blank_split
 from scipy.stats import binomtest
 
+from siamese_utils.data.dataset import Split
 from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.evaluation.episodes import draw_episodes, is_correct
 from siamese_utils.evidence import leakage as leaks
+from siamese_utils.models.siamese import build_model
 
 CLASSES, DRAWERS, WAYS = 12, 5, 8  # few, so that both leaks are frequent
 
@@ -70,3 +72,29 @@ def test_by_hand_one_query_two_ways():
     assert exact["without_self"] == pytest.approx((2 / 4 + 1 / 4) / 2)
     assert exact["without_twins"] == pytest.approx((1 + 1 / 2) / 2)
     assert exact["without_both"] == pytest.approx(1 / 2)
+
+
+def test_a_models_similarities_are_those_of_its_pairs(tiny, fresh_keras):
+    size = tiny.image_size
+    images = np.random.default_rng(0).integers(0, 256, (3, 2, size, size)).astype(np.uint8)
+    split, queries = Split(images, ("A/a", "A/b", "A/c")), np.array([[0, 1], [2, 0]])
+    model = build_model("baseline", tiny)
+    found = leaks.similarities_to_all(model, split, queries)
+    flat = images.reshape(-1, size, size, 1)
+    for row, (label, drawer) in zip(found, queries, strict=True):
+        query = np.repeat(images[label, drawer][None, ..., None], len(flat), axis=0)
+        expected = model.predict([query, flat], verbose=0)
+        np.testing.assert_allclose(row.ravel(), expected[:, 0], atol=1e-5)
+    assert found.shape == (2, 3, 2)
+    assert np.ptp(found) > 1e-3
+
+
+def test_the_table_of_a_model_has_a_line_for_every_leak_left_out(tiny, fresh_keras):
+    size = tiny.image_size
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, size, size)).astype(np.uint8)
+    split = Split(images, tuple(f"A/{n}" for n in range(6)))
+    table = leaks.of_model(build_model("baseline", tiny), split, queries=24, seed=0, n_way=5, n_episodes=20_000)
+    assert list(table["the author’s episodes"]) == list(leaks.LEFT_OUT.values())
+    for formula, simulated in zip(table["formula"], table["simulated"], strict=True):
+        low, high = (float(part) for part in simulated.partition("(")[2].rstrip(")").split(" to "))
+        assert low - 0.5 < float(formula) < high + 0.5
