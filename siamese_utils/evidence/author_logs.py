@@ -26,7 +26,7 @@ COLUMNS = {
 
 
 def author_log(run: str) -> pd.DataFrame:
-    """One run of the author's, named as in params/experiments.yaml, a line a check; no line where he published no log.
+    """Read one run of the author's, named as in params/experiments.yaml: a line a check; none without a log.
 
     iteration, batch_loss (NaN where none was logged), train_accuracy and val_accuracy (fractions of 250 1-shot 20-way
     episodes each): columns as in the history of a run of ours.
@@ -36,13 +36,13 @@ def author_log(run: str) -> pd.DataFrame:
 
 
 def comparable_log(experiment: Experiment) -> pd.DataFrame:
-    """The author's log of this network, as `author_log`; no line where there is none, or it is another network's."""
+    """Read the author's log of this network, as `author_log`; no line where there is none, or of another."""
     run = experiment.author.run if experiment.author and not incomparable(experiment) else ""
     return author_log(run)
 
 
 def incomparable(experiment: Experiment) -> str:
-    """Why the author's log is no log of this network, computed from its first loss; "" where it may be."""
+    """Say why the author's log is none of this network, by its first loss; "" where it may be one."""
     if experiment.author is None or author_log(experiment.author.run).empty:
         return "no log was published"
     logged = logged_first_loss(experiment)
@@ -54,7 +54,7 @@ def incomparable(experiment: Experiment) -> str:
 
 @lru_cache
 def _author_logs(path: Path) -> dict[str, pd.DataFrame]:
-    """Every run; ParamsError where the file is missing, damaged, or lacks a run whose figures are known."""
+    """Read every run; ParamsError where the file is missing, damaged, or lacks a run whose figures are known."""
     try:
         logs = pd.read_csv(path, dtype=COLUMNS)
         whole = list(logs) == list(COLUMNS) and set(logs["model"]) >= set(_logged_runs())

@@ -80,7 +80,7 @@ class Board:
         return pd.DataFrame([_line(self, experiment) for experiment in experiments])
 
     def rows_of(self, experiments: Iterable[Experiment]) -> pd.DataFrame:
-        """The rows of some experiments, in their order."""
+        """Pick the rows of some experiments, in their order."""
         return self.rows.set_index("experiment", drop=False).loc[[e.name for e in experiments]].reset_index(drop=True)
 
     @property
@@ -88,7 +88,7 @@ class Board:
         return self.evidence.most_seeds > 0
 
     def counts(self, *, by_runs: bool) -> dict[str, int]:
-        """How many claims, as described, got which verdict; those that none got are left out.
+        """Count the claims, as described, by verdict; verdicts that none got are left out.
 
         by_runs  those that runs of ours decide; otherwise those that the author's log, arithmetic or counting does
         """
@@ -133,7 +133,7 @@ def _line(board: Board, experiment: Experiment) -> dict[str, object]:
 
 
 def _accuracies(runs: list[Facts]) -> dict[str, float]:
-    """The columns of the final 20-way accuracies, in %; all NaN without runs."""
+    """Fill the columns of the final 20-way accuracies, in %; all NaN without runs."""
     names = ("ours_train", "ours_val", "low", "high", "seed_low", "seed_high", "strict_val")
     if not runs:
         return dict.fromkeys(names, np.nan)
@@ -157,13 +157,13 @@ def _row_verdict(experiment: Experiment, judged: Judgement | None, has_run: bool
 
 
 def _farthest(profile: Profile, experiment: Experiment) -> Run | None:
-    """Of the runs under way of an experiment, the one that has come farthest."""
+    """Find the run under way of an experiment that has come farthest."""
     found = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
     return max(found, key=lambda run: run.metrics["iterations"], default=None)
 
 
 def _so_far(run: Run, profile: Profile) -> dict[str, str]:
-    """How far a run under way has come, and how its last checks stand to the author's at the same iterations."""
+    """Say how far a run under way has come, and how its last checks stand to the author's at the same iterations."""
     end, origin = profile.scaled(run.experiment.recipe.iterations), origin_of(run.history)
     iteration = f"iteration {run.metrics['iterations']:,}"
     where = f"{run.run_id}, {origin.device}, convolutions in {origin.convolutions}, commit {origin.commit}"
@@ -177,7 +177,7 @@ def _so_far(run: Run, profile: Profile) -> dict[str, str]:
 
 
 def trained_on(runs: Iterable[Run]) -> str:
-    """What the runs were trained on, in words: "TensorFlow on CPU"; nothing for no runs."""
+    """Name what the runs were trained on: "TensorFlow on CPU"; "" for no runs."""
     return _joined(words for run in runs for words in machines(run))
 
 
@@ -188,7 +188,7 @@ def _joined(words: Iterable[str]) -> str:
 def compare_runs(
     experiment: str, reference: str = "baseline", profile: str | Path | Profile = "laptop", *, measure: Kind = "val"
 ) -> Estimate | None:
-    """How far an experiment's accuracy is from another's, in points, with a 95 % interval; None without common seeds.
+    """Estimate how far an experiment is from another, in points, with a 95 % interval; None without common seeds.
 
     measure  "val", "train" or "gap" (train − val): 1-shot 20-way, author's protocol
 

@@ -135,7 +135,7 @@ class Claim(Strict):
         return section.notebook if section else self.notebook
 
     def as_run(self) -> Claim | None:
-        """The claim about the networks that were really trained, or None where these are the ones described."""
+        """Make the claim about the networks that were really trained; None where these are the ones described."""
         counterparts = _as_run_counterparts()
         swapped = {
             place: tuple(counterparts.get(name, name) for name in getattr(self.check, place))
@@ -171,7 +171,7 @@ class Ledger(Strict):
 
 
 def load_claims(path: Path | None = None) -> tuple[Claim, ...]:
-    """The claims in the paper's order. ParamsError where the file is not valid or names what does not exist."""
+    """Load the claims in the paper's order; ParamsError where the file is not valid or names what does not exist."""
     return _load(path or params_dir() / "claims.yaml")
 
 
@@ -182,7 +182,7 @@ def _load(path: Path) -> tuple[Claim, ...]:
 
 
 def row_claim(experiment: Experiment) -> Claim | None:
-    """What a row of Table 1 says about its network: how it stands to the baseline, and its figure.
+    """Put into a claim what a row of Table 1 says: how its network stands to the baseline, and its figure.
 
     Below or above the baseline where the paper's 250 episodes could tell the two apart, similar where not.
     None for a network that is not in the table.
@@ -211,13 +211,13 @@ def row_claim(experiment: Experiment) -> Claim | None:
 
 
 def row_claims() -> dict[str, Claim]:
-    """What every row of Table 1 says, by the experiment's name."""
+    """Make the claims of all rows of Table 1, by the experiment's name."""
     return {e.name: claim for e in load_matrix().experiments if (claim := row_claim(e))}
 
 
 @lru_cache
 def _as_run_counterparts() -> dict[str, str]:
-    """The name of each network that was run otherwise than described → the name of the one that was run."""
+    """Map each network that was run otherwise than described to the one that was run, by name."""
     rows = [e for e in load_matrix().experiments if e.paper]
     run = {(e.group, e.row): e.name for e in rows if e.variant == "as run"}
     return {e.name: run[e.group, e.row] for e in rows if e.variant == "as described" and (e.group, e.row) in run}

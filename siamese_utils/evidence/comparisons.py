@@ -76,7 +76,7 @@ def _not_run(check: Check, evidence: Evidence) -> Untested:
 
 
 def _impossible(check: Check, evidence: Evidence) -> str:
-    """Why this profile cannot make the comparison; "" where it can."""
+    """Say why this profile cannot make the comparison; "" where it can."""
     profile = evidence.profile
     if isinstance(check, Absolute) and check.at is not None and not profile.is_paper_protocol:
         return SCALED_DOWN
@@ -109,7 +109,7 @@ def _rising(check: Training, evidence: Evidence) -> Fact:
 
 
 def _unsteady(check: Training, evidence: Evidence) -> Test:
-    """An F test on how checks scatter around a straight line through the second half of the training."""
+    """Compare by an F test how checks scatter around a straight line through the second half of the training."""
     (one,), (other,) = check.of, check.than
     seeds = evidence.seeds_of((one, other))
     if len(seeds) < 2:
@@ -125,7 +125,7 @@ def _unsteady(check: Training, evidence: Evidence) -> Test:
 
 
 def _first_loss(check: FirstLoss) -> Fact:
-    """Whether the author's first logged losses are those of the networks that the text describes."""
+    """Check whether the author's first logged losses are those of the networks that the text describes."""
     start = START if check.starts_at is None else check.starts_at
     parts, holds = [], True
     for name in check.of:
@@ -150,7 +150,7 @@ def _parameters(check: Parameters) -> Fact:
 
 
 def _dataset(check: Counts, evidence: Evidence) -> Fact | Untested:
-    """Runs name the fingerprint of their pixels; Omniglot's stands for a dataset of these counts and no other."""
+    """Count by the fingerprint that runs name: Omniglot's stands for a dataset of these counts and no other."""
     from ..data.omniglot import ARCHIVES, DRAWERS, FINGERPRINT
 
     if evidence.profile.dataset != "omniglot":

@@ -31,13 +31,13 @@ Z = float(stats.norm.ppf(0.975))
 
 
 def resolution(*percent: float) -> float:
-    """How far chance alone moves one accuracy of the paper, or the difference of two: 95 % half-width, in points."""
+    """Compute how far chance moves one accuracy of the paper, or the difference of two: 95 % half-width, in points."""
     variance: float = sum((p / 100) * (1 - p / 100) / PAPER_EPISODES for p in percent)
     return float(Z * 100 * variance**0.5)
 
 
 def chance(n_way: int = 20) -> float:
-    """How many of n-way episodes guessing answers correctly, in %."""
+    """Compute how many of n-way episodes guessing answers correctly, in %."""
     return 100 / n_way
 
 
@@ -80,11 +80,11 @@ class Estimate:
         return max(float(np.hypot(self.se_episodes, self.se_seeds)), 1e-9)
 
     def p_above(self, threshold: float) -> float:
-        """One-sided p against "the contrast is not above the threshold"; 1 where there is a single seed."""
+        """Compute the one-sided p against "the contrast is not above the threshold"; 1 where there is a single seed."""
         return self._p(self.value - threshold, 0, threshold)
 
     def p_below(self, threshold: float) -> float:
-        """One-sided p against "the contrast is not below the threshold"; 1 where there is a single seed."""
+        """Compute the one-sided p against "the contrast is not below the threshold"; 1 where there is a single seed."""
         return self._p(threshold - self.value, 1, threshold)
 
     def _p(self, distance: float, side: int, threshold: float) -> float:
@@ -98,7 +98,7 @@ class Evidence:
     """The runs of one profile, and the contrasts that can be made of them; each is worked out once."""
 
     def __init__(self, profile: Profile, facts: Mapping[str, Mapping[int, Facts]]):
-        """facts: experiment → seed → what its run left."""
+        """Take facts: experiment → seed → what its run left."""
         self.profile, self.facts = profile, facts
         self._estimates: dict[tuple[Term, ...], Estimate | None] = {}
         self._dispersions: dict[Measure, tuple[float, int]] = {}
@@ -107,7 +107,7 @@ class Evidence:
 
     @classmethod
     def on_disk(cls, profile: Profile) -> Evidence:
-        """The finished runs of the profile's seeds."""
+        """Read the finished runs of the profile's seeds; ResultsError where a file of one cannot be read."""
         found = {
             e.name: {s: Facts.of(run) for s in profile.seeds if (run := find_run(e, profile, s))}
             for e in load_matrix().experiments
@@ -115,7 +115,7 @@ class Evidence:
         return cls(profile, found)
 
     def seeds_of(self, experiments: Iterable[str]) -> tuple[int, ...]:
-        """The seeds under which every one of the experiments has run."""
+        """List the seeds under which every one of the experiments has run."""
         found = [set(self.facts.get(name, {})) for name in experiments]
         return tuple(sorted(set.intersection(*found))) if found else ()
 
@@ -125,16 +125,16 @@ class Evidence:
         return max((len(runs) for runs in self.facts.values()), default=0)
 
     def is_degenerate(self, experiment: str) -> bool:
-        """Whether an experiment has runs, and none of them tells any two images from any other two."""
+        """Check whether an experiment has runs, and none of them tells any two images from any other two."""
         runs = self.facts.get(experiment, {})
         return bool(runs) and all(facts.degenerate for facts in runs.values())
 
     def spread_at(self, percent: float) -> float:
-        """The standard deviation between seeds that the pooled dispersion gives a val accuracy, in points."""
+        """Compute the standard deviation between seeds that the pooled dispersion gives a val accuracy, in points."""
         return float(100 * (self._dispersion(VAL)[0] * (percent / 100) * (1 - percent / 100)) ** 0.5)
 
     def estimate(self, terms: Sequence[Term]) -> Estimate | None:
-        """A contrast's estimate over the seeds that all its experiments share; None where there are none."""
+        """Estimate a contrast over the seeds that all its experiments share; None where there are none."""
         key = tuple(terms)
         if key not in self._estimates:
             self._estimates[key] = self._estimate(key)

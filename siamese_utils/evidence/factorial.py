@@ -48,14 +48,14 @@ class Factorial(Strict):
 
 @lru_cache
 def load_factorial(path: Path | None = None) -> Factorial:
-    """The design; ParamsError where the file is not valid."""
+    """Load the design; ParamsError where the file is not valid."""
     path = path or params_dir() / "factorial.yaml"
     design: Factorial = checked(Factorial, read_yaml(path), path)
     return design
 
 
 def cells() -> dict[tuple[bool, ...], Experiment]:
-    """Every combination of levels, a flag a factor, and the experiment that it is."""
+    """Make an experiment of every combination of levels, a flag a factor."""
     factors, baseline = load_factorial().factors, load_experiment("baseline")
     found = {}
     for combination in product((False, True), repeat=len(factors)):
@@ -75,18 +75,18 @@ def cells() -> dict[tuple[bool, ...], Experiment]:
 
 
 def _found(profile: Profile) -> list[tuple[tuple[bool, ...], Run]]:
-    """The finished runs, each with its combination of levels."""
+    """Find the finished runs, each with its combination of levels."""
     wanted = [(levels, experiment, seed) for levels, experiment in cells().items() for seed in load_factorial().seeds]
     return [(levels, run) for levels, experiment, seed in wanted if (run := find_run(experiment, profile, seed))]
 
 
 def find_cells(profile: Profile) -> list[Run]:
-    """The finished runs of the design; those not run are left out."""
+    """Find the finished runs of the design; those not run are left out."""
     return [run for _, run in _found(profile)]
 
 
 def accuracies(profile: Profile) -> pd.DataFrame:
-    """One line a finished run: a column of ±1 a factor, the seed, and val accuracy in %, as the paper measures it."""
+    """Tabulate the finished runs, one a line: ±1 a factor, the seed, and val accuracy in %, author's protocol."""
     lines = [
         [*(1 if high else -1 for high in levels), run.seed, 100 * run.score().accuracy]
         for levels, run in _found(profile)
@@ -96,13 +96,13 @@ def accuracies(profile: Profile) -> pd.DataFrame:
 
 
 def is_complete(frame: pd.DataFrame, design: Factorial | None = None) -> bool:
-    """Whether every combination has run under every seed."""
+    """Check whether every combination has run under every seed."""
     design = design or load_factorial()
     return len(frame) == len(cells()) * len(design.seeds)
 
 
 def not_run(profile: Profile, found: int) -> str:
-    """What a page says where the design is not complete."""
+    """Say that the design is not complete, and what completes it."""
     wanted = len(cells()) * len(load_factorial().seeds)
     return (
         f"Not run: {found} of {wanted} runs of the factorial are finished under the profile {profile.name}; "
@@ -111,7 +111,7 @@ def not_run(profile: Profile, found: int) -> str:
 
 
 def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
-    """Main effects and interactions of two factors, in points, with 95 % intervals.
+    """Estimate main effects and interactions of two factors, in points, with 95 % intervals.
 
     frame     as `accuracies` gives it: every combination under the same number of seeds, at least two
     episodes  how many each accuracy is over: the same ones for every run

@@ -63,7 +63,7 @@ class Facts:
 
     @classmethod
     def of(cls, run: Run) -> Facts:
-        """The facts of a finished run, read from its folder; ResultsError where a file of it cannot be read."""
+        """Read the facts of a finished run from its folder; ResultsError where a file of it cannot be read."""
         answers, metrics = run.answers(), run.metrics
         return cls(
             run_id=run.run_id,
@@ -75,12 +75,12 @@ class Facts:
         )
 
     def accuracy(self, protocol: str, split: str, n_way: int = 20) -> float:
-        """A final accuracy, a fraction; KeyError where there is none of this kind."""
+        """Look up a final accuracy, a fraction; KeyError where there is none of this kind."""
         correct, episodes = self.scores[protocol, split, n_way]
         return correct / episodes
 
     def percent(self, measure: Measure) -> float:
-        """A measure of the run, in % (a gap in points)."""
+        """Take a measure of the run, in % (a gap in points)."""
         if measure.kind == "early":
             return 100 * float(self.early.mean())
         if measure.n_way:
@@ -116,6 +116,6 @@ class Facts:
 
 
 def machines(run: Run) -> tuple[str, ...]:
-    """What a run was trained on, in words: "TensorFlow on CPU"; several where it moved."""
+    """Name what a run was trained on: "TensorFlow on CPU"; several where it moved."""
     origins = run.metrics.get("origins") or [run.metrics.get("provenance", {})]
     return tuple(dict.fromkeys(map(device_words, origins)))

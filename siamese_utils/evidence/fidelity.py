@@ -33,7 +33,7 @@ class Curves(NamedTuple):
 def histories(
     experiments: Iterable[str | Experiment] = (), seeds: Iterable[int] = ()
 ) -> list[tuple[Experiment, int, pd.DataFrame]]:
-    """The runs at the full protocol that have made a check: experiment, seed, history. None named: all of them."""
+    """Find the runs at the full protocol that have made a check: experiment, seed, history. None named: all of them."""
     paper = load_profile("paper")
     rows = [load_experiment(row) for row in experiments] or list(load_matrix().experiments)
     wanted = [(row, seed) for row in rows for seed in (list(seeds) or paper.seeds)]
@@ -42,7 +42,7 @@ def histories(
 
 
 def curves(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Curves]:
-    """The curves of `histories`, one element a row, with the author's where it can be compared."""
+    """Group the curves of `histories`, one element a row, with the author's where it can be compared."""
     rows: dict[str, Curves] = {}
     for experiment, _, history in found:
         row = rows.setdefault(experiment.label, Curves(experiment.label, [], comparable_log(experiment)))
@@ -51,14 +51,14 @@ def curves(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Curves
 
 
 def known_replicates(experiment: Experiment) -> list[Replicates]:
-    """The author's two baselines, and the row's own runs at the full protocol where it has several seeds."""
+    """Gather the author's two baselines, and the row's own runs at the full protocol where it has several seeds."""
     runs = [e.author.run for e in map(load_experiment, ("baseline", "baseline-10k")) if e.author]
     own = [history for _, _, history in histories([experiment])]
     return [Replicates.of([author_log(run) for run in runs]), Replicates.of(own)]
 
 
 def other_order(experiment: Experiment) -> Experiment:
-    """The experiment with ReLU and BatchNorm the other way round in each of its blocks, and a label that says so."""
+    """Swap ReLU and BatchNorm in each of the experiment's blocks, with a label that says so."""
     after = not experiment.recipe.norm_after_relu
     recipe = experiment.recipe.model_copy(update={"norm_after_relu": after})
     label = f"{experiment.label}, {'ReLU' if after else 'BatchNorm'} first"
@@ -66,7 +66,7 @@ def other_order(experiment: Experiment) -> Experiment:
 
 
 def mlp_orders() -> list[tuple[Experiment, int, pd.DataFrame]]:
-    """The MLP with BatchNorm before ReLU, then as its author had it: its runs as in `histories`."""
+    """Find the MLP's runs with BatchNorm before ReLU, then as its author had it; as in `histories`."""
     mlp = load_experiment("mlp")
     return histories([other_order(mlp), mlp])
 
@@ -129,7 +129,7 @@ def likenesses(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Li
 
 
 def _broken_at(ours: pd.DataFrame) -> str:
-    """Where our own curve stops being numbers, in words; "" where it never does."""
+    """Say where our own curve stops being numbers; "" where it never does."""
     figures = ours[["batch_loss", "train_accuracy", "val_accuracy"]].to_numpy(float)
     if np.isnan(figures[:, 0]).all():  # a curve without losses, as some of the author's are; ours always begin with one
         figures[:, 0] = 1.0
@@ -151,7 +151,7 @@ class Origin(NamedTuple):
 
 
 def origin_of(history: pd.DataFrame) -> Origin:
-    """Where a history's checks were made, in words."""
+    """Name where a history's checks were made."""
     lines = history.reindex(columns=list(ORIGIN_COLUMNS)).astype("string").fillna("").to_dict("records")
     devices = [
         device_words({"backend": line["backend"], "device": line["device"]})
@@ -166,7 +166,7 @@ def origin_of(history: pd.DataFrame) -> Origin:
 
 
 def likeness_table(found: Iterable[Likeness]) -> pd.DataFrame:
-    """Likenesses as text, a line a run: how far it has come, the differences with their intervals, the verdict."""
+    """Write likenesses as text, a line a run: how far it has come, the differences with intervals, the verdict."""
 
     def written(mean: Mean | None, checks: int, form: Callable[[float], str]) -> str:
         if mean is None:
@@ -193,7 +193,7 @@ def likeness_table(found: Iterable[Likeness]) -> pd.DataFrame:
 
 
 def summary(judgements: Sequence[Likeness]) -> str:
-    """How many runs agree with the author's log, in sentences."""
+    """Say in sentences how many runs agree with the author's log."""
     if not judgements:
         return NOTHING
     labels = {
@@ -218,7 +218,7 @@ def summary(judgements: Sequence[Likeness]) -> str:
 
 
 def source_words(found: Sequence[tuple[Experiment, int, pd.DataFrame]]) -> str:
-    """Where runs come from (see `histories`), in a sentence: "Full protocol, Omniglot, 105×105 pixels, seed 0, …"."""
+    """Say where `histories` come from, in a sentence: "Full protocol, Omniglot, 105×105 pixels, seed 0, …"."""
     if not found:
         return NOTHING
     every = origin_of(pd.concat([history for _, _, history in found], ignore_index=True))

@@ -38,7 +38,7 @@ CONVS = {
 
 
 def published() -> list[Experiment]:
-    """The rows of Table 1 as described, in its order."""
+    """List the rows of Table 1 as described, in its order."""
     return [e for e in load_matrix().experiments if e.paper and e.variant != "as run"]
 
 
@@ -46,18 +46,18 @@ def published() -> list[Experiment]:
 
 
 def expected_first_loss(experiment: Experiment, profile: str | Profile = "paper", start: float = START) -> float:
-    """The first loss that a network should have: the loss of an undecided one, log 2 unless given, and its penalty."""
+    """Compute the first loss a network should have: an undecided one's, log 2 unless given, and its penalty."""
     return start + expected_penalty(experiment, load_profile(profile))
 
 
 def first_loss_fits(expected: float, logged: float) -> bool:
-    """Whether a network with this expected first loss can have logged the other."""
+    """Check whether a network with this expected first loss can have logged the other."""
     low, high = FIRST_LOSS_LEFT
     return low <= logged - expected <= high
 
 
 def logged_first_loss(experiment: Experiment) -> float | None:
-    """The first loss that the author logged for a row, whichever variant of it carries the figure; None without one."""
+    """Look up the first loss that the author logged for a row, in whichever variant of it; None without one."""
     if experiment.author is None:
         return None
     same = [e.author for e in load_matrix().experiments if e.author and e.author.run == experiment.author.run]
@@ -65,7 +65,7 @@ def logged_first_loss(experiment: Experiment) -> float | None:
 
 
 def penalty_by_layer(experiment: Experiment, model: keras.Model) -> pd.DataFrame:
-    """The expected sum of squared weights of each kernel of a fresh model, and the model's own.
+    """Tabulate the expected sum of squared weights of each kernel of a fresh model, and the model's own.
 
     Under Glorot uniform a weight is uniform on ±√(6 / (fan_in + fan_out)), so its square is 2 / (fan_in + fan_out) on
     average. Last line: the recipe's l2 times the sum, the penalty.
@@ -88,7 +88,7 @@ def penalty_by_layer(experiment: Experiment, model: keras.Model) -> pd.DataFrame
 
 
 def first_losses(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
-    """What the first loss should be, at the paper's size and at this profile's, beside what was logged.
+    """Tabulate what the first loss should be, at the paper's size and at this profile's, beside what was logged.
 
     The first loss is the penalty and a cross-entropy of about 0.7: log 2 = 0.693 is that of a network which
     answers 0.5 to every pair.
@@ -111,7 +111,7 @@ def first_losses(profile: Profile, experiments: Iterable[Experiment]) -> pd.Data
 
 
 def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
-    """For each row: the networks that the text could mean, the first loss that each would have, and the logged one.
+    """List for each row the networks that the text could mean, the first loss that each would have, and the logged one.
 
     experiment, candidate, described (bool), expected, logged, fits (bool)
     """
@@ -146,7 +146,7 @@ def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
 
 
 def first_loss_table(candidates: pd.DataFrame) -> pd.DataFrame:
-    """The candidates as text: which network is described, which one fits what was logged."""
+    """Write the candidates as text: which network is described, which one fits what was logged."""
     described = candidates["described"].map({True: " (as described)", False: ""})
     return pd.DataFrame(
         {
@@ -160,7 +160,7 @@ def first_loss_table(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def both_ways(profile: Profile) -> pd.DataFrame:
-    """The rows that were run otherwise than described: val accuracy of every run of both variants, in %.
+    """Tabulate the rows that were run otherwise than described: val accuracy of every run of both variants, in %.
 
     row, variant, val (tuple over seeds), paper; the baseline is the first line, with the variant "same".
     """
@@ -185,7 +185,7 @@ def both_ways(profile: Profile) -> pd.DataFrame:
 
 
 def table_against_logs() -> pd.DataFrame:
-    """Where Table 1 and the last logged check differ, row by row; in %."""
+    """Say where Table 1 and the last logged check differ, row by row; in %."""
     lines = []
     for experiment in published():
         paper, author = experiment.paper, experiment.author
@@ -198,7 +198,7 @@ def table_against_logs() -> pd.DataFrame:
 
 
 def granularity() -> pd.DataFrame:
-    """What 250 episodes say: each val figure of Table 1 with its Wilson interval and its difference to the baseline.
+    """Tabulate each val figure of Table 1 with the Wilson interval of 250 episodes and its gap to the baseline.
 
     row, val, correct (of 250, NaN where the figure is no multiple of 0.4), low, high, difference, half_width (the 95 %
     one of the difference), clear (bool)
@@ -219,7 +219,7 @@ def granularity() -> pd.DataFrame:
 
 
 def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
-    """`granularity` as text."""
+    """Write `granularity` as text."""
     return pd.DataFrame(
         {
             "row": found["row"],

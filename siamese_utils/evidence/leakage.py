@@ -70,7 +70,7 @@ def _wins(targets: np.ndarray, pool: np.ndarray, n_way: int) -> np.ndarray:
 
 
 def flags(episodes: Episodes) -> tuple[np.ndarray, np.ndarray]:
-    """Which episodes show the query as its own support image, and which show its class more than once."""
+    """Flag the episodes that show the query as its own support image, and those that show its class more than once."""
     row = np.arange(len(episodes))
     itself = (episodes.support[row, episodes.target, 0] == episodes.query).all(axis=1)
     same = (episodes.support[:, :, 0, 0] == episodes.query[:, None, 0]).sum(axis=1)
@@ -78,13 +78,13 @@ def flags(episodes: Episodes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def left_in(episodes: Episodes) -> dict[str, np.ndarray]:
-    """A name of `LEFT_OUT` → which episodes are left, (n_episodes,) bool."""
+    """Select the episodes that are left: a name of `LEFT_OUT` → (n_episodes,) bool."""
     itself, twin = flags(episodes)
     return dict(zip(LEFT_OUT, (np.ones(len(episodes), bool), ~itself, ~twin, ~itself & ~twin), strict=True))
 
 
 def accuracy_by_leak(runs: Iterable[Run], profile: Profile, split: Split) -> pd.DataFrame:
-    """What the leaks did to the finished runs' final episodes on a split, drawn again from their seed; seeds averaged.
+    """Sort the finished runs' final episodes on a split, drawn again from their seed, by leak; seeds averaged.
 
     experiment; self, twin, clean: accuracy in % of the episodes with that leak, or with neither; with `_low` and
     `_high` of the Wilson 95 % interval; author, all of them; effect: author − clean, in points.
@@ -112,7 +112,7 @@ def accuracy_by_leak(runs: Iterable[Run], profile: Profile, split: Split) -> pd.
 
 
 def leak_table(found: pd.DataFrame) -> pd.DataFrame:
-    """`accuracy_by_leak` as text."""
+    """Write `accuracy_by_leak` as text."""
     words = {
         "self": "the query is its own support",
         "twin": "its class stands there twice",
@@ -159,7 +159,7 @@ def simulate(
 def of_model(
     model: keras.Model, split: Split, queries: int, seed: int, n_way: int = 20, n_episodes: int = 100_000
 ) -> pd.DataFrame:
-    """A model's accuracy in the author's episodes, with and without leaks: the formula, and a simulation."""
+    """Tabulate a model's accuracy in the author's episodes, with and without leaks: the formula, and a simulation."""
     drawn = np.random.default_rng(seed).choice(split.classes * split.drawers, queries, replace=False)
     chosen = np.stack(np.divmod(drawn, split.drawers), axis=-1)
     similarities = similarities_to_all(model, split, chosen)
@@ -179,7 +179,7 @@ def of_model(
 
 
 def similarities_to_all(model: keras.Model, split: Split, queries: np.ndarray) -> np.ndarray:
-    """Each query's similarity to every image of a split: queries (n, 2) → (n, classes, drawers) float32."""
+    """Compare each query with every image of a split: queries (n, 2) → similarities (n, classes, drawers) float32."""
     embeddings = embed_split(model, split)
     flat = embeddings.reshape(-1, embeddings.shape[-1])
     every, asked = np.arange(len(flat)), queries[:, 0] * split.drawers + queries[:, 1]

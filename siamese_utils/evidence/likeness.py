@@ -77,12 +77,12 @@ class Replicates(NamedTuple):
 
     @classmethod
     def of(cls, curves: Sequence[pd.DataFrame]) -> Replicates:
-        """Of histories or logs, one a run."""
+        """Compare each two of some histories or logs, one a run."""
         return cls(len(curves), [differences(one, other) for one, other in combinations(curves, 2)])
 
 
 def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """The checks that both have after iteration 0: iteration, log ratio of the losses, train and val in points.
+    """Subtract at the checks that both have after iteration 0: log ratio of the losses, train and val in points.
 
     `<measure>_noise` is the unit of a difference's variance: 1 for the loss, binomial for accuracies (points²).
     """
@@ -97,7 +97,7 @@ def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
 
 
 def spread(replicates: Sequence[Replicates], measure: str, length: int) -> tuple[float, int]:
-    """How far means of so many consecutive checks lie apart in two runs of one recipe → (variance, its dof).
+    """Estimate how far means of so many checks in a row lie apart in two runs of one recipe → (variance, its dof).
 
     The variance is in units of noise / length, 1 at least for accuracies. A curve has one degree of freedom for every
     ten checks, a group one curve less.
@@ -120,7 +120,7 @@ def spread(replicates: Sequence[Replicates], measure: str, length: int) -> tuple
 
 
 def mean_difference(apart: pd.DataFrame, measure: str, replicates: Sequence[Replicates]) -> Mean | None:
-    """The mean of a measure's differences, as the module's text says; None without any (a loss not logged)."""
+    """Average a measure's differences, as the module's text says; None without any (a loss not logged)."""
     values, noise = _values(apart, measure)
     if not len(values):
         return None
@@ -154,7 +154,7 @@ def _values(apart: pd.DataFrame, measure: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def verdict_of(checks: int, first: float | None, found: dict[str, Mean]) -> tuple[LikenessVerdict, str]:
-    """The verdict on so many common checks, and why, where it takes words.
+    """Reach a verdict on so many common checks, and say why, where it takes words.
 
     first  our first loss − the logged one, None where none was logged;  found: the measures' mean differences
     """

@@ -18,7 +18,7 @@ MOST_EPISODES = 10_000_000  # more than anyone would draw
 
 
 def needs(test: Test, tests: int) -> str:
-    """What would decide an undecided test: so many seeds, if what was found is the truth; and what can be seen now."""
+    """Say what would decide an undecided test, if what was found is the truth, and what can be seen now."""
     if not test.estimates:
         return "Needs two seeds at least."
     estimate = test.estimates[0]
@@ -39,12 +39,12 @@ def _quantiles(tests: int) -> float:
 
 
 def detectable(estimate: Estimate, tests: int = 1) -> float:
-    """The smallest distance, in points, that would be found with a power of 80 % by as many seeds and episodes."""
+    """Compute the smallest distance, in points, that as many seeds and episodes find with a power of 80 %."""
     return _quantiles(tests) * estimate.error
 
 
 def seeds_needed(estimate: Estimate, distance: float, tests: int = 1, most: int = 1000) -> int | None:
-    """How many seeds would show the distance with a power of 80 %, the episodes being as many; None where none would.
+    """Compute how many seeds would show the distance with a power of 80 % on as many episodes; None where none would.
 
     (z_level + z_power)² · (seeds' variance / n + episodes' variance) ≤ distance²
     """
@@ -54,6 +54,6 @@ def seeds_needed(estimate: Estimate, distance: float, tests: int = 1, most: int 
 
 
 def episodes_needed(estimate: Estimate, distance: float, tests: int = 1) -> float:
-    """How many episodes would bring their part of the variance to half of what the distance allows; may be infinite."""
+    """Compute how many episodes would bring their part of the variance to half of what is allowed; may be infinite."""
     allowed = (distance / _quantiles(tests)) ** 2 / 2
     return float(np.ceil(estimate.episodes * estimate.se_episodes**2 / allowed)) if allowed > 0 else np.inf

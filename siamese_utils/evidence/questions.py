@@ -86,7 +86,7 @@ def _about_one(check: Absolute) -> Question:
 
 
 def margin(one: str, other: str) -> float:
-    """What the paper could tell apart between two networks, in points: the half-width at its own figures for them."""
+    """Compute what the paper could tell apart between two networks, in points: the half-width at its own figures."""
     figures = [e.paper.val for e in map(load_experiment, (one, other)) if e.paper]
     baseline = load_experiment("baseline").paper
     assert baseline

@@ -11,7 +11,7 @@ LEVEL = 0.05  # of all claims together, after Holm's correction
 
 
 def mcnemar_one_sided(only_first: np.ndarray, only_second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """McNemar's exact test of two networks on the same episodes, one-sided (Q. McNemar, Psychometrika 12, 1947).
+    """Test two networks on the same episodes, exact and one-sided (Q. McNemar, Psychometrika 12, 1947).
 
     only_first, only_second  (n,) int: how many episodes only that network answered correctly, a pair of networks each
 

@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from ..config import load_experiment
-from ..text import how_many, listed, number, signed
+from ..text import listed, number, signed
 from .claims import Against, Claim, Counts, FirstLoss, Parameters
 from .comparisons import Fact, Outcome, Untested, compare, compare_level
 from .estimates import Estimate, Evidence, Term
@@ -104,7 +104,7 @@ def _variants(claim: Claim) -> list[tuple[str, Claim]]:
 
 
 def _keys(claim: Claim) -> tuple[str, str]:
-    """What makes two claims' tests the same test: of their comparisons, and of their figures."""
+    """Make the keys by which two claims' tests are the same: of their comparisons, and of their figures."""
     about = "" if claim.level is None else f"{claim.check.experiments[0]} {claim.level}"
     return claim.check.model_dump_json(), f"figure {about}"
 
@@ -115,7 +115,7 @@ def _keys(claim: Claim) -> tuple[str, str]:
 def _judgement(
     variant: str, claim: Claim, evidence: Evidence, found: Outcome, p: float, number_of_tests: int
 ) -> Judgement:
-    """The verdict on a claim's comparison; p is after correction."""
+    """Reach the verdict on a claim's comparison; p is after correction."""
     made = partial(Judgement, claim, variant, paper=paper_bears_out(claim))
     if isinstance(found, Untested):
         return made(found.verdict, f"{found.why[0].upper()}{found.why[1:]}.")
@@ -141,7 +141,7 @@ def _judgement(
 
 
 def _with_level(judgement: Judgement, level: float, found: Outcome, p: float) -> Judgement:
-    """A confirmed comparison's verdict with that on the figure which the paper gives along with it."""
+    """Add to a confirmed comparison's verdict that on the figure which the paper gives along with it."""
     if not isinstance(found, Test):
         assert isinstance(found, Untested)
         words = f"{judgement.words} The figure of {level:g} % is {found.why}."
@@ -154,19 +154,19 @@ def _with_level(judgement: Judgement, level: float, found: Outcome, p: float) ->
 
 
 def estimate_words(estimate: Estimate) -> str:
-    """A contrast with its interval in words: "Dense - 512 minus Baseline: −5.1 points (−6.9 to −3.3), 3 seeds, …"."""
+    """Write a contrast with its interval: "Dense - 512 minus Baseline: −5.1 points (−6.9 to −3.3), 3 seeds, …"."""
     is_accuracy = len(estimate.terms) == 1 and estimate.terms[0].measure.kind != "gap"
     if is_accuracy:
         value, ends = f"{estimate.value:.1f} %", f"{max(estimate.low, 0):.1f} to {estimate.high:.1f}"
     else:
         value, ends = f"{signed(estimate.value)} points", f"{signed(estimate.low)} to {signed(estimate.high)}"
-    seeds = "one seed" if len(estimate.seeds) == 1 else how_many(len(estimate.seeds), "seed")
+    seeds = "one seed" if len(estimate.seeds) == 1 else f"{len(estimate.seeds)} seeds"
     interval = "" if np.isnan(estimate.low) else f" ({ends})"
     return f"{contrast_words(estimate.terms)}: {value}{interval}, {seeds}, {estimate.episodes:,} episodes."
 
 
 def degenerate_words(names: Sequence[str]) -> str:
-    """That networks did not train: they have the same similarity for any two images."""
+    """Say that networks did not train: they have the same similarity for any two images."""
     labels = listed([load_experiment(name).label for name in names])
     labels = labels[0].upper() + labels[1:]
     verb, them = ("does", "it gives") if len(names) == 1 else ("do", "they give")
@@ -174,7 +174,7 @@ def degenerate_words(names: Sequence[str]) -> str:
 
 
 def contrast_words(terms: Sequence[Term]) -> str:
-    """What a contrast compares, in words: "Dense - 512 minus Baseline"."""
+    """Name what a contrast compares: "Dense - 512 minus Baseline"."""
     measure = terms[0].measure
     if measure.n_way:
         return " minus ".join(f"{term.measure.n_way} ways" for term in terms)

@@ -17,7 +17,9 @@ laptop = load_profile("laptop")
 
 @pytest.fixture(scope="module")
 def runs():
-    return {(run.config["experiment"], run.seed): run for run in find_runs(laptop)}
+    found = {(run.config["experiment"], run.seed): run for run in find_runs(laptop)}
+    assert found
+    return found
 
 
 def test_every_experiment_of_the_laptop_profile_is_committed_and_current(runs):

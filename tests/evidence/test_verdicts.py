@@ -14,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from siamese_utils.config import load_experiment, load_matrix, load_profile
 from siamese_utils.errors import ParamsError
 from siamese_utils.evidence import claims, power
-from siamese_utils.evidence.claims import Absolute, Against, Claim, FirstLoss, Training, load_claims
+from siamese_utils.evidence.claims import Absolute, Against, Claim, FirstLoss, Ordered, Training, load_claims
 from siamese_utils.evidence.comparisons import compare
 from siamese_utils.evidence.estimates import Evidence, Term, resolution
 from siamese_utils.evidence.facts import Facts
@@ -395,6 +395,46 @@ def test_an_unsteady_training_needs_enough_checks():
     assert one(check, special=few).verdict == "not testable"
 
 
+@pytest.mark.parametrize(
+    ("check", "made", "why"),
+    [
+        (Ordered(kind="ordered", of="baseline", ways=(5, 999)), {}, "The profile does not evaluate 999 ways."),
+        (
+            Against(kind="below", of="mlp", than="baseline", measure="early"),
+            {"special": {"mlp": {"checks": 1}}},
+            "Half a training has 0 checks under this profile, 1 would be needed.",
+        ),
+        (
+            Training(kind="unsteady", of="mlp", than="baseline"),
+            {"special": {"mlp": {"checks": 30}}},
+            "Half a training has 15 checks under this profile, 20 would be needed.",
+        ),
+        (Training(kind="rising", of="baseline"), {"profile": "demo"}, "Drawn characters say nothing about the paper."),
+        (
+            Absolute(kind="at_most", of="baseline", at=10),
+            {"profile": "laptop"},
+            "A figure of the full protocol, which this profile scales down.",
+        ),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_says_why(check, made, why):
+    found = one(check, **made)
+    assert (found.verdict, found.words) == ("not testable", why)
+    assert np.isnan(found.p)
+    assert found.estimate is None
+
+
+def test_a_fall_under_some_seeds_alone_is_undecided():
+    """Whether the checks rise is a fact of each run: all of them, none, or some."""
+    check = Training(kind="rising", of=("baseline",))
+    made = evidence()
+    dip = facts("baseline", 1, 75.0, dip=20.0)
+    mixed = Evidence(made.profile, {**made.facts, "baseline": {**made.facts["baseline"], 1: dip}})
+    (found,) = judge([claim(check)], mixed)
+    assert found.verdict == "undecided"
+    assert "0 of 50 (seed 0), 1 of 50 (seed 1), 0 of 50 (seed 2)" in found.words
+
+
 def test_holm_corrects_for_all_claims_together():
     weak = evidence({"dense-512": 73.9})
     alone = judge([claim(BELOW)], weak)[0]
@@ -508,6 +548,8 @@ def test_power_tells_what_would_decide():
     assert needed > 3
     error = np.hypot(found.se_episodes, found.se_seeds * np.sqrt(3 / needed))
     assert (1.96 + 0.8416) * error <= abs(found.value) * 1.001
+    one_less = np.hypot(found.se_episodes, found.se_seeds * np.sqrt(3 / (needed - 1)))
+    assert (1.96 + 0.8416) * one_less > abs(found.value) * 0.999
     assert power.detectable(found) == pytest.approx((1.96 + 0.8416) * found.error, rel=1e-3)
     assert power.seeds_needed(found, 0.0) is None
     assert power.episodes_needed(found, 0.001) > power.episodes_needed(found, 1.0)
