@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import blank_split
-from siamese_utils.beyond.section import final_methods, loss_methods, recipe_methods
 
 from siamese_utils.beyond import analysis as embedding
 from siamese_utils.beyond import comparison
 from siamese_utils.beyond import plots as figures
 from siamese_utils.beyond.config import load_method, load_methods
 from siamese_utils.beyond.published import costs
+from siamese_utils.beyond.study import final_methods, loss_methods, recipe_methods
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.evaluation.episodes import draw_episodes
@@ -161,7 +161,7 @@ def test_the_hardest_pairs_are_those_that_lie_on_each_other(looked):
 
 def test_more_examples_outvote_a_misleading_one(looked):
     model, embeddings = looked
-    frame = embedding.by_shots(model, embeddings, (1, 2, 3), n_way=20, n_episodes=2000, seed=0)
+    frame = embedding.by_shots(model, blank_split(25, 3), embeddings, (1, 2, 3), n_way=20, n_episodes=2000, seed=0)
     assert frame["shots"].tolist() == [1, 2]  # three drawers: one asks, two show
     one, two = frame["accuracy"]
     assert one < two < 100  # a query that misleads stays wrong, an example that does is outvoted

@@ -153,7 +153,7 @@ def test_the_forms_of_a_character_are_the_symmetries_of_the_square():
 
 def test_a_class_takes_along_those_that_look_like_it():
     alike = np.array([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]])
-    options = {"classes": 6, "drawers": 4, "batch_images": 2, "alike": alike}
+    options = {"classes": 6, "drawers": 4, "batch_images": 2, "hard": alike}
     for seed in range(30):
         rng = np.random.default_rng(seed)
         chosen, _ = draw_classes(rng, batch_classes=3, n_hard=2, **options)

@@ -7,6 +7,7 @@ import pytest
 from conftest import TINY
 
 from siamese_utils.cli import app as cli
+from siamese_utils.cli import shared
 
 COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "scoreboard", "fidelity"]
 COMMANDS += ["learn", "embed", "compare", "classify"]
@@ -15,7 +16,7 @@ COMMANDS += ["learn", "embed", "compare", "classify"]
 def call(capsys, monkeypatch, *arguments):
     """The command in this process → exit code, stdout, stderr."""
     monkeypatch.setattr(sys, "argv", ["siamese", *arguments])
-    monkeypatch.setattr(cli.out, "_file", None)
+    monkeypatch.setattr(shared.out, "_file", None)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     captured = capsys.readouterr()
