@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -20,6 +20,9 @@ from .paths import project_root
 
 PAPER_ITERATIONS = 5000  # the length that a profile's `iterations` stands for (paper, Section 3.2)
 RECIPE_VERSION = 1  # raise when pairs, models, training or episodes change what a run's numbers would be
+
+
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class Strict(BaseModel):
@@ -271,7 +274,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def checked(schema: type[Any], content: dict[str, Any], path: Path) -> Any:
+def checked(schema: type[Schema], content: dict[str, Any], path: Path) -> Schema:
     """The content as the schema's object; ParamsError names the file and every key that is wrong."""
     try:
         return schema.model_validate(content)

@@ -1,6 +1,7 @@
-"""The wings of the package: each imports only those that stand before it."""
+"""The wings of the package: each imports only those that stand before it, as docs/architecture.md draws it."""
 
 import ast
+import re
 
 from conftest import ROOT
 
@@ -42,3 +43,27 @@ def test_a_wing_imports_only_those_before_it():
         if ORDER[name] > ORDER[wing(path)]
     ]
     assert not upward, upward
+
+
+def test_the_drawing_of_the_wings_is_true():
+    """Its arrows are those of the imports, without the ones that follow from others."""
+    stands_on = {name: set() for name in ("ground", *WINGS)}
+    for path in PACKAGE.rglob("*.py"):
+        if wing(path) != "__init__":
+            here = "ground" if wing(path) in GROUND else wing(path)
+            stands_on[here] |= {"ground" if name in GROUND else name for name in imports(path)} - {here}
+
+    def below(name):
+        return set().union(*({other} | below(other) for other in stands_on[name]), set())
+
+    arrows = {
+        (name, other)
+        for name, others in stands_on.items()
+        for other in others
+        if not any(other in below(between) for between in others - {other})
+    }
+    drawn = re.findall(
+        r"^  (\w+) --> (\w+)$", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == arrows

@@ -40,11 +40,11 @@ class Split:
 
     @property
     def classes(self) -> int:
-        return self.images.shape[0]
+        return int(self.images.shape[0])
 
     @property
     def drawers(self) -> int:
-        return self.images.shape[1]
+        return int(self.images.shape[1])
 
     def resized(self, size: int) -> Split:
         """The same at size × size pixels, area-averaged; itself where it has that size."""

@@ -67,4 +67,5 @@ def gather(images: np.ndarray, picks: np.ndarray) -> np.ndarray:
     >>> gather(split.images, draw_pairs(split, batch_size=4).left).shape
     (4, 20, 20, 1)
     """
-    return images[picks[..., 0], picks[..., 1]][..., None]
+    found: np.ndarray = images[picks[..., 0], picks[..., 1]][..., None]
+    return found

@@ -105,7 +105,8 @@ class Hands:
 
 def _bell(rng: np.random.Generator, *shape: int) -> np.ndarray:
     """Bell-shaped numbers, mean 0 and variance 1, at most 3.5, from uniforms only."""
-    return (rng.random((4, *shape)).sum(axis=0) - 2) * np.sqrt(3.0)
+    bell: np.ndarray = (rng.random((4, *shape)).sum(axis=0) - 2) * np.sqrt(3.0)
+    return bell
 
 
 def _between(rng: np.random.Generator, low: float, high: float) -> float:
@@ -197,9 +198,10 @@ def _blurred(strokes: list[np.ndarray]) -> np.ndarray:
     ink = np.concatenate(strokes)
     ink = ink * 36 / np.maximum(np.ptp(ink, axis=0).max(), 1e-6) + 22.5
     image = 1.0 - _ink(ink[None], np.array([3.5]), 45)[0] / 255
-    vector = image.reshape(9, 5, 9, 5).mean(axis=(1, 3)).ravel()
+    vector: np.ndarray = image.reshape(9, 5, 9, 5).mean(axis=(1, 3)).ravel()
     vector -= vector.mean()
-    return vector / np.sqrt((vector**2).sum())
+    unit: np.ndarray = vector / np.sqrt((vector**2).sum())
+    return unit
 
 
 def _invent_characters(rng: np.random.Generator, alphabet: Alphabet, count: int) -> list[list[np.ndarray]]:

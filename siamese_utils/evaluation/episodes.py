@@ -96,15 +96,17 @@ def is_correct(similarities: np.ndarray, episodes: Episodes) -> np.ndarray:
     A way's similarity is the mean over its shots. Under "author" the first largest way is the answer; under "strict"
     the target must be larger than every other way. A similarity that is not a number is never a correct answer.
     """
-    by_way = similarities.mean(axis=-1)
+    by_way: np.ndarray = similarities.mean(axis=-1)
     row = np.arange(len(episodes))
     of_target = by_way[row, episodes.target]
     if episodes.protocol == "author":
         answer = np.where(np.isnan(by_way), -np.inf, by_way).argmax(axis=1)
-        return (answer == episodes.target) & ~np.isnan(of_target)
+        correct: np.ndarray = (answer == episodes.target) & ~np.isnan(of_target)
+        return correct
     rivals = by_way.copy()
     rivals[row, episodes.target] = -np.inf
-    return of_target > rivals.max(axis=1)  # False wherever a NaN takes part
+    larger: np.ndarray = of_target > rivals.max(axis=1)  # False wherever a NaN takes part
+    return larger
 
 
 def _images_by_drawer(

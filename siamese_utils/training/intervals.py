@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -42,14 +43,16 @@ def _tensorflow_interval(model: keras.Model, images: np.ndarray) -> TrainInterva
     kept = tf.constant(images)
     rows, same = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None, 1), tf.float32)
 
-    @tf.function(jit_compile=model.jit_compile, input_signature=(rows, rows, same))  # traced once for any length
-    def interval(left, right, labels):
+    def steps(left: Any, right: Any, labels: Any) -> Any:
         losses = tf.TensorArray(tf.float32, tf.shape(left)[0])
         for step in tf.range(tf.shape(left)[0]):
             model.reset_metrics()
             pair = tf.gather(kept, left[step]), tf.gather(kept, right[step])
             losses = losses.write(step, model.train_step((pair, labels[step]))["loss"])
         return losses.stack()
+
+    # traced once for any length
+    interval = tf.function(steps, jit_compile=model.jit_compile, input_signature=(rows, rows, same))
 
     def train(*batches: np.ndarray) -> np.ndarray:
         starts = range(0, len(batches[0]), AT_ONCE)
@@ -67,7 +70,7 @@ def _jax_interval(model: keras.Model, images: np.ndarray) -> TrainInterval:
     fresh = [variable.value for variable in model.metrics_variables]  # nothing counted yet
 
     @partial(jax.jit, donate_argnums=0)
-    def step(state, kept, left, right, labels):
+    def step(state: Any, kept: Any, left: Any, right: Any, labels: Any) -> tuple[Any, Any]:
         logs, state = model.train_step((*state, fresh), ((kept[left], kept[right]), labels))
         return state[:3], logs["loss"]
 

@@ -6,7 +6,7 @@ reports/<profile>/results/<experiment>-s<seed>-<hash>/
     metrics.json   final accuracies (protocol, split, ways), first batch loss, parameters, provenance
     answers.npz    which of the final 20-way episodes were answered correctly, for paired tests
     model.keras    the trained weights (not committed)
-    shipped.keras  the same in half precision, for a few small runs (committed; see `shipped`)
+    shipped.keras  the same in half precision, for a few small runs (committed; see `inference.shipped`)
 
 A folder under its final name is complete: it is written under a temporary name, <final name>.partial, and renamed.
 Results may be there without weights: whoever wants those asks for them with weights=True.
@@ -141,7 +141,8 @@ class Run:
                 f"run {self.run_id} has its results here, but not its weights: asked for with weights=True, they are "
                 "trained anew, and the results stay as they are."
             )
-        from ..models.layers import keras  # with the layers that a file may name
+        from ..backend import keras
+        from ..models import layers  # noqa: F401 - a file may name them
 
         return keras.saving.load_model(self.weights, compile=compile, safe_mode=True)
 

@@ -16,11 +16,11 @@ from siamese_utils.cli import app as cli
 from siamese_utils.config import load_profile
 from siamese_utils.errors import ResultsError
 from siamese_utils.inference.one_shot import OneShot
+from siamese_utils.inference.shipped import ship
 from siamese_utils.report import study
 from siamese_utils.training import loop as training
 from siamese_utils.training.jobs import find_or_make, finish
 from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run
-from siamese_utils.training.shipped import ship
 
 EVIDENCE = ("config.json", "history.csv", "metrics.json", "answers.npz")
 LEARNER = load_method("loss-prototype").model_copy(

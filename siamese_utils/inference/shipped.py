@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from .runs import SHIPPED, Run
+from ..training.runs import SHIPPED, Run
 
 
 def ship(run: Run) -> Path:
