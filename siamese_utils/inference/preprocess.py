@@ -33,8 +33,12 @@ def drawing(image: Image.Image, size: int, name: str = "the image") -> np.ndarra
     threshold = max(_otsu(contrast), FAINT / 2)
     contrast = np.where(_stray(contrast > threshold), 0, contrast)
     contrast = contrast[_box(contrast > threshold)]
-    factor = -(-MEASURED // max(contrast.shape))  # enlarged, so that a pen can be a part of a pixel
-    ink = _with_pen(_enlarged(contrast, factor) > threshold)
+    # enlarged, so that a pen can be a part of a pixel
+    factor = -(-MEASURED // max(contrast.shape))
+    grey = Image.fromarray(contrast).resize(
+        (contrast.shape[1] * factor, contrast.shape[0] * factor), Image.Resampling.BICUBIC
+    )
+    ink = _with_pen(np.asarray(grey) > threshold)
     ink = ink[_box(ink)]
     side = round(max(ink.shape) / INK_SIDE)
     paper = np.full((side, side), 255, np.uint8)
@@ -63,7 +67,7 @@ def _contrast(pixels: np.ndarray) -> np.ndarray:
             found.append(ndimage.grey_closing(colour, size=window, mode="nearest") - colour)
         else:
             found.append(colour - ndimage.grey_opening(colour, size=window, mode="nearest"))
-    return np.max(found, axis=0)
+    return np.asarray(np.max(found, axis=0))
 
 
 def _stray(ink: np.ndarray) -> np.ndarray:
@@ -86,19 +90,13 @@ def _stray(ink: np.ndarray) -> np.ndarray:
     if not framed and areas[from_border].sum() > BORDER_PART * areas[1:].sum():
         from_border[:] = False
     specks = areas < pen_width(ink & ~from_border[parts]) ** 2 / 2
-    return ink & (specks | from_border)[parts]
+    return np.asarray(ink & (specks | from_border)[parts])
 
 
 def _box(ink: np.ndarray) -> tuple[slice, slice]:
     """The part of an image that holds its ink."""
     rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-
-def _enlarged(values: np.ndarray, factor: int) -> np.ndarray:
-    grey = Image.fromarray(values)
-    size = grey.width * factor, grey.height * factor
-    return np.asarray(grey.resize(size, Image.Resampling.BICUBIC)) if factor > 1 else values
 
 
 def _with_pen(ink: np.ndarray) -> np.ndarray:
@@ -108,23 +106,23 @@ def _with_pen(ink: np.ndarray) -> np.ndarray:
     if width < least:
         reach = (PEN * longer - width) / 2
         wide = np.pad(ink, int(np.ceil(reach)))
-        return ndimage.distance_transform_edt(~wide) <= reach
+        return np.asarray(ndimage.distance_transform_edt(~wide) <= reach)
     if width > most:
         thinnest = float(np.quantile(_middle_lines(ink), 0.1))
         reach = min((width - PEN * longer) / 2, 0.8 * thinnest)  # no stroke is rubbed out
-        return _distances(ink) > reach
+        return np.asarray(_distances(ink) > reach)
     return ink
 
 
 def _middle_lines(ink: np.ndarray) -> np.ndarray:
     """The distances to the paper of the pixels that lie on the middle lines of the strokes."""
     distances = _distances(ink)
-    return distances[ink & (distances == ndimage.maximum_filter(distances, 3))]
+    return np.asarray(distances[ink & (distances == ndimage.maximum_filter(distances, 3))])
 
 
 def _distances(ink: np.ndarray) -> np.ndarray:
     """The distance of every pixel of ink to the paper, which begins beyond the image's border at the latest."""
-    return ndimage.distance_transform_edt(np.pad(ink, 1))[1:-1, 1:-1]
+    return np.asarray(ndimage.distance_transform_edt(np.pad(ink, 1))[1:-1, 1:-1])
 
 
 def _otsu(values: np.ndarray) -> float:
