@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from ..data.dataset import Split
 
-Item: TypeAlias = tuple[int, int]  # class and drawer of an image
+# class and drawer of an image
+Item: TypeAlias = tuple[int, int]
 
 
 def tsne_positions(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:

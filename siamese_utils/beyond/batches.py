@@ -9,7 +9,8 @@ from ..data.dataset import Split, with_channels
 from ..errors import ParamsError
 from .config import Augmentation, Method
 
-ROTATIONS = 4  # a character and its rotations by 90°; forms 4 to 7 are those of its mirror image
+# a character and its rotations by 90°; forms 4 to 7 are those of its mirror image
+ROTATIONS = 4
 
 
 def draw_classes(

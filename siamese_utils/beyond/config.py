@@ -21,7 +21,8 @@ LossName = Literal[
     "supervised_contrastive", "cosine_softmax",
 ]  # fmt: skip
 Group = Literal["loss", "recipe", "final"]
-RECIPE = "beyond-3-minutes"  # the method whose parts the group "recipe" changes
+# the method whose parts the group "recipe" changes
+RECIPE = "beyond-3-minutes"
 
 
 class Block(Strict):

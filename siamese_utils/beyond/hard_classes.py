@@ -13,7 +13,8 @@ from ..data.dataset import Split, with_channels
 from .batches import take_forms
 from .config import HardClasses, Method
 
-ROWS = 512  # of the matrix of distances at a time
+# of the matrix of distances at a time
+ROWS = 512
 
 
 def is_due(mining: HardClasses | None, step: int, steps: int) -> bool:

@@ -6,10 +6,13 @@ from typing import Any
 
 from ..backend import keras, ops
 
-STEPS = 5  # of the Newton–Schulz iteration
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of its quintic, chosen by its author for a steep slope at 0
+# of the Newton–Schulz iteration
+STEPS = 5
+# of its quintic, chosen by its author for a steep slope at 0
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 TINY = 1e-7
-RMS = 0.2  # of an update's numbers at learning rate 1, about that of AdamW's
+# of an update's numbers at learning rate 1, about that of AdamW's
+RMS = 0.2
 
 
 @keras.saving.register_keras_serializable(package="siamese_utils")

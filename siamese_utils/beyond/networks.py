@@ -156,7 +156,8 @@ def view_maps(method: Method, size: int) -> np.ndarray:
     """
     maps = np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32)
     if method.test_time_views > 1:
-        assert method.augmentation is not None  # the schema sees to it
+        # the schema sees to it
+        assert method.augmentation is not None
         half = {part: 0.5 * limit for part, limit in method.augmentation.model_dump().items()}
         moves = method.augmentation.model_copy(update=half)
         maps = np.concatenate([maps, random_maps(np.random.default_rng(0), moves, method.test_time_views - 1, size)])

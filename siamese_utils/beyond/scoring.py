@@ -17,7 +17,8 @@ from ..models.layers import Calibration
 from . import benchmark
 
 EPISODE_SEED = 3_000
-WAYS = 20  # fewer where a dataset has fewer classes
+# fewer where a dataset has fewer classes
+WAYS = 20
 PROTOCOLS: tuple[Protocol, ...] = ("strict", "author")
 
 Scores = list[dict[str, Any]]

@@ -13,7 +13,8 @@ from .training import HeldOut, method_jobs
 if TYPE_CHECKING:
     import keras
 
-REFERENCE = "loss-cross-entropy"  # the paper's loss
+# the paper's loss
+REFERENCE = "loss-cross-entropy"
 
 
 def run_missing(study: Study, methods: Sequence[Method], held_out: HeldOut = "validation") -> list[Run]:

@@ -34,10 +34,14 @@ from .hard_classes import find_hard_classes, is_due
 from .networks import Reads, backbone_of, build_siamese, build_trainer
 from .scoring import benchmark_scores, calibrate, one_shot_scores
 
-METHOD_VERSION = 1  # raise when batches, losses, networks or training change what a run's numbers would be
-VALIDATION_SEED = 0  # of the draw of the background alphabets that are held out
-VALIDATION_PART = 0.2  # of the background alphabets: 6 of Omniglot's 30
-EPOCHS = 20  # lines of a run's history
+# raise when batches, losses, networks or training change what a run's numbers would be
+METHOD_VERSION = 1
+# of the draw of the background alphabets that are held out
+VALIDATION_SEED = 0
+# of the background alphabets: 6 of Omniglot's 30
+VALIDATION_PART = 0.2
+# lines of a run's history
+EPOCHS = 20
 
 HeldOut = Literal["validation", "evaluation"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from functools import lru_cache
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -178,7 +179,7 @@ def status(profile: ProfileOption = "demo") -> None:
                 f"{last['iteration']:,} of {end:,}",
                 f"{last['val_accuracy']:.1%}",
                 number(found.pace, 2),
-                "" if found.finished else "not known" if left != left else duration(left),
+                "" if found.finished else "not known" if isnan(left) else duration(left),
             )
     out.print(table)
     outcomes = {outcome["notebook"]: outcome for outcome in read_outcomes(reports_dir() / chosen.name)}
@@ -212,7 +213,8 @@ def fidelity(
     found = histories(experiments or (), seed or ())
     judgements = judge_all(found)
     if judgements:
-        lines = judgement_table(judgements).drop(columns=["checks", "train, points"])  # for a narrow screen
+        # for a narrow screen
+        lines = judgement_table(judgements).drop(columns=["checks", "train, points"])
         table = Table(*lines.columns)
         for line in lines.itertuples(index=False):
             table.add_row(*(str(cell).replace(JOIN, "") for cell in line))

@@ -157,7 +157,8 @@ def from_array(pixels: np.ndarray) -> Image.Image:
         raise DataError("the array has numbers that are no pixels, below 0 or not finite: give 0 to 255.")
     if values.max() <= 1:
         values *= 255
-    elif values.max() > 255:  # 16 bits: spread over what is there
+    elif values.max() > 255:
+        # 16 bits: spread over what is there
         values = 255 * (values - values.min()) / max(float(np.ptp(values)), 1e-9)
     return Image.fromarray(np.uint8(np.round(values)))
 

@@ -247,8 +247,8 @@ def test_augmentation_moves_no_farther_than_it_says():
     dot = np.full((size, size), 255.0)
     dot[10, 10] = 0
     np.testing.assert_allclose(moved(dot, random_maps(rng, STILL, 2, size)), [dot, dot], atol=1e-3)
-    turned = moved(dot, random_maps(rng, STILL.model_copy(update={"rotate": 90, "scale": 0.1}), 20, size))
-    np.testing.assert_allclose(turned[:, 10, 10], 0, atol=1)  # the centre stays
+    rotated = moved(dot, random_maps(rng, STILL.model_copy(update={"rotate": 90, "scale": 0.1}), 20, size))
+    np.testing.assert_allclose(rotated[:, 10, 10], 0, atol=1)  # the centre stays
     shifted = 255 - moved(dot, random_maps(rng, STILL.model_copy(update={"shift": 0.1}), 200, size))
     weight = shifted.sum(axis=(1, 2))
     centre = (shifted.sum(axis=2) @ np.arange(size)) / weight
@@ -321,18 +321,18 @@ def test_two_images_are_compared_upside_down_too(drawn, tmp_path, fresh_keras):
     build_siamese(both, trainer).save(tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     images = drawn.val.images[:4, 0]
-    turned = np.rot90(images, 2, axes=(1, 2))
+    rotated = np.rot90(images, 2, axes=(1, 2))
 
     def said(model, images):
         embeddings = embed(model, images)
         return similarity(model, embeddings[[0, 1, 2]], embeddings[[1, 2, 3]])
 
-    mean = (said(upright, images) + said(upright, turned)) / 2
+    mean = (said(upright, images) + said(upright, rotated)) / 2
     np.testing.assert_allclose(said(model, images), mean, rtol=1e-3)
     assert np.abs(said(upright, images) - mean).max() > 1e-3
     once = build_siamese(both.model_copy(update={"test_time_views": 1}), trainer)
     plain = build_siamese(method.model_copy(update={"test_time_views": 1}), trainer)
-    np.testing.assert_allclose(said(once, images), (said(plain, images) + said(plain, turned)) / 2, rtol=1e-3)
+    np.testing.assert_allclose(said(once, images), (said(plain, images) + said(plain, rotated)) / 2, rtol=1e-3)
 
 
 def test_padded_pooling_keeps_the_last_row_and_column(fresh_keras):

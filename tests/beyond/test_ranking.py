@@ -103,7 +103,7 @@ def test_costs_name_the_slowest_and_the_fastest_seed():
 
 
 @pytest.fixture(scope="module")
-def looked():
+def axis_model():
     """A model that compares by cosine, and embeddings of its classes along the axes but for one mix-up."""
     from siamese_utils.backend import keras
     from siamese_utils.models.layers import Similarity
@@ -118,15 +118,15 @@ def looked():
     return model, found
 
 
-def test_the_nearest_are_of_the_same_class_by_other_people(looked):
-    model, embeddings = looked
+def test_the_nearest_are_of_the_same_class_by_other_people(axis_model):
+    model, embeddings = axis_model
     found = analysis.nearest_images(model, embeddings, np.array([[5, 2], [0, 0]]), count=2)
     assert found[0].tolist() in ([[5, 0], [5, 1]], [[5, 1], [5, 0]])
     assert found[1, 0].tolist() == [1, 1]
 
 
-def test_mistakes_are_those_of_the_mixed_up_drawing(looked):
-    model, embeddings = looked
+def test_mistakes_are_those_of_the_mixed_up_drawing(axis_model):
+    model, embeddings = axis_model
     drawn = draw_episodes(blank_split(25, 3), n_episodes=400)
     wrong = analysis.mistakes(model, embeddings, drawn)
     assert wrong
@@ -135,8 +135,8 @@ def test_mistakes_are_those_of_the_mixed_up_drawing(looked):
         assert query[0] == answer[0] != given[0]
 
 
-def test_the_hardest_pairs_are_those_that_lie_on_each_other(looked):
-    model, embeddings = looked
+def test_the_hardest_pairs_are_those_that_lie_on_each_other(axis_model):
+    model, embeddings = axis_model
     mixed = embeddings.copy()
     mixed[7] = mixed[9] = mixed[7, 0]  # one shape: every comparison ties
     found = analysis.hardest_pairs(model, mixed, 300, candidates=300)
@@ -158,8 +158,8 @@ def test_the_hardest_pairs_are_those_that_lie_on_each_other(looked):
     assert analysis.hardest_pairs(model, mixed, 2, candidates=1) == found[:1]
 
 
-def test_more_examples_outvote_a_misleading_one(looked):
-    model, embeddings = looked
+def test_more_examples_outvote_a_misleading_one(axis_model):
+    model, embeddings = axis_model
     frame = analysis.accuracy_by_shots(
         model, blank_split(25, 3), embeddings, (1, 2, 3), n_way=20, n_episodes=2000, seed=0
     )
