@@ -18,20 +18,20 @@ from ..training.runs import Run
 from .config import Method, load_method, methods_of
 from .training import find_method_run
 
-Protocol = Literal["within_alphabet", "random_split", "strict"]
+PublishedProtocol = Literal["within_alphabet", "random_split", "strict"]
 
 
-class About(Strict):
+class ProtocolText(Strict):
     """A protocol: the title of its table, and what its figures measure."""
 
     title: str
     words: str
 
 
-class Result(Strict):
+class PublishedResult(Strict):
     """One published figure: an error in % for within_alphabet, an accuracy in % otherwise."""
 
-    protocol: Protocol
+    protocol: PublishedProtocol
     name: str
     value: float = Field(ge=0, le=100)
     note: str
@@ -42,8 +42,8 @@ class Result(Strict):
 class Published(Strict):
     """The whole of params/published.yaml."""
 
-    protocols: dict[Protocol, About]
-    results: tuple[Result, ...]
+    protocols: dict[PublishedProtocol, ProtocolText]
+    results: tuple[PublishedResult, ...]
 
     @model_validator(mode="after")
     def _every_protocol_is_described(self) -> Published:
@@ -74,7 +74,7 @@ def figures_of(protocol: str, runs: Iterable[Run]) -> list[float]:
     return [100 - value for value in accuracies] if protocol == "within_alphabet" else accuracies
 
 
-def ours(protocol: Protocol, runs: Iterable[Run]) -> list[dict[str, Any]]:
+def ours(protocol: PublishedProtocol, runs: Iterable[Run]) -> list[dict[str, Any]]:
     """A line for each method scored under the protocol: the mean over its seeds, the lowest and the highest.
 
     Runs on built-in characters are left out: their figures do not belong beside those on Omniglot.
@@ -117,7 +117,7 @@ def costs(runs: Iterable[Run]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def beside(protocol: Protocol, runs: Iterable[Run]) -> pd.DataFrame:
+def beside(protocol: PublishedProtocol, runs: Iterable[Run]) -> pd.DataFrame:
     """The published figures of one protocol with ours among them, the best first.
 
     Columns: what it is, its figure in %, a note, the source.
