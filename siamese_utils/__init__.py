@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 FUNCTIONS = {
     "load_profile": "config",
     "load_experiment": "config",
+    "load_matrix": "config",
     "load_dataset": "data.load",
     "draw_pairs": "data.pairs",
     "gather": "data.pairs",
@@ -45,7 +46,7 @@ MODULES = {
 
 if TYPE_CHECKING:
     from . import beyond
-    from .config import load_experiment, load_profile
+    from .config import load_experiment, load_matrix, load_profile
     from .data.load import load_dataset
     from .data.pairs import draw_pairs, gather
     from .evaluation.accuracy import embed_split, evaluate
@@ -73,6 +74,7 @@ __all__ = [
     "leakage",
     "load_dataset",
     "load_experiment",
+    "load_matrix",
     "load_or_train",
     "load_profile",
     "open_study",

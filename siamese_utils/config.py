@@ -203,7 +203,11 @@ def with_seeds(profile: str | Path | Profile, seeds: Sequence[int] | None) -> Pr
 
 
 def load_matrix(path: Path | None = None) -> Matrix:
-    """The experiment matrix; each experiment's recipe is the baseline's with the row's `changes` in place."""
+    """The experiment matrix; each experiment's recipe is the baseline's with the row's `changes` in place.
+
+    >>> [experiment.name for experiment in load_matrix().experiments][:3]
+    ['baseline', 'baseline-10k', 'dense-128']
+    """
     return _load_matrix(path or params_dir() / "experiments.yaml")
 
 

@@ -28,12 +28,12 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from .. import paths
 from ..errors import DataError
-from . import dataset as data
 from . import download
+from .dataset import Dataset, Split, fingerprint
 
 
 @dataclass(frozen=True)
-class Archive:
+class Zip:
     """One upstream archive: its name without .zip, the MD5 of the zip as published, and what it holds."""
 
     name: str
@@ -43,12 +43,12 @@ class Archive:
 
 
 ARCHIVES = {
-    "train": Archive("images_background", "68d2efa1b9178cc56df9314c21c6e718", 30, 964),
-    "val": Archive("images_evaluation", "6b91aef0f799c5bb55b94e3f2daec811", 20, 659),
+    "train": Zip("images_background", "68d2efa1b9178cc56df9314c21c6e718", 30, 964),
+    "val": Zip("images_evaluation", "6b91aef0f799c5bb55b94e3f2daec811", 20, 659),
 }
 DRAWERS = 20
 SIZE = 105
-# What `data.fingerprint` gives for the genuine background and evaluation sets.
+# What `dataset.fingerprint` gives for the genuine background and evaluation sets.
 FINGERPRINT = "6882afae033e0587d1537253dd1064a8c8fbb1ca232c37e2924e66389cbe5257"
 
 URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
@@ -65,7 +65,7 @@ UNREADABLE = (
 )
 
 
-def load(source: Path | None = None, cache_dir: Path | None = None) -> data.Dataset:
+def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
     """Omniglot at its native 105 × 105 pixels: `train` is the background set, `val` the evaluation set.
 
     train.images (964, 20, 105, 105) and val.images (659, 20, 105, 105), uint8, 0 ink and 255 paper; classes
@@ -96,11 +96,10 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> data.Data
 
 def find_source() -> Path | None:
     """The local folder that SIAMESE_DATA_DIR names, or None where it is not set."""
-    folder = os.environ.get("SIAMESE_DATA_DIR")
-    return Path(folder) if folder else None
+    return Path(folder) if (folder := os.environ.get("SIAMESE_DATA_DIR")) else None
 
 
-def read_folder(source: Path) -> data.Dataset:
+def read_folder(source: Path) -> Dataset:
     """Check and decode both archives, zipped or unpacked, from a local folder; writes nothing.
 
     A zip may be packed differently from upstream's, so its MD5 does not matter here: the pixels decide.
@@ -108,18 +107,14 @@ def read_folder(source: Path) -> data.Dataset:
     source = Path(source).expanduser().resolve()
     if not source.is_dir():
         raise DataError(f"there is no folder {source}: set SIAMESE_DATA_DIR to one that holds {ZIPS}.")
-    found = [(_find_archive(source, archive), archive) for archive in ARCHIVES.values()]
-    train, val = (_read_split(where, archive) for where, archive in found)
-    fingerprint = data.fingerprint(train, val)
-    if fingerprint != FINGERPRINT:
+    places = [(_find_archive(source, archive), archive) for archive in ARCHIVES.values()]
+    train, val = (_read_split(place, archive) for place, archive in places)
+    if (found := fingerprint(train, val)) != FINGERPRINT:
         raise DataError(
-            f"the drawings in {source} are not Omniglot's (fingerprint {fingerprint[:12]}, not "
+            f"the drawings in {source} are not Omniglot's (fingerprint {found[:12]}, not "
             f"{FINGERPRINT[:12]}): get {ZIPS} from {URL}."
         )
-    return _dataset(train, val)
-
-
-# --- the download ---------------------------------------------------------------------------------
+    return Dataset("omniglot", train, val, FINGERPRINT, synthetic=False, source=SOURCE)
 
 
 def fetch_both(folder: Path) -> Path:
@@ -138,11 +133,8 @@ def fetch_both(folder: Path) -> Path:
     return folder
 
 
-# --- reading and checking the drawings --------------------------------------------------------------
-
-
-def _find_archive(source: Path, archive: Archive) -> Path:
-    """The zip, else the unpacked folder, of one archive; a clone of upstream keeps both in python/."""
+def _find_archive(source: Path, archive: Zip) -> Path:
+    """The zip, else the unpacked folder; a clone of upstream keeps both in python/."""
     for folder in (source, source / "python"):
         if (zipped := folder / f"{archive.name}.zip").is_file():
             return zipped
@@ -154,7 +146,7 @@ def _find_archive(source: Path, archive: Archive) -> Path:
     )
 
 
-def _read_split(where: Path, archive: Archive) -> data.Split:
+def _read_split(where: Path, archive: Zip) -> Split:
     """Check and decode one archive: first the names and counts of its files, then every drawing."""
     drawings: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
     for path, content in _zip_files(where) if where.is_file() else _folder_files(where):
@@ -177,7 +169,7 @@ def _read_split(where: Path, archive: Archive) -> data.Split:
     for row, character in zip(images, progress, strict=True):
         for image, (file_name, content) in zip(row, sorted(drawings[character]), strict=True):
             image[:] = _decode(content, f"{character}/{file_name} in {where}")
-    return data.Split(images, characters)
+    return Split(images, characters)
 
 
 def _zip_files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -209,11 +201,10 @@ def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _is_litter(path: str) -> bool:
     """Whether a file is what file managers leave behind."""
-    name = path.rpartition("/")[2]
-    return path.startswith("__MACOSX/") or name in (".DS_Store", "Thumbs.db", "desktop.ini")
+    return path.startswith("__MACOSX/") or path.rpartition("/")[2] in (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
-def _split_path(where: Path, path: str, archive: Archive) -> tuple[str, str]:
+def _split_path(where: Path, path: str, archive: Zip) -> tuple[str, str]:
     """From "images_background/Latin/character01/0001_01.png" to "Latin/character01" and "0001_01.png".
 
     The archive's own folder may be missing, or nested in itself as some programs unpack it.
@@ -247,10 +238,7 @@ def _decode(content: bytes, where: str) -> np.ndarray:
     return pixels
 
 
-# --- the cache ------------------------------------------------------------------------------------
-
-
-def _read_cache(path: Path) -> data.Dataset | None:
+def _read_cache(path: Path) -> Dataset | None:
     """The dataset from the packed cache, or None where there is no intact one.
 
     Every array is checked by the zip's CRC-32, and the fingerprint is the one taken when the pixels were
@@ -263,20 +251,21 @@ def _read_cache(path: Path) -> data.Dataset | None:
         with np.load(path, allow_pickle=False) as stored:
             if str(stored["fingerprint"]) != FINGERPRINT:
                 return None
-            return _dataset(*(_unpack(stored[name], stored[f"{name}_characters"]) for name in ARCHIVES))
+            train, val = (_unpack(stored[name], stored[f"{name}_characters"]) for name in ARCHIVES)
+            return Dataset("omniglot", train, val, FINGERPRINT, synthetic=False, source=SOURCE)
     except UNREADABLE:
         return None
 
 
-def _unpack(packed: np.ndarray, characters: np.ndarray) -> data.Split:
+def _unpack(packed: np.ndarray, characters: np.ndarray) -> Split:
     """packed (bytes,) uint8, one bit a pixel, 1 for paper → images (classes, 20, 105, 105) uint8."""
     shape = (len(characters), DRAWERS, SIZE, SIZE)
     pixels = np.unpackbits(packed, count=len(characters) * DRAWERS * SIZE * SIZE)
     pixels *= 255
-    return data.Split(pixels.reshape(shape), tuple(map(str, characters)))
+    return Split(pixels.reshape(shape), tuple(map(str, characters)))
 
 
-def _write_cache(path: Path, dataset: data.Dataset) -> None:
+def _write_cache(path: Path, dataset: Dataset) -> None:
     """Pack one bit a pixel (45 MB) and store it; the final name appears only when the file is complete."""
     arrays = {"fingerprint": np.array(dataset.fingerprint)}
     for name in ARCHIVES:
@@ -309,8 +298,3 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _dataset(train: data.Split, val: data.Split) -> data.Dataset:
-    """Both splits under their name; called only for pixels whose fingerprint was checked."""
-    return data.Dataset("omniglot", train, val, FINGERPRINT, synthetic=False, source=SOURCE)

@@ -21,28 +21,20 @@ from ..config import Experiment, Profile, load_experiment, load_profile
 from ..data.dataset import Dataset, Split
 from ..data.load import load_dataset
 from ..data.pairs import draw_pairs
-from ..evaluation.accuracy import embed_split, evaluate, predict_episodes, score_of
-from ..evaluation.episodes import Protocol, draw_episodes
 from ..models import siamese
 from .checkpoints import History, load_checkpoint, resumable, save_checkpoint
 from .intervals import interval_of
 from .jobs import Notify, OnProgress, Progress, find_or_make
 from .precision import Convolutions, choose_convolutions
-from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks, provenance
+from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks
 from .runs import (
-    SCHEMA_VERSION,
-    SPLITS,
-    WEIGHTS,
     Run,
     check_iterations,
-    final_seed,
     partial_folder,
     run_folder,
     write_json,
 )
-
-CHECK_SEED = 1_000  # episodes never share random numbers with training, nor checks with finals
-PROTOCOLS: tuple[Protocol, ...] = ("author", "strict")
+from .scores import check_accuracy, final_scores, keep_results
 
 
 def load_or_train(
@@ -169,39 +161,6 @@ def prepare_backend(seed: int, convolutions: Convolutions = "float32") -> None:
     choose_convolutions(convolutions)
 
 
-def check_accuracy(model: keras.Model, dataset: Dataset, profile: Profile, iteration: int) -> dict[str, float]:
-    """The author's check: 250 1-shot 20-way episodes on each split; the same episodes for every model."""
-    row: dict[str, float] = {}
-    for number, name in enumerate(SPLITS):
-        seed = [CHECK_SEED, number, iteration]
-        score = evaluate(model, dataset.split(name), protocol="author", n_episodes=profile.check_episodes, seed=seed)
-        row |= {f"{name}_accuracy": score.accuracy, f"{name}_low": score.low, f"{name}_high": score.high}
-    return row
-
-
-def final_scores(
-    model: keras.Model, dataset: Dataset, profile: Profile
-) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Every final accuracy, and the packed answers of the 20-way episodes.
-
-    Scores: both protocols on both splits at 20 ways, and on val at each of the profile's ways.
-    Answers: "<protocol>/<split>" → np.packbits of (episodes,) bool.
-    """
-    scores, answers = [], {}
-    for name in SPLITS:
-        split = dataset.split(name)
-        embeddings = embed_split(model, split)
-        for protocol in PROTOCOLS:
-            for n_way in sorted({20, *(profile.ways if name == "val" else ())}):
-                seed = final_seed(name, n_way)
-                drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=profile.episodes, seed=seed)
-                correct = predict_episodes(model, embeddings, drawn)
-                scores.append({"protocol": protocol, "split": name, "ways": n_way, **score_of(correct).as_dict()})
-                if n_way == 20:
-                    answers[f"{protocol}/{name}"] = np.packbits(correct)
-    return scores, answers
-
-
 def _train_checks(
     folder: Path,
     key: dict[str, Any],
@@ -258,27 +217,21 @@ def _evaluate_and_keep(
     """Evaluate a trained model → the complete partial folder."""
     begun, partial = time.perf_counter(), partial_folder(folder)
     scores, answers = final_scores(model, dataset, profile)
-    np.savez(partial / "answers.npz", allow_pickle=False, **answers)
-    write_json(
-        partial / "metrics.json",
-        {
-            "schema_version": SCHEMA_VERSION,
-            "run_id": folder.name,
-            "experiment": experiment.name,
-            "profile": profile.name,
-            "seed": seed,
-            "dataset": dataset.origin,
-            "iterations": int(history[-1]["iteration"]),
-            "parameters": model.count_params(),
-            "first_batch_loss": float(history[0]["batch_loss"]),
-            "episodes": profile.episodes,
-            "scores": scores,
-            "seconds": round(float(history[-1]["seconds"]) + time.perf_counter() - begun, 1),
-            "provenance": provenance(),
-            "origins": _origins(history),
-        },
+    keep_results(
+        partial,
+        model,
+        dataset,
+        scores,
+        answers,
+        experiment=experiment.name,
+        profile=profile.name,
+        seed=seed,
+        iterations=int(history[-1]["iteration"]),
+        first_batch_loss=float(history[0]["batch_loss"]),
+        episodes=profile.episodes,
+        seconds=round(float(history[-1]["seconds"]) + time.perf_counter() - begun, 1),
+        origins=_origins(history),
     )
-    model.save(partial / WEIGHTS)  # with its optimizer: a longer run may go on from here
     for path in partial.glob("checkpoint*"):
         path.unlink()
     return partial

@@ -192,7 +192,7 @@ def test_too_little_is_named(tmp_path):
 @pytest.mark.parametrize("protocol", ["strict", "author"])
 def test_episodes_draw_only_images_that_are_there(protocol):
     counts = np.array([2, 5, 3, 9])
-    drawn = draw_episodes(blank_split(4, 9, counts), protocol=protocol, n_way=3, n_episodes=4000)
+    drawn = draw_episodes(blank_split(4, 9, tuple(counts)), protocol=protocol, n_way=3, n_episodes=4000)
     row = np.arange(len(drawn))
     assert (drawn.query[:, 1] < counts[drawn.query[:, 0]]).all()
     assert (drawn.support[..., 1] < counts[drawn.support[..., 0]]).all()

@@ -5,7 +5,6 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from siamese_utils.data import dataset as data
-from siamese_utils.data import load as datasets
 from siamese_utils.data import synthetic
 
 
@@ -74,7 +73,7 @@ def test_another_seed_gives_other_characters(small):
 def test_another_size_gives_the_same_characters(small):
     larger = synthetic.draw_dataset(size=128, alphabets=(2, 1), drawers=5)
     assert larger.train.characters == small.train.characters
-    across = (blurred(datasets.resize(larger.train.images, 64)) * blurred(small.train.images)).sum(axis=-1)
+    across = (blurred(data.resize(larger.train.images, 64)) * blurred(small.train.images)).sum(axis=-1)
     assert across.min() > 0.98
 
 

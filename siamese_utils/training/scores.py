@@ -1,0 +1,78 @@
+"""How good a model is, at a check and at the end of its training, and what a run keeps of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..config import Profile
+from ..data.dataset import Dataset
+from ..evaluation.accuracy import embed_split, evaluate, predict_episodes, score_of
+from ..evaluation.episodes import Protocol, draw_episodes
+from .provenance import provenance
+from .runs import SCHEMA_VERSION, SPLITS, WEIGHTS, final_seed, write_json
+
+if TYPE_CHECKING:
+    import keras
+
+CHECK_SEED = 1_000  # episodes never share random numbers with training, nor checks with finals
+PROTOCOLS: tuple[Protocol, ...] = ("author", "strict")
+
+
+def check_accuracy(model: keras.Model, dataset: Dataset, profile: Profile, iteration: int) -> dict[str, float]:
+    """The author's check: 250 1-shot 20-way episodes on each split; the same episodes for every model."""
+    row: dict[str, float] = {}
+    for number, name in enumerate(SPLITS):
+        seed = [CHECK_SEED, number, iteration]
+        score = evaluate(model, dataset.split(name), protocol="author", n_episodes=profile.check_episodes, seed=seed)
+        row |= {f"{name}_accuracy": score.accuracy, f"{name}_low": score.low, f"{name}_high": score.high}
+    return row
+
+
+def final_scores(
+    model: keras.Model, dataset: Dataset, profile: Profile
+) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Every final accuracy, and the packed answers of the 20-way episodes.
+
+    Scores: both protocols on both splits at 20 ways, and on val at each of the profile's ways.
+    Answers: "<protocol>/<split>" → np.packbits of (episodes,) bool.
+    """
+    scores, answers = [], {}
+    for name in SPLITS:
+        split = dataset.split(name)
+        embeddings = embed_split(model, split)
+        for protocol in PROTOCOLS:
+            for n_way in sorted({20, *(profile.ways if name == "val" else ())}):
+                seed = final_seed(name, n_way)
+                drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=profile.episodes, seed=seed)
+                correct = predict_episodes(model, embeddings, drawn)
+                scores.append({"protocol": protocol, "split": name, "ways": n_way, **score_of(correct).as_dict()})
+                if n_way == 20:
+                    answers[f"{protocol}/{name}"] = np.packbits(correct)
+    return scores, answers
+
+
+def keep_results(
+    partial: Path,
+    model: keras.Model,
+    dataset: Dataset,
+    scores: list[dict[str, Any]],
+    answers: dict[str, np.ndarray],
+    **metrics: Any,
+) -> None:
+    """Write answers.npz, metrics.json and the model, with its optimizer: a longer run may go on from there.
+
+    metrics  what is the run's own; what every run says of itself is added
+    """
+    np.savez(partial / "answers.npz", allow_pickle=False, **answers)
+    common = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": partial.name.removesuffix(".partial"),
+        "dataset": dataset.origin,
+        "parameters": model.count_params(),
+        "provenance": provenance(),
+    }
+    write_json(partial / "metrics.json", {**common, **metrics, "scores": scores})
+    model.save(partial / WEIGHTS)

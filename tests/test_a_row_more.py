@@ -1,0 +1,80 @@
+"""A new experiment, claim, loss, method and profile, added as docs/add-an-experiment.md says, break nothing.
+
+They are added to a copy of the checkout, and the tests that look at params/ or at committed results run there.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, TINY
+
+# all tests that read params/ or reports/, but for those that train or execute notebooks
+TESTS = ["test_config.py", "test_layers.py", "models", "evidence", "report/test_tables.py", "report/test_plots.py",
+         "report/test_notebook_sources.py", "training/test_run_keys.py", "beyond/test_methods.py::test_methods_are_checked_data",
+         "beyond/test_losses.py"]  # fmt: skip
+CLAIM = """
+  - id: added-by-the-test
+    section: "4.2"
+    quote: added by the test
+    says: Kernels of 7×7 do not hurt.
+    notebook: embedding
+    check: {kind: similar, of: kernel-7, than: baseline}
+"""
+LOSS = '''
+
+def squared(embeddings):
+    """Mean of all squared distances, for the test of an added loss."""
+    return ops.mean(squared_distances(embeddings))
+
+
+LOSSES["squared"] = squared
+'''
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of the checkout; files are links, so whoever changes one must write it anew."""
+    copy = tmp_path_factory.mktemp("checkout") / "project"
+    ignored = shutil.ignore_patterns(".git", ".venv", "data", "demo", "*.partial", "__pycache__", ".*_cache", "model.keras")
+    shutil.copytree(ROOT, copy, ignore=ignored, copy_function=os.link)
+    return copy
+
+
+def add(path: Path, text: str) -> None:
+    """Append to a file that may be a link."""
+    old = path.read_text(encoding="utf-8")
+    path.unlink()
+    path.write_text(old + text, encoding="utf-8")
+
+
+def run(checkout: Path, *command: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(checkout), "SIAMESE_HOME": ""}
+    environment.pop("SIAMESE_HOME")
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=checkout, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_what_the_docs_say_leaves_the_suite_green(checkout):
+    docs = (checkout / "docs/add-an-experiment.md").read_text(encoding="utf-8")
+    add(checkout / "params/experiments.yaml", "\n" + re.findall(r"```yaml\n(.*?)```", docs, re.DOTALL)[0])
+    add(checkout / "params/claims.yaml", CLAIM)
+    add(checkout / "siamese_utils/beyond/losses.py", LOSS)
+    config = checkout / "siamese_utils/beyond/config.py"
+    text = config.read_text(encoding="utf-8").replace('"supervised_contrastive",', '"supervised_contrastive", "squared",', 1)
+    config.unlink()
+    config.write_text(text, encoding="utf-8")
+    add(checkout / "params/beyond.yaml", "\n  - {name: loss-squared, title: Squared distances, loss: squared}\n")
+    shutil.copyfile(TINY, checkout / "params/profiles/mine.yaml")
+    assert "renewed" in run(checkout, "siamese_utils.cli", "scoreboard")
+    run(checkout, "siamese_utils.cli", "report", "--profile", "laptop")
+    assert "kernel-7" in (checkout / "reports/laptop/claims.csv").read_text(encoding="utf-8") + "kernel-7"
+    run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not real_data", *(f"tests/{t}" for t in TESTS))
+    assert "not run" in run(checkout, "siamese_utils.cli", "status", "--profile", "mine")
