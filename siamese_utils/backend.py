@@ -12,7 +12,12 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
+
+from .errors import ParamsError
+
+BACKENDS = ("tensorflow", "jax")
 
 
 @contextmanager
@@ -30,7 +35,12 @@ def native_stderr_silenced() -> Iterator[None]:
 
 
 def _import_keras() -> Any:
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    """Keras on its backend; ParamsError where KERAS_BACKEND names one that is not known or not installed."""
+    name = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if name not in BACKENDS:
+        raise ParamsError(f"KERAS_BACKEND is {name!r}: set it to {' or '.join(BACKENDS)}.")
+    if not find_spec(name):
+        raise ParamsError(f"KERAS_BACKEND is {name!r}, which is not installed: `pip install {name}`, or set another.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # a GPU's memory as it is needed, so that several runs fit onto one side by side
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """The wing's modules, imported when they are first used."""
-    if name in ("analysis", "comparison", "config", "plots", "published", "study", "training"):
+    """Import a module of the wing when it is first used."""
+    if name in ("analysis", "config", "plots", "published", "ranking", "study", "training"):
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

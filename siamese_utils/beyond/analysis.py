@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from ..data.dataset import Split
 
-Item = tuple[int, int]  # class and drawer
+# class and drawer of an image
+Item: TypeAlias = tuple[int, int]
 
 
-def places(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
+def tsne_positions(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
     """A map of the classes by t-SNE: (classes, drawers, d) → (classes, 2); near is alike, far means little.
 
     Each class is the mean direction of its images. Source: L. van der Maaten and G. Hinton, JMLR 9, 2008; computed by
@@ -30,10 +31,11 @@ def places(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=-1, keepdims=True), 1e-9)
     means = unit.mean(axis=1)
     perplexity = min(15.0, (len(means) - 1) / 3)
-    return TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed).fit_transform(means)
+    map_of = TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed)
+    return np.asarray(map_of.fit_transform(means))
 
 
-def nearest(model: keras.Model, embeddings: np.ndarray, queries: np.ndarray, count: int = 8) -> np.ndarray:
+def nearest_images(model: keras.Model, embeddings: np.ndarray, queries: np.ndarray, count: int = 8) -> np.ndarray:
     """The images most similar to each query among all drawings by other people, the most similar first.
 
     queries (rows, 2): class and drawer → (rows, count, 2)
@@ -55,6 +57,10 @@ def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> 
 
     Where a tie is wrong, the answer given is the rival that ties.
     """
+
+    def item(pair: np.ndarray) -> Item:
+        return int(pair[0]), int(pair[1])
+
     query, support = episodes.query, episodes.support[:, :, 0]
     values = similarities(model, embeddings, episodes)[..., 0]
     rivals = values.copy()
@@ -62,24 +68,24 @@ def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> 
     wrong = []
     for number in np.flatnonzero(~is_correct(values[..., None], episodes)):
         right, given = support[number, episodes.target[number]], support[number, rivals[number].argmax()]
-        wrong.append((_item(query[number]), _item(right), _item(given)))
+        wrong.append((item(query[number]), item(right), item(given)))
     return wrong
 
 
-def confusable(
-    model: keras.Model, embeddings: np.ndarray, count: int, among: int = 200
+def hardest_pairs(
+    model: keras.Model, embeddings: np.ndarray, count: int, candidates: int = 200
 ) -> list[tuple[tuple[int, int], float]]:
     """The `count` pairs of classes that are hardest to tell apart, and the part of errors between the two alone.
 
     A drawing of one is asked about with one example of each, by all drawers but the query's own for its class: 0.5 is a
-    guess, and so is a tie. Only the `among` pairs whose mean embeddings are most alike are tried.
+    guess, and so is a tie. Only the `candidates` whose mean embeddings are most alike are tried.
     """
     classes, drawers, _ = embeddings.shape
     left, right = np.triu_indices(classes, 1)
     alike = similarity_of_rows(model, embeddings.mean(axis=1), left, right)
     first, second = np.indices((2 * drawers, 2 * drawers)).reshape(2, -1)
     found = []
-    for number in np.argsort(-alike, kind="stable")[:among]:
+    for number in np.argsort(-alike, kind="stable")[:candidates]:
         pair = int(left[number]), int(right[number])
         images = embeddings[list(pair)].reshape(2 * drawers, -1)
         values = similarity_of_rows(model, images, first, second).reshape(2, drawers, 2, drawers)
@@ -91,11 +97,12 @@ def confusable(
 def _part_wrong(same: np.ndarray, other: np.ndarray) -> float:
     """(drawers, drawers) similarities to the own class and to the other → how often the other's example is nearer."""
     differ = ~np.eye(len(same), dtype=bool)
-    margin = same[:, :, None] - other[:, None]  # query, own example, the other's
+    # (query, own example, the other's)
+    margin = same[:, :, None] - other[:, None]
     return float(np.mean((margin < 0)[differ] + 0.5 * (margin == 0)[differ]))
 
 
-def by_shots(
+def accuracy_by_shots(
     model: keras.Model,
     split: Split,
     embeddings: np.ndarray,
@@ -111,15 +118,8 @@ def by_shots(
     class's similarity to the query is the mean over its examples, the interval is Wilson's at 95 %.
     """
     lines = []
-    for n_shot in shots:
-        if n_shot > split.drawers - 1:
-            continue
+    for n_shot in (n for n in shots if n < split.drawers):
         drawn = draw_episodes(split, n_way=n_way, n_shot=n_shot, n_episodes=n_episodes, seed=seed)
         score = score_of(predict_episodes(model, embeddings, drawn))
-        figures = (100 * score.accuracy, 100 * score.low, 100 * score.high)
-        lines.append({"shots": n_shot, **dict(zip(("accuracy", "low", "high"), figures, strict=True))})
-    return pd.DataFrame(lines)
-
-
-def _item(pair: np.ndarray) -> Item:
-    return int(pair[0]), int(pair[1])
+        lines.append((n_shot, 100 * score.accuracy, 100 * score.low, 100 * score.high))
+    return pd.DataFrame(lines, columns=["shots", "accuracy", "low", "high"])

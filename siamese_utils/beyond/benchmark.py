@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from scipy.spatial.distance import cdist
 
 from .. import paths
 from ..data import omniglot
@@ -40,9 +39,8 @@ FINGERPRINT = "f073893d04685c9d2435d111ad25a04f64cc228e38025f42bb9964a68bda44b2"
 class OneShotRuns:
     """The benchmark's images and answers.
 
-    support  (runs, ways, size, size) uint8, 0 ink to 255 paper: one drawing of each character
-    queries  (runs, ways, size, size) uint8: another person's drawing of each
-    targets  (runs, ways) int: which of the support each query shows
+    support, queries  (runs, ways, size, size) uint8, 0 ink to 255 paper: one person's drawings, and another's
+    targets           (runs, ways) int: which of the support each query shows
     """
 
     support: np.ndarray
@@ -60,10 +58,11 @@ def load(source: Path | None = None) -> OneShotRuns:
     source  the zip, or a folder that holds it; without: the folder that SIAMESE_DATA_DIR names, else the cache, else a
     download. Raises DataError where it cannot be had, or holds anything else than the published runs.
     """
+    # no MD5: what the zip holds is checked below
     path = _find(source) or fetch(
         f"{(os.environ.get('SIAMESE_OMNIGLOT_URL') or omniglot.URL).rstrip('/')}/one-shot-classification/{NAME}",
         paths.data_dir(),
-        md5=None,  # what it holds is checked below
+        md5=None,
         instead=f"set SIAMESE_DATA_DIR to a folder that holds {NAME} beside Omniglot's two zips",
     )
     runs = read(path)
@@ -105,14 +104,14 @@ def fingerprint(runs: OneShotRuns) -> str:
     return digest.hexdigest()
 
 
-def classify(runs: OneShotRuns, compare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+def answer(runs: OneShotRuns, score_pairs: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
     """Which queries are answered correctly → (runs, ways) bool; a tie for the largest similarity is wrong.
 
-    compare  queries (ways, size, size), support (ways, size, size) → similarities (ways, ways), a row a query
+    score_pairs  queries (ways, size, size), support (ways, size, size) → similarities (ways, ways), a row a query
     """
     correct = []
     for support, queries, targets in zip(runs.support, runs.queries, runs.targets, strict=True):
-        similarities = np.array(compare(queries, support), np.float64)
+        similarities = np.array(score_pairs(queries, support), np.float64)
         row = np.arange(len(targets))
         own = similarities[row, targets]
         similarities[row, targets] = -np.inf
@@ -121,54 +120,28 @@ def classify(runs: OneShotRuns, compare: Callable[[np.ndarray, np.ndarray], np.n
 
 
 def within_alphabet(model: keras.Model, runs: OneShotRuns) -> tuple[Score, np.ndarray]:
-    """A siamese model's score over the 400 queries, and which it answered, (runs, ways) bool.
+    """A siamese model's score over the 400 queries, and which it answered correctly, (runs, ways) bool.
 
     The runs are brought to the model's image size. The benchmark's error rate is 1 − accuracy.
     """
-    runs = runs.resized(model.input_shape[0][1])
 
-    def compare(queries: np.ndarray, support: np.ndarray) -> np.ndarray:
+    def score_pairs(queries: np.ndarray, support: np.ndarray) -> np.ndarray:
         left, right = embed(model, queries), embed(model, support)
         row, column = np.divmod(np.arange(len(left) * len(right)), len(right))
         return similarity(model, left[row], right[column]).reshape(len(left), len(right))
 
-    correct = classify(runs, compare)
+    correct = answer(runs.resized(model.input_shape[0][1]), score_pairs)
     return wilson(int(correct.sum()), correct.size), correct
-
-
-def modified_hausdorff(queries: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """Similarity without learning: minus the modified Hausdorff distance of the ink, (ways, ways), a row a query.
-
-    Ink pixels are points about their centre; the distance of two drawings is the larger of the two mean distances from
-    a point of one to the nearest of the other. Source: M.-P. Dubuisson and A. K. Jain, ICPR 1994, distance 23; the
-    baseline that comes with the benchmark, with an error of 38.8 %.
-    """
-
-    def ink(image: np.ndarray) -> np.ndarray:
-        points = np.argwhere(image == 0).astype(float)
-        return points - points.mean(axis=0)
-
-    asked, shown = [ink(image) for image in queries], [ink(image) for image in support]
-    distances = np.empty((len(asked), len(shown)))
-    for row, left in enumerate(asked):
-        for column, right in enumerate(shown):
-            apart = cdist(left, right)
-            distances[row, column] = max(apart.min(axis=1).mean(), apart.min(axis=0).mean())
-    return -distances
 
 
 def _find(source: Path | None) -> Path | None:
     """The zip where upstream and a download keep it, or None; DataError where a source is given and holds none."""
-    if source is not None:
-        source = Path(source).expanduser()
-        if source.is_file():
-            return source
+    source = source and source.expanduser()
+    if source and source.is_file():
+        return source
     folder = source or omniglot.find_source()
-    places = (
-        []
-        if folder is None
-        else [folder, folder / "one-shot-classification", folder / "python" / "one-shot-classification"]
-    )
+    inner = ("", "one-shot-classification", "python/one-shot-classification")
+    places = [folder / place for place in inner] if folder else []
     for place in places if source else [*places, paths.data_dir()]:
         if (path := place / NAME).is_file():
             return path
@@ -178,7 +151,7 @@ def _find(source: Path | None) -> Path | None:
 
 
 def _pixels(content: bytes) -> np.ndarray:
-    """One drawing → (105, 105) uint8, 0 ink and 255 paper."""
+    """Decode one drawing → (105, 105) uint8, 0 ink to 255 paper; ValueError where it has another size."""
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
         pixels = np.asarray(image.convert("L"))
     if pixels.shape != (omniglot.SIZE, omniglot.SIZE):

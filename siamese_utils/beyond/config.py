@@ -1,7 +1,8 @@
 """A method is data: one row of params/beyond.yaml, everything about network, loss, batches and optimizer.
 
 Where an experiment of the paper trains on pairs, a method trains on batches of P classes with K images each, from
-which its loss takes its pairs, triplets, quadruplets or prototypes (see `losses`).
+which its loss takes pairs, triplets, quadruplets or prototypes (see `losses`). A field that was renamed keeps its old
+name in a run's key, by `serialization_alias`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ LossName = Literal[
     "contrastive", "cosine", "cross_entropy", "triplet", "hard_triplet", "quadruplet", "prototype",
     "supervised_contrastive", "cosine_softmax",
 ]  # fmt: skip
-Comparison = Literal["euclidean", "cosine", "head"]
 Group = Literal["loss", "recipe", "final"]
+# the method whose parts the group "recipe" changes
+RECIPE = "beyond-3-minutes"
 
 
 class Block(Strict):
-    """One convolution with what follows it: BatchNorm where asked for, ReLU, and 2×2 pooling where asked for."""
+    """One convolution with what follows it: BatchNorm where the network has it, ReLU, and 2×2 pooling if `pool`."""
 
     filters: int = Field(gt=0)
     kernel: int = Field(3, gt=0)
@@ -33,74 +35,96 @@ class Block(Strict):
 
 
 class Network(Strict):
-    """A backbone: convolution blocks, then the flattened features, or a Dense layer on them as the embedding."""
+    """A backbone: convolution blocks, then the flattened features, or a Dense layer on them as the embedding.
+
+    activation      of the Dense layer
+    padded_pooling  an odd side keeps its last row and column; if false, they are dropped
+    unpadded_from   convolutions are padded on images smaller than this; None: always
+    """
 
     blocks: tuple[Block, ...] = Field(min_length=1)
     batch_norm: bool
     embedding: int | None = Field(None, gt=0)
-    activation: Literal["linear", "sigmoid"] = "linear"  # of the embedding's Dense layer
-    padded_pooling: bool = False  # an odd side keeps its last row and column; False: they are dropped
-    dropout: float = Field(0.0, ge=0, lt=1)  # on the flattened features
-    unpadded_from: int | None = Field(None, gt=0)  # convolutions are padded on images smaller than this; None: always
+    activation: Literal["linear", "sigmoid"] = "linear"
+    padded_pooling: bool = False
+    unpadded_from: int | None = Field(None, gt=0)
 
 
 class Augmentation(Strict):
-    """A random affine map for every training image, each part uniform within plus and minus the figure."""
+    """A random affine map for every training image, each part uniform within plus and minus the figure.
 
-    rotate: float = Field(ge=0, description="degrees")
-    shear: float = Field(ge=0, description="degrees")
-    scale: float = Field(ge=0, description="logarithm of the factor, each axis by itself")
-    shift: float = Field(ge=0, description="part of the side, each axis by itself")
+    rotate, shear  degrees;  scale: logarithm of the factor;  shift: part of the side; the last two for each axis
+    """
+
+    rotate: float = Field(ge=0)
+    shear: float = Field(ge=0)
+    scale: float = Field(ge=0)
+    shift: float = Field(ge=0)
 
 
 class HardClasses(Strict):
-    """Batches whose classes come in groups that look alike: a class, and a few of those most like it.
+    """Hard-class mining: batches of classes in groups, one drawn at random with some of those most like it.
 
-    Hard-class mining. Two forms of one symmetrical character may be in a group, equal as they look.
-
-    A field that was renamed keeps its old name in a run's key.
+    n_hard     how many classes each brings along
+    pool_size  how many they are drawn from: the most like it
+    start      part of the steps that train without mining
+    refresh    steps after which the pools are found again
     """
 
-    n_hard: int = Field(gt=0, serialization_alias="company")  # classes that one drawn by chance brings along
-    pool_size: int = Field(gt=0, serialization_alias="among")  # drawn from so many, the most like it
-    start: float = Field(ge=0, lt=1, serialization_alias="after")  # part of the steps without mining
-    refresh: int = Field(gt=0, serialization_alias="every")  # steps after which they are looked up again
+    n_hard: int = Field(gt=0, serialization_alias="company")
+    pool_size: int = Field(gt=0, serialization_alias="among")
+    start: float = Field(ge=0, lt=1, serialization_alias="after")
+    refresh: int = Field(gt=0, serialization_alias="every")
 
 
 class Method(Strict):
-    """One row of params/beyond.yaml, the defaults of its top in place."""
+    """One row of params/beyond.yaml, with the defaults at its top filled in.
+
+    source               of the loss or the network, for tables
+    group                the question it helps to answer; "final": it is shown the evaluation set
+    normalize            the loss sees embeddings of length 1
+    comparison           how two embeddings are compared when episodes are answered
+    classes, images      classes of a batch, and images of each class
+    image_size           pixels a side of Omniglot's images; None: the profile's
+    rotated_classes      every character rotated by 90°, 180° and 270° is a class of its own
+    mirrored_classes     and so is its mirror image, with its rotations
+    test_time_views      test-time augmentation: embeddings averaged, of the image and of moved copies of it
+    upside_down          test-time augmentation: two images are compared upside down, too; the cosines are averaged
+    learning_rate        AdamW's, after the warm-up; it falls to zero along a cosine
+    muon_learning_rate   of convolution kernels, by Muon; None: AdamW trains them, too
+    warm_up              part of the steps
+    ema_decay            of the exponential moving average of the weights, a step; 0: no average
+    steps                batches; `steps_on_synthetic` in the demo
+    """
 
     name: str
     title: str
-    source: str = ""  # of the loss or the network, for tables
-    group: Group  # which question it helps to answer; "final": it is shown the evaluation set
+    source: str = ""
+    group: Group
     network: Network
     loss: LossName
     loss_options: dict[str, float] = Field({})
-    normalize: bool  # the loss sees embeddings of length 1
-    comparison: Comparison  # how two embeddings are compared when episodes are answered
-    classes: int = Field(ge=2)  # of a batch
-    images: int = Field(ge=2)  # of each class
-    image_size: int | None = Field(None, ge=8)  # of Omniglot's images, pixels a side; None: the profile's
-    rotated_classes: bool  # every character turned by 90°, 180° and 270° is a class of its own
-    mirrored_classes: bool = False  # and so is its mirror image, and those turns of it
+    normalize: bool
+    comparison: Literal["euclidean", "cosine", "head"]
+    classes: int = Field(ge=2)
+    images: int = Field(ge=2)
+    image_size: int | None = Field(None, ge=8)
+    rotated_classes: bool
+    mirrored_classes: bool = False
     hard_classes: HardClasses | None = Field(None, serialization_alias="look_alikes")
     augmentation: Augmentation | None
-    # embeddings averaged, once trained: the image's and those of its moved copies
     test_time_views: int = Field(1, ge=1, serialization_alias="views")
-    upside_down: bool = False  # two images are compared upside down, too, in as many views; the cosines are averaged
-    # AdamW's, after the warm-up; falls to zero along a cosine
+    upside_down: bool = False
     learning_rate: float = Field(gt=0, serialization_alias="rate")
-    # of convolution kernels by Muon; None: AdamW's for them too
     muon_learning_rate: float | None = Field(None, gt=0, serialization_alias="kernel_rate")
-    warm_up: float = Field(ge=0, lt=1)  # part of the steps
+    warm_up: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
-    ema_decay: float = Field(ge=0, lt=1, serialization_alias="averaging")  # of the weights, a step; 0 for none
+    ema_decay: float = Field(ge=0, lt=1, serialization_alias="averaging")
     steps: int = Field(gt=0)
-    steps_on_synthetic: int = Field(gt=0)  # in the demo
+    steps_on_synthetic: int = Field(gt=0)
 
     @model_validator(mode="after")
-    def _head_and_loss_agree(self) -> Method:
+    def _fields_agree(self) -> Method:
         if (self.loss == "cross_entropy") != (self.comparison == "head"):
             raise ValueError("the loss cross_entropy and the comparison head go together")
         if self.test_time_views > 1 and self.augmentation is None:
@@ -118,13 +142,13 @@ class Method(Strict):
         return self
 
     @property
-    def looks(self) -> int:
-        """How many times the network looks at an image to embed it, once trained."""
+    def embeddings_averaged(self) -> int:
+        """How many copies of an image the trained network embeds: the views, twice as many where upside down, too."""
         return self.test_time_views * (1 + self.upside_down)
 
     @property
     def forms(self) -> int:
-        """How many classes there are of each character: 1, 4 with its turns, 8 with those of its mirror image."""
+        """How many classes each character makes: 1, 4 with its rotations, 8 with those of its mirror image."""
         return 8 if self.mirrored_classes else 4 if self.rotated_classes else 1
 
     def fitted_to(self, classes: int, fewest: int) -> Method:
@@ -141,15 +165,11 @@ class Method(Strict):
         """How many batches it trains on under a profile."""
         return self.steps_on_synthetic if profile.dataset == "synthetic" else self.steps
 
-    def images_seen(self, profile: Profile) -> int:
-        """How many images its training shows, each time counted."""
-        return self.steps_under(profile) * self.classes * self.images
-
 
 class Beyond(Strict):
-    """The whole of params/beyond.yaml."""
+    """The whole of params/beyond.yaml; `demo` names the few methods that the built-in characters are enough for."""
 
-    demo: tuple[str, ...]  # built-in characters only show how everything works: a few methods do for that
+    demo: tuple[str, ...]
     methods: tuple[Method, ...]
 
     @model_validator(mode="after")
@@ -172,22 +192,21 @@ def load_beyond(path: Path | None = None) -> Beyond:
     return checked(Beyond, {**raw, "methods": rows}, path)
 
 
-def load_methods(path: Path | None = None) -> tuple[Method, ...]:
-    """Every method of params/beyond.yaml, in its order; ParamsError where the file is not valid."""
-    return load_beyond(path).methods
-
-
 def methods_of(group: Group, profile: Profile) -> list[Method]:
-    """The methods of a group that run under a profile, in the order of params/beyond.yaml."""
-    found, demo = load_beyond(), profile.dataset == "synthetic"
-    return [e for e in found.methods if e.group == group and (not demo or e.name in found.demo)]
+    """The methods of a group that run under a profile, in the order of params/beyond.yaml.
+
+    Before those of "recipe" comes `RECIPE` itself, which they change.
+    """
+    beyond, demo = load_beyond(), profile.dataset == "synthetic"
+    first = [load_method(RECIPE)] if group == "recipe" else []
+    return first + [m for m in beyond.methods if m.group == group and (not demo or m.name in beyond.demo)]
 
 
 def load_method(name: str | Method) -> Method:
     """One method by name; ParamsError lists the names where there is none."""
     if isinstance(name, Method):
         return name
-    by_name = {method.name: method for method in load_methods()}
+    by_name = {method.name: method for method in load_beyond().methods}
     if name not in by_name:
         raise ParamsError(f"no method {name!r}: choose from {', '.join(by_name)}.")
     return by_name[name]

@@ -1,8 +1,9 @@
 """Losses of metric learning, on the embeddings of a batch of classes.
 
-Every loss takes embeddings (classes, images, dimensions), float: P classes with K images each, the classes all
-different, and returns a scalar. D(x, y) is the Euclidean distance. "Same" pairs are two different images of one
-class, "different" pairs are images of two classes; sums run over every such pair or triplet of the batch.
+A loss takes embeddings (classes, images, dimensions), float: P classes with K images each, the classes all different,
+and returns a scalar; `cross_entropy` and `cosine_softmax` take what a layer of their own made of the embeddings.
+D(x, y) is the Euclidean distance. "Same" pairs are two different images of one class, "different" pairs are images of
+two classes; sums run over every such pair or triplet of the batch.
 
 A pair loss weighs the mean over the same pairs and the mean over the different pairs by one half each, as the paper's
 batches do, half of whose pairs are of one class.
@@ -10,47 +11,53 @@ batches do, half of whose pairs are of one class.
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 
 from ..backend import keras, ops
 
-TINY = 1e-12  # keeps the gradient of a square root finite where two embeddings are equal
+# a tensor of whichever backend computes
+Tensor: TypeAlias = Any
+# keeps the gradient of a square root finite where two embeddings are equal
+TINY = 1e-12
 
 
-def contrastive(embeddings, margin: float = 1.0):
+def contrastive(embeddings: Tensor, margin: float = 1.0) -> Tensor:
     """½ · mean over same pairs of ½ D² + ½ · mean over different pairs of ½ max(0, margin − D)².
 
     Source: S. Chopra, R. Hadsell and Y. LeCun, CVPR 2005, pull same pairs together and push different ones apart; this
     is the form with a margin, which the same authors gave in CVPR 2006 ("Dimensionality reduction by learning an
     invariant mapping", equation 4).
     """
+    classes, images, _ = embeddings.shape
     squares = squared_distances(embeddings)
-    beyond = ops.relu(margin - ops.sqrt(squares + TINY))
-    return _balanced(embeddings, 0.5 * squares, 0.5 * ops.square(beyond))
+    too_near = ops.relu(margin - ops.sqrt(squares + TINY))
+    return _balanced(classes, images, 0.5 * squares, 0.5 * ops.square(too_near))
 
 
-def cosine(embeddings, different: float = -1.0):
+def cosine(embeddings: Tensor, different: float = -1.0) -> Tensor:
     """½ · mean over same pairs of (cos − 1)² + ½ · mean over different pairs of (cos − `different`)².
 
     Source: J. Bromley et al., NIPS 1993: the cosine of the angle between two embeddings is trained towards 1 for
     genuine pairs and towards a negative target for forgeries.
     """
+    classes, images, _ = embeddings.shape
     unit = ops.normalize(_flat(embeddings), axis=-1)
     cosines = ops.matmul(unit, ops.transpose(unit))
-    return _balanced(embeddings, ops.square(cosines - 1.0), ops.square(cosines - different))
+    return _balanced(classes, images, ops.square(cosines - 1.0), ops.square(cosines - different))
 
 
-def cross_entropy(logits, classes: int):
+def cross_entropy(logits: Tensor, classes: int) -> Tensor:
     """½ · mean over same pairs of softplus(−z) + ½ · mean over different pairs of softplus(z), z the head's logit.
 
     logits (n, n), n = classes · images: of the probability that two images show the same class. It is the binary
     cross-entropy of G. Koch, R. Zemel and R. Salakhutdinov (2015), and of the paper, on every pair of the batch.
     """
-    shape = (classes, int(logits.shape[0]) // classes)
-    return _balanced(shape, ops.softplus(-logits), ops.softplus(logits))
+    return _balanced(classes, int(logits.shape[0]) // classes, ops.softplus(-logits), ops.softplus(logits))
 
 
-def triplet(embeddings, margin: float = 0.2):
+def triplet(embeddings: Tensor, margin: float = 0.2) -> Tensor:
     """Mean over triplets of max(0, D²(anchor, positive) − D²(anchor, negative) + margin).
 
     Source: F. Schroff, D. Kalenichenko and J. Philbin, "FaceNet", CVPR 2015, equation 3; every triplet of the batch
@@ -58,15 +65,16 @@ def triplet(embeddings, margin: float = 0.2):
     """
     classes, images, _ = embeddings.shape
     squares = ops.reshape(squared_distances(embeddings), (classes, images, classes * images))
-    positive = _of_own_class(squares, classes, images)  # (P, K, K)
-    hinge = ops.relu(positive[..., None] - squares[:, :, None, :] + margin)  # (P, K, K, P·K)
-    same, different = _pairs(classes, images)
-    counts = same.reshape(classes, images, classes, images)[range(classes), :, range(classes), :]
-    mask = counts[..., None] * different.reshape(classes, images, 1, -1)
+    positive = _of_own_class(squares, classes, images)
+    # (P, K, K, P·K): anchor's class, anchor, positive, negative
+    hinge = ops.relu(positive[..., None] - squares[:, :, None, :] + margin)
+    _, different = _pairs(classes, images)
+    two_images = 1.0 - np.eye(images, dtype="float32")
+    mask = two_images[None, :, :, None] * different.reshape(classes, images, 1, -1)
     return ops.sum(hinge * mask) / float(mask.sum())
 
 
-def hard_triplet(embeddings, margin: float | None = None):
+def hard_triplet(embeddings: Tensor, margin: float | None = None) -> Tensor:
     """Mean over anchors of softplus(max D(anchor, positive) − min D(anchor, negative)).
 
     With a margin it is max(0, margin + the same difference). Source: A. Hermans, L. Beyer and B. Leibe, "In defense of
@@ -81,7 +89,7 @@ def hard_triplet(embeddings, margin: float | None = None):
     return ops.mean(ops.softplus(gap) if margin is None else ops.relu(margin + gap))
 
 
-def quadruplet(embeddings, margin: float = 0.2, second_margin: float = 0.1):
+def quadruplet(embeddings: Tensor, margin: float = 0.2, second_margin: float = 0.1) -> Tensor:
     """`triplet`, and the mean over quadruplets of max(0, D²(anchor, positive) − D²(other, another) + second_margin).
 
     `other` and `another` are of two classes that differ from each other and from the anchor's. For the i-th image of
@@ -94,15 +102,15 @@ def quadruplet(embeddings, margin: float = 0.2, second_margin: float = 0.1):
         return first
     squares = ops.reshape(squared_distances(embeddings), (classes, images, classes, images))
     positive = _of_own_class(ops.reshape(squares, (classes, images, -1)), classes, images)
-    pushed = ops.transpose(squares, (1, 3, 0, 2))  # (i, j, other, another)
-    hinge = ops.relu(positive[..., None, None] - pushed[None] + second_margin)  # (P, K, K, P, P)
+    # (P, K, K, P, P): anchor's class, i, j, other, another
+    hinge = ops.relu(positive[..., None, None] - ops.transpose(squares, (1, 3, 0, 2))[None] + second_margin)
     apart = 1.0 - np.eye(classes, dtype="float32")
-    three = apart[:, :, None] * apart[:, None, :] * apart[None]  # anchor's class, other, another: all different
+    three = apart[:, :, None] * apart[:, None, :] * apart[None]
     mask = three[:, None, None] * (1.0 - np.eye(images, dtype="float32"))[None, :, :, None, None]
     return first + ops.sum(hinge * mask) / float(mask.sum())
 
 
-def prototype(embeddings, shots: int = 1):
+def prototype(embeddings: Tensor, shots: int = 1) -> Tensor:
     """Cross-entropy of softmax over classes of −D²(query, prototype), the mean over queries.
 
     A class's prototype is the mean of its first `shots` images, its other images are the queries.
@@ -116,7 +124,7 @@ def prototype(embeddings, shots: int = 1):
     return ops.mean(keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True))
 
 
-def supervised_contrastive(embeddings, scale: float = 10.0):
+def supervised_contrastive(embeddings: Tensor, scale: float = 10.0) -> Tensor:
     """Mean over anchors of the mean over their same pairs of −log softmax(scale · cos) over all other images.
 
     The softmax of an anchor runs over every image of the batch but itself; scale is the inverse of the temperature.
@@ -132,7 +140,7 @@ def supervised_contrastive(embeddings, scale: float = 10.0):
     return -ops.sum(logs * same) / float(same.sum())
 
 
-def cosine_softmax(cosines, classes, scale: float = 16.0, margin: float = 0.0):
+def cosine_softmax(cosines: Tensor, classes: Tensor, scale: float = 16.0, margin: float = 0.0) -> Tensor:
     """Cross-entropy of softmax over all training classes of scale · (cos − margin on the image's own class).
 
     cosines (n, C) between embeddings and a learned direction for each class; classes (n,) int, each image's own.
@@ -143,40 +151,29 @@ def cosine_softmax(cosines, classes, scale: float = 16.0, margin: float = 0.0):
     return ops.mean(ops.logsumexp(logits, axis=-1) - ops.sum(logits * own, axis=-1))
 
 
-LOSSES = {
-    function.__name__: function
-    for function in (
-        contrastive,
-        cosine,
-        cross_entropy,
-        triplet,
-        hard_triplet,
-        quadruplet,
-        prototype,
-        supervised_contrastive,
-        cosine_softmax,
-    )
-}
+ON_EMBEDDINGS = (contrastive, cosine, triplet, hard_triplet, quadruplet, prototype, supervised_contrastive)
+LOSSES = {loss.__name__: loss for loss in (*ON_EMBEDDINGS, cross_entropy, cosine_softmax)}
 
 
-def squared_distances(embeddings):
+def squared_distances(embeddings: Tensor) -> Tensor:
     """D² of every two images of a batch: (classes, images, d) → (n, n), n = classes · images."""
     flat = _flat(embeddings)
     return _between(flat, flat)
 
 
-def _between(left, right):
+def _between(left: Tensor, right: Tensor) -> Tensor:
     """D² of every two rows: (m, d), (n, d) → (m, n), never below zero."""
     squares = ops.sum(ops.square(left), axis=1)[:, None] + ops.sum(ops.square(right), axis=1)[None]
     return ops.relu(squares - 2 * ops.matmul(left, ops.transpose(right)))
 
 
-def _flat(embeddings):
+def _flat(embeddings: Tensor) -> Tensor:
+    """(classes, images, d) → (classes · images, d)."""
     classes, images, size = embeddings.shape
     return ops.reshape(embeddings, (classes * images, size))
 
 
-def _of_own_class(values, classes: int, images: int):
+def _of_own_class(values: Tensor, classes: int, images: int) -> Tensor:
     """values (P, K, P·K) of every image against every image → (P, K, K), against those of its own class."""
     blocks = ops.reshape(values, (classes, images, classes, images))
     eye = np.eye(classes, dtype="float32")[:, None, :, None]
@@ -190,9 +187,8 @@ def _pairs(classes: int, images: int) -> tuple[np.ndarray, np.ndarray]:
     return same - np.eye(len(number), dtype="float32"), 1.0 - same
 
 
-def _balanced(batch, on_same, on_different):
+def _balanced(classes: int, images: int, on_same: Tensor, on_different: Tensor) -> Tensor:
     """½ · mean of `on_same` over the same pairs + ½ · mean of `on_different` over the different pairs, (n, n) each."""
-    classes, images = (batch if isinstance(batch, tuple) else batch.shape)[:2]
     same, different = _pairs(classes, images)
     return 0.5 * (
         ops.sum(on_same * same) / float(same.sum()) + ops.sum(on_different * different) / float(different.sum())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ..backend import keras, layers, ops
 from ..models.layers import (
     AbsoluteDifference,
-    Calibration,
     ClassDirections,
     EveryPair,
     FromPixels,
@@ -19,13 +17,16 @@ from ..models.layers import (
     Views,
 )
 from ..models.siamese import jit_compile, seeds_of
-from .batches import transforms
+from .batches import random_maps
 from .config import Method, Network
 from .losses import LOSSES, cosine_softmax, cross_entropy
 from .muon import Muon
 
+# what a network is trained on: dark ink on light paper, or pictures of any kind (see `FromPixels`)
+Reads = Literal["drawings", "pictures"]
 
-def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: str = "drawings") -> keras.Model:
+
+def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: Reads = "drawings") -> keras.Model:
     """Images (n, *shape), shape (size, size, 1 or 3), 0 to 255 → embeddings (n, d); `reads` as in `FromPixels`.
 
     Pooling comes before BatchNorm: as ReLU and a BatchNorm with a positive scale keep the order of values, nothing but
@@ -52,8 +53,6 @@ def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: s
             features = layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(features)
         features = layers.ReLU(name=f"relu_{number}")(features)
     features = layers.Flatten(name="flatten")(features)
-    if network.dropout:
-        features = layers.Dropout(network.dropout, seed=next(seeds), name="dropout")(features)
     if network.embedding:
         features = layers.Dense(
             network.embedding,
@@ -71,7 +70,7 @@ class BatchLoss(keras.losses.Loss):
         super().__init__(name=method.loss)
         self.method = method
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         method = self.method
         options: dict[str, Any] = dict(method.loss_options)
         if method.loss == "cross_entropy":
@@ -85,11 +84,12 @@ class BatchLoss(keras.losses.Loss):
 
 
 def build_trainer(
-    method: Method, shape: tuple[int, ...], classes: int, steps: int, seed: int, reads: str = "drawings"
+    method: Method, shape: tuple[int, ...], classes: int, steps: int, seed: int, reads: Reads = "drawings"
 ) -> keras.Model:
-    """The compiled model of a method's training: backbone, the loss's own layer, AdamW or Muon on a cosine.
+    """The compiled model of a method's training: backbone, the loss's own layer, AdamW or Muon, a cosine schedule.
 
-    classes  how many there are to tell apart in training; only the softmax over all of them needs it
+    shape    of an image: (size, size, 1 or 3)
+    classes  how many the training has; only the softmax over all of them needs it
     """
     backbone = build_backbone(method.network, shape, seed, reads)
     output = backbone.output
@@ -99,11 +99,9 @@ def build_trainer(
     elif method.loss == "cosine_softmax":
         output = ClassDirections(classes, seed=seed, name="directions")(output)
     model = keras.Model(backbone.input, output, name=method.name.replace("-", "_"))
-    ema = {"use_ema": True, "ema_momentum": method.ema_decay, "ema_overwrite_frequency": None}
-    options: dict[str, Any] = {
-        "weight_decay": method.weight_decay,
-        **(ema if method.ema_decay else {}),
-    }
+    options: dict[str, Any] = {"weight_decay": method.weight_decay}
+    if method.ema_decay:
+        options |= {"use_ema": True, "ema_momentum": method.ema_decay, "ema_overwrite_frequency": None}
     rate = warm_up_and_cosine(method.learning_rate, steps, round(method.warm_up * steps))
     if method.muon_learning_rate:
         optimizer = Muon(rate, ratio=method.muon_learning_rate / method.learning_rate, **options)
@@ -116,19 +114,18 @@ def build_trainer(
 
 def backbone_of(method: Method, trainer: keras.Model) -> keras.Model:
     """The part of a method's model in training that embeds images, on the same weights."""
-    network = method.network
-    last = "embedding" if network.embedding else "dropout" if network.dropout else "flatten"
+    last = "embedding" if method.network.embedding else "flatten"
     return keras.Model(trainer.input, trainer.get_layer(last).output, name="backbone")
 
 
 def build_siamese(method: Method, trainer: keras.Model) -> keras.Model:
     """The model to keep: two images, 0 ink to 255 paper, → similarity (n, 1), on the trained backbone.
 
-    It has the layers that `evaluation` looks for: "backbone", and after it what compares two embeddings.
+    It is made as `evaluation` expects: a layer "backbone", and after it what compares two embeddings.
     """
     backbone = backbone_of(method, trainer)
-    if method.looks > 1:
-        backbone = _of_several_views(method, backbone)
+    if method.embeddings_averaged > 1:
+        backbone = _with_test_time_augmentation(method, backbone)
     left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
     embeddings = [backbone(left), backbone(right)]
     if method.comparison == "head":
@@ -138,47 +135,42 @@ def build_siamese(method: Method, trainer: keras.Model) -> keras.Model:
     return keras.Model([left, right], similarity, name=trainer.name)
 
 
-def _of_several_views(method: Method, backbone: keras.Model) -> keras.Model:
+def _with_test_time_augmentation(method: Method, backbone: keras.Model) -> keras.Model:
     """The backbone with embeddings averaged over the image itself and moved copies, by up to half the augmentation.
 
-    Where the method compares upside down, too, the mean of those views is appended: the embedding is twice as long.
+    Where the method compares upside down, too, the mean of those copies is appended: the embedding is twice as long.
     """
     maps = view_maps(method, backbone.input_shape[1])
     image = keras.Input(backbone.input_shape[1:], name="image")
     network = keras.Model(backbone.input, backbone.output, name="network")
     embeddings = network(Views(maps.tolist(), name="views")(image))
-    mean = MeanOfViews(
-        method.test_time_views, method.comparison == "cosine", len(maps) // method.test_time_views, name="mean"
-    )
+    views = method.test_time_views
+    mean = MeanOfViews(views, method.comparison == "cosine", len(maps) // views, name="mean")
     return keras.Model(image, mean(embeddings), name="backbone")
 
 
 def view_maps(method: Method, size: int) -> np.ndarray:
-    """The affine maps of a method's views, as `batches.transforms` gives them: upright ones, the first of which leaves
-    the image as it is, then the same of the image upside down, where the method looks so."""
+    """The affine maps of a method's test-time augmentation, (maps, 8) as `batches.random_maps` gives them.
+
+    First the upright ones, led by the identity, then the same of the image upside down if the method compares so.
+    """
     maps = np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32)
     if method.test_time_views > 1:
-        assert method.augmentation is not None  # the schema sees to it
-        half = method.augmentation.model_copy(
-            update={part: 0.5 * reach for part, reach in method.augmentation.model_dump().items()}
-        )
-        drawn = transforms(np.random.default_rng(0), half, method.test_time_views - 1, size)
-        maps = np.concatenate([maps, drawn])
+        # the schema sees to it
+        assert method.augmentation is not None
+        half = {part: 0.5 * limit for part, limit in method.augmentation.model_dump().items()}
+        moves = method.augmentation.model_copy(update=half)
+        maps = np.concatenate([maps, random_maps(np.random.default_rng(0), moves, method.test_time_views - 1, size)])
     if not method.upside_down:
         return maps
-    turned = -maps  # (x, y) is read where (size − 1 − x, size − 1 − y) was
-    turned[:, [2, 5]] += size - 1
-    return np.concatenate([maps, turned])
+    # (x, y) is read where (size − 1 − x, size − 1 − y) was
+    rotated = -maps
+    rotated[:, [2, 5]] += size - 1
+    return np.concatenate([maps, rotated])
 
 
-def calibrated(model: keras.Model, same: Sequence[float], different: Sequence[float]) -> keras.Model:
-    """The siamese model with a `Calibration` behind its similarity."""
-    layer = Calibration(same, different, name="calibration")
-    return keras.Model(model.inputs, layer(model.outputs[0]), name=model.name)
-
-
-def warm_up_and_cosine(rate: float, steps: int, warm_up: int):
-    """A learning rate that rises in a line over the warm-up and falls to zero along half a cosine.
+def warm_up_and_cosine(rate: float, steps: int, warm_up: int) -> Any:
+    """A learning rate that rises linearly over the warm-up, in steps, and falls to zero along half a cosine.
 
     Source: I. Loshchilov and F. Hutter, "SGDR", ICLR 2017, without restarts.
     """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -12,26 +13,25 @@ from pydantic import Field, model_validator
 from ..config import Profile, Strict, checked, params_dir, read_yaml
 from ..evidence.board import trained_on
 from ..report.readme import seed_links
-from ..text import listed
+from ..text import how_many, listed, number
 from ..training.runs import Run
 from .config import Method, load_method, methods_of
 from .training import find_method_run
 
-Protocol = Literal["within_alphabet", "random_split", "strict"]
-PRECISION = 1  # digits after the point, as published
+PublishedProtocol = Literal["within_alphabet", "random_split", "strict"]
 
 
-class About(Strict):
-    """A protocol: what a table of it is called, and what is measured."""
+class ProtocolText(Strict):
+    """A protocol: the title of its table, and what its figures measure."""
 
     title: str
     words: str
 
 
-class Result(Strict):
+class PublishedResult(Strict):
     """One published figure: an error in % for within_alphabet, an accuracy in % otherwise."""
 
-    protocol: Protocol
+    protocol: PublishedProtocol
     name: str
     value: float = Field(ge=0, le=100)
     note: str
@@ -42,8 +42,8 @@ class Result(Strict):
 class Published(Strict):
     """The whole of params/published.yaml."""
 
-    protocols: dict[Protocol, About]
-    results: tuple[Result, ...]
+    protocols: dict[PublishedProtocol, ProtocolText]
+    results: tuple[PublishedResult, ...]
 
     @model_validator(mode="after")
     def _every_protocol_is_described(self) -> Published:
@@ -59,82 +59,76 @@ def load_published(path: Path | None = None) -> Published:
     return checked(Published, read_yaml(path), path)
 
 
-def measured(protocol: str, runs: list[Run]) -> dict[str, list[float]]:
-    """Each method's figures under the protocol in %, one a run: errors within alphabets, accuracies otherwise."""
-    by_method: dict[str, list[float]] = {}
+def runs_by_method(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Runs grouped by their method's name, in the order in which they come."""
+    groups: dict[str, list[Run]] = {}
     for run in runs:
-        for score in run.metrics["scores"]:
-            if score["protocol"] == protocol:
-                accuracy = 100 * score["accuracy"]
-                value = 100 - accuracy if protocol == "within_alphabet" else accuracy
-                by_method.setdefault(run.metrics["learner"], []).append(value)
-    return by_method
+        groups.setdefault(run.metrics["learner"], []).append(run)
+    return groups
 
 
-def ours(protocol: Protocol, runs: list[Run]) -> list[dict]:
+def figures_of(protocol: str, runs: Iterable[Run]) -> list[float]:
+    """The figures of runs under the protocol in %, as published: errors within alphabets, accuracies otherwise."""
+    scores = (score for run in runs for score in run.metrics["scores"] if score["protocol"] == protocol)
+    accuracies = [100 * score["accuracy"] for score in scores]
+    return [100 - value for value in accuracies] if protocol == "within_alphabet" else accuracies
+
+
+def ours(protocol: PublishedProtocol, runs: Iterable[Run]) -> list[dict[str, Any]]:
     """A line for each method scored under the protocol: the mean over its seeds, the lowest and the highest.
 
     Runs on built-in characters are left out: their figures do not belong beside those on Omniglot.
     """
     lines = []
-    real = [run for run in runs if not run.metrics["dataset"]["synthetic"]]
-    for name, values in measured(protocol, real).items():
-        spread = f", seeds {min(values):.1f} to {max(values):.1f}" if len(values) > 1 else ", one seed"
-        words = f"{load_method(name).title} (here{spread})"
-        note, mean = trained_with(load_method(name)), sum(values) / len(values)
-        lines.append({"name": words, "value": mean, "note": note, "source": "this companion"})
+    for name, group in runs_by_method(run for run in runs if not run.metrics["dataset"]["synthetic"]).items():
+        if figures := figures_of(protocol, group):
+            method = load_method(name)
+            seeds = f"{how_many(len(figures), 'seed')}: {span(figures)}" if len(figures) > 1 else "one seed"
+            line = {"name": f"{method.title} (here, {seeds})", "value": sum(figures) / len(figures)}
+            lines.append({**line, "note": training_note(method), "source": "this companion"})
     return lines
 
 
-def trained_with(method: Method) -> str:
-    """What a method was trained with beyond the images as they are, and what it looks at when asked."""
+def training_note(method: Method) -> str:
+    """What a method trains with beyond the images as they are, and the test-time augmentation that it answers with."""
     parts = {
         "rotated and mirrored classes" if method.mirrored_classes else "rotated classes": method.rotated_classes,
         "affine distortions": method.augmentation is not None,
-        f"{method.looks} views of an image": method.looks > 1,
+        f"{method.embeddings_averaged} views of an image": method.embeddings_averaged > 1,
     }
     return listed([words for words, wanted in parts.items() if wanted])
 
 
-def costs(runs: list[Run]) -> pd.DataFrame:
-    """What each method took: image size in pixels, parameters, images seen, seconds of training (lowest to highest
-    seed), processor."""
-    lines: dict[str, dict] = {}
-    for run in runs:
-        found = run.metrics
-        line = lines.setdefault(
-            found["learner"],
+def costs(runs: Iterable[Run]) -> pd.DataFrame:
+    """What each method took: image size in pixels, parameters, images seen, seconds of training, processor."""
+    lines = []
+    for name, group in runs_by_method(runs).items():
+        size, first = group[0].config["image_size"], group[0].metrics
+        lines.append(
             {
-                "": load_method(found["learner"]).title,
-                "image": f"{run.config['image_size']}×{run.config['image_size']}",
-                "parameters": f"{found['parameters']:,}",
-                "images seen": f"{found['images_seen']:,}",
-                "seconds": [],
-                "processor": found["provenance"].get("processor") or "unknown",
-            },
+                "": load_method(name).title,
+                "image": f"{size}×{size}",
+                "parameters": f"{first['parameters']:,}",
+                "images seen": f"{first['images_seen']:,}",
+                "seconds": span([run.metrics["training_seconds"] for run in group], 0),
+                "processor": first["provenance"].get("processor") or "unknown",
+            }
         )
-        line["seconds"].append(found["training_seconds"])
-    for line in lines.values():
-        low, high = min(line["seconds"]), max(line["seconds"])
-        line["seconds"] = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
-    return pd.DataFrame(list(lines.values()))
+    return pd.DataFrame(lines)
 
 
-def beside(protocol: Protocol, runs: list[Run]) -> pd.DataFrame:
+def beside(protocol: PublishedProtocol, runs: Iterable[Run]) -> pd.DataFrame:
     """The published figures of one protocol with ours among them, the best first.
 
     Columns: what it is, its figure in %, a note, the source.
     """
-    published = [
-        {"name": r.name, "value": r.value, "note": r.note, "source": r.source}
-        for r in load_published().results
-        if r.protocol == protocol
-    ]
-    frame = pd.DataFrame([*published, *ours(protocol, runs)], columns=["name", "value", "note", "source"])
-    frame = frame.sort_values("value", ascending=protocol == "within_alphabet", kind="stable")
-    measure = "error in %" if protocol == "within_alphabet" else "accuracy in %"
-    frame["value"] = [f"{value:.{PRECISION}f}" for value in frame["value"]]
-    return frame.rename(columns={"name": "", "value": measure})
+    columns = ["name", "value", "note", "source"]
+    published = [result.model_dump() for result in load_published().results if result.protocol == protocol]
+    frame = pd.DataFrame([*published, *ours(protocol, runs)], columns=columns)
+    errors = protocol == "within_alphabet"
+    frame = frame.sort_values("value", ascending=errors, kind="stable")
+    frame["value"] = [number(value) for value in frame["value"]]
+    return frame.rename(columns={"name": "", "value": "error in %" if errors else "accuracy in %"})
 
 
 def markdown_table(profile: Profile) -> list[str]:
@@ -148,26 +142,22 @@ def markdown_table(profile: Profile) -> list[str]:
         "|---|--:|--:|--:|--:|---|",
     ]
     for method in methods_of("final", profile):
-        found = [find_method_run(method, profile, seed, "evaluation") for seed in profile.seeds]
-        runs = [run for run in found if run]
+        runs = [run for seed in profile.seeds if (run := find_method_run(method, profile, seed, "evaluation"))]
         size = method.sized(profile).image_size
         seconds = span([run.metrics["training_seconds"] for run in runs], 0)
         cells = [
             f"{method.title}, {size}×{size}",
             f"{seconds} s, {trained_on(runs)}" if runs else seconds,
-            *(
-                span(measured(protocol, runs).get(method.name, []))
-                for protocol in ("author", "strict", "within_alphabet")
-            ),
+            *(span(figures_of(protocol, runs)) for protocol in ("author", "strict", "within_alphabet")),
             " ".join(seed_links(profile.name, "beyond", [run.run_id for run in runs])),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def span(values: list[float], digits: int = 1) -> str:
-    """ "95.3–95.9", or "not run" for nothing."""
+def span(values: Sequence[float], digits: int = 1) -> str:
+    """The lowest and the highest value: "95.3–95.9"; "95.3" where they are equal, "not run" for nothing."""
     if not values:
         return "not run"
-    low, high = (f"{value:.{digits}f}" for value in (min(values), max(values)))
+    low, high = number(min(values), digits), number(max(values), digits)
     return low if low == high else f"{low}–{high}"

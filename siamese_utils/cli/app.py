@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Callable
 from types import FrameType
-from typing import TextIO
 
 import typer
 from rich.markup import escape
@@ -56,7 +55,8 @@ def main() -> None:
     except SiameseError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as end:  # Typer makes an exit of 130 of the first
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer makes an exit of 130 of an interruption
         if isinstance(end, SystemExit) and end.code != 130:
             raise
         errors.print(
@@ -72,13 +72,6 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """A warning as one line, without the place in the code that gave it."""
     errors.print(f"[yellow]note:[/] {escape(str(message))}", soft_wrap=True)

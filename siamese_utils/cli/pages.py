@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from .shared import ProfileOption, SeedsOption, display, errors, out
+from .shared import ProfileOption, SeedsOption, display, each_once, errors, out
 
 if TYPE_CHECKING:
     from ..report.batch import Outcome
 
 NotebooksOption = Annotated[
-    list[str], typer.Option("--notebook", "-n", help="Name, number or topic; repeat for several; default: all.")
+    list[str] | None,
+    typer.Option("--notebook", "-n", help="Name, number or topic; repeat for several; default: all."),
 ]
 ExperimentsOption = Annotated[
-    list[str], typer.Option("--experiment", "-e", help="Show only these; repeat for several; default: all.")
+    list[str] | None,
+    typer.Option("--experiment", "-e", callback=each_once, help="Show only these; repeat for several; default: all."),
 ]
 TrainingOption = Annotated[
     bool, typer.Option("--training/--no-training", help="Whether what is missing is trained, or left out.")
@@ -30,14 +30,15 @@ SIGNS = {"ok": "[green]done   [/]", "failed": "[bold red]failed [/]", "not run":
 
 def batch(
     profile: ProfileOption = "demo",
-    notebook: NotebooksOption = [],  # noqa: B006
-    seed: SeedsOption = [],  # noqa: B006
-    experiment: ExperimentsOption = [],  # noqa: B006
+    notebook: NotebooksOption = None,
+    seed: SeedsOption = None,
+    experiment: ExperimentsOption = None,
     training: TrainingOption = True,
     timeout: TimeoutOption = None,
 ) -> None:
     """Execute the notebooks with papermill, training what is missing; a failing one does not stop the others."""
-    if not _execute(profile, notebook, seed, experiment, training, timeout):
+    chosen = {"notebooks": notebook or (), "seeds": seed or (), "experiments": experiment or ()}
+    if not _execute(profile, training=training, timeout=timeout, **chosen):
         raise typer.Exit(1)
 
 
@@ -53,12 +54,12 @@ def report(profile: ProfileOption = "demo") -> None:
 
 def reproduce(
     profile: ProfileOption = "demo",
-    seed: SeedsOption = [],  # noqa: B006
+    seed: SeedsOption = None,
     training: TrainingOption = True,
     timeout: TimeoutOption = None,
 ) -> None:
     """Everything: the notebooks, then the report."""
-    good = _execute(profile, [], seed, [], training, timeout)
+    good = _execute(profile, seeds=seed or (), training=training, timeout=timeout)
     report(profile)
     if not good:
         raise typer.Exit(1)
@@ -91,33 +92,31 @@ def scoreboard(
         out.print(f"{path}: scoreboard renewed", soft_wrap=True)
 
 
-def _execute(
-    profile: str,
-    notebooks: Sequence[str],
-    seeds: Sequence[int],
-    experiments: Sequence[str],
-    training: bool,
-    timeout: int | None,
-) -> bool:
-    """Execute the batch under a progress display; True if every notebook went well."""
+class _Now:
+    """What a batch is at, as text: its notebook, and the runs in training on disk whenever the display draws it."""
+
+    def __init__(self, results: Path):
+        self.results, self.notebook = results, ""
+
+    def __str__(self) -> str:
+        training = sorted(path.name.rpartition("-")[0] for path in self.results.glob("*.partial"))
+        return self.notebook + (f" · training {', '.join(training)}" if training else "")
+
+
+def _execute(profile: str, **chosen: Any) -> bool:
+    """Execute the notebooks under a progress display, chosen as for `execute_batch`; True if every one went well."""
     from ..config import load_profile
+    from ..data import omniglot
     from ..report.batch import choose_notebooks, execute_batch
+    from ..training.runs import results_dir
 
-    chosen = load_profile(profile)
-    if chosen.dataset == "omniglot":
-        from ..data import omniglot
-
-        omniglot.load()  # a missing dataset is one clear error here, not one in every notebook
+    loaded = load_profile(profile)
+    if loaded.dataset == "omniglot":
+        # a missing dataset is one clear error here, not one in every notebook
+        omniglot.load()
+    now = _Now(results_dir(loaded))
     with display() as shown:
-        bar = shown.add_task("notebooks", total=len(choose_notebooks(notebooks)), what="")
-        current = [""]
-
-        def look() -> None:
-            from ..training.runs import results_dir
-
-            training = [path.name.rpartition("-")[0] for path in results_dir(chosen).glob("*.partial")]
-            what = f" · training {', '.join(sorted(training))}" if training else ""
-            shown.update(bar, what=current[0] + what)
+        bar = shown.add_task("notebooks", total=len(choose_notebooks(chosen.get("notebooks", ()))), what=now)
 
         def after(outcome: Outcome) -> None:
             shown.console.print(f"{SIGNS[outcome.status]} {outcome.notebook:26} {outcome.seconds:7.1f} s")
@@ -125,36 +124,8 @@ def _execute(
                 shown.console.print(f"       {escape(outcome.error)}", soft_wrap=True)
             shown.advance(bar)
 
-        with _every_second(look):
-            outcomes = execute_batch(
-                profile,
-                notebooks=notebooks,
-                seeds=seeds,
-                experiments=experiments,
-                training=training,
-                timeout=timeout,
-                before=lambda name: current.__setitem__(0, name),
-                after=after,
-            )
+        outcomes = execute_batch(profile, before=lambda name: setattr(now, "notebook", name), after=after, **chosen)
     failed = [outcome.notebook for outcome in outcomes if outcome.status == "failed"]
     if failed:
         errors.print(f"[bold red]{len(failed)} of {len(outcomes)} notebooks failed:[/] {', '.join(failed)}")
     return not failed
-
-
-@contextmanager
-def _every_second(look: Callable[[], None]) -> Iterator[None]:
-    """Call a function every second meanwhile: it shows how far a notebook's training has come by what is on disk."""
-    stop = threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(1.0):
-            look()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()

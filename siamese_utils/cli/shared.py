@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import progress
@@ -17,12 +17,20 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
+
+def each_once(values: list[Any] | None) -> list[Any] | None:
+    """The values of an option that may be repeated, in their order, each once."""
+    return values and list(dict.fromkeys(values))
+
+
 ProfileOption = Annotated[
     str, typer.Option("--profile", "-p", help="demo, laptop, paper, or the path of a profile's YAML file.")
 ]
 SeedsOption = Annotated[
-    list[int],
-    typer.Option("--seed", "-s", min=0, max=2**32 - 1, help="Repeat for several; default: the profile's."),
+    list[int] | None,
+    typer.Option(
+        "--seed", "-s", min=0, max=2**32 - 1, callback=each_once, help="Repeat for several; default: the profile's."
+    ),
 ]
 ModelOption = Annotated[
     Path, typer.Option("--model", "-m", help="A trained model's file, as `siamese learn` keeps it.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from functools import lru_cache
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from .shared import ProfileOption, SeedsOption, complete_jobs, display, out
+from .shared import ProfileOption, SeedsOption, complete_jobs, display, each_once, out
 
 
 def data(
@@ -34,9 +35,11 @@ def data(
 
 
 def run(
-    experiments: Annotated[list[str], typer.Argument(help="Names from params/experiments.yaml, or “all”.")],
+    experiments: Annotated[
+        list[str], typer.Argument(callback=each_once, help="Names from params/experiments.yaml, or “all”.")
+    ],
     profile: ProfileOption = "demo",
-    seed: SeedsOption = [],  # noqa: B006 - typer copies it
+    seed: SeedsOption = None,
     until: Annotated[
         int | None, typer.Option(help="Train up to this iteration, and leave the runs there to go on from.", min=0)
     ] = None,
@@ -112,7 +115,9 @@ def learn(
 ) -> None:
     """Train one of the methods beyond the paper, or load it where it is trained, and say how good it is."""
     from ..beyond.training import load_or_train
+    from ..data.archives import ARCHIVES
     from ..paths import writable
+    from ..text import how_many
 
     output = writable(output, ".keras") if output else None
     with display() as shown:
@@ -122,7 +127,8 @@ def learn(
             profile,
             seed,
             held_out="evaluation" if evaluation else "validation",
-            folder=data,
+            folder=None if data in ARCHIVES else data,
+            archive=data if data in ARCHIVES else None,
             on_progress=lambda now: shown.update(bar, completed=now.step, total=now.steps),
             weights=output is not None,
             notify=lambda words: shown.console.print(escape(words), soft_wrap=True),
@@ -134,15 +140,16 @@ def learn(
             f"{score['protocol']} {score['ways']}-way 1-shot: {score['accuracy']:.1%} "
             f"({score['low']:.1%} to {score['high']:.1%}, {score['episodes']:,} episodes)"
         )
-    where = "classes that it was not trained on"
-    if found["dataset"]["synthetic"]:
-        where += "; drawn by a program, not Omniglot"
-    groups = len(found["scored_on"])
-    out.print(f"on {groups} group{'s' * (groups > 1)} of {where}; {found['images_seen']:,} images seen in training")
-    if run.weights is None:
-        where = f"not kept with these results; -o FILE trains it anew, which took {run.seconds:.0f} s for them"
-    else:
-        where = str(shutil.copyfile(run.weights, output) if output else run.weights)
+    drawn = "; drawn by a program, not Omniglot" if found["dataset"]["synthetic"] else ""
+    out.print(
+        f"on {how_many(len(found['scored_on']), 'group')} of classes that it was not trained on{drawn}; "
+        f"{found['images_seen']:,} images seen in training"
+    )
+    where = f"not kept with these results; -o FILE trains it anew, which took {run.seconds:.0f} s for them"
+    if run.weights:
+        if output and not (output.exists() and output.samefile(run.weights)):
+            shutil.copyfile(run.weights, output)
+        where = str(output or run.weights)
     out.print(f"model: {escape(where)}", soft_wrap=True)
 
 
@@ -172,7 +179,7 @@ def status(profile: ProfileOption = "demo") -> None:
                 f"{last['iteration']:,} of {end:,}",
                 f"{last['val_accuracy']:.1%}",
                 number(found.pace, 2),
-                "" if found.finished else "not known" if left != left else duration(left),
+                "" if found.finished else "not known" if isnan(left) else duration(left),
             )
     out.print(table)
     outcomes = {outcome["notebook"]: outcome for outcome in read_outcomes(reports_dir() / chosen.name)}
@@ -187,9 +194,9 @@ def status(profile: ProfileOption = "demo") -> None:
 
 def fidelity(
     experiments: Annotated[
-        list[str] | None, typer.Argument(help="Names from params/experiments.yaml; default: all.")
+        list[str] | None, typer.Argument(callback=each_once, help="Names from params/experiments.yaml; default: all.")
     ] = None,
-    seed: SeedsOption = [],  # noqa: B006
+    seed: SeedsOption = None,
     figure: Annotated[Path | None, typer.Option(help="A PNG file for our curves over the author's.")] = None,
 ) -> None:
     """Compare the runs at the author's full protocol with his logs, as far as they have come; trains nothing.
@@ -203,10 +210,11 @@ def fidelity(
     from ..text import JOIN
 
     place = writable(figure, ".png") if figure else None
-    found = histories(experiments or (), seed)
+    found = histories(experiments or (), seed or ())
     judgements = likenesses(found)
     if judgements:
-        lines = likeness_table(judgements).drop(columns=["checks", "train, points"])  # for a narrow screen
+        # for a narrow screen
+        lines = likeness_table(judgements).drop(columns=["checks", "train, points"])
         table = Table(*lines.columns)
         for line in lines.itertuples(index=False):
             table.add_row(*(str(cell).replace(JOIN, "") for cell in line))

@@ -1,8 +1,8 @@
-"""Use a trained model on images of your own, in three lines:
+"""A trained model on images of your own, in three lines:
 
-from siamese_utils.one_shot import OneShot
+from siamese_utils.inference.one_shot import OneShot
 model = OneShot.load("model.keras")
-model.classify("query.png", support="letters/")       # a folder with a folder of images for each class
+model.classify("query.png", support="letters/")       # a folder that holds a folder of images for each class
 """
 
 from __future__ import annotations
@@ -12,33 +12,34 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image
 
+from ..backend import keras
 from ..data.image_folder import find_images, flat, read_image, square
 from ..errors import DataError
 from ..evaluation.accuracy import embed, similarity
+from ..models.layers import Calibration, FromPixels
 from .preprocess import drawing
-
-if TYPE_CHECKING:
-    import keras
 
 ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
 # what Keras and the libraries below it raise on a file that is damaged, or is something else
 NO_MODEL = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError, RuntimeError,
             zipfile.BadZipFile, zlib.error)  # fmt: skip
+Layer = TypeVar("Layer")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairSimilarity:
     """How alike two images are, and what that means to this model.
 
     similarity           the model's own figure; larger is more alike
     above_different      part of the pairs of two classes, not seen in training, that are less alike than these two
     below_same           part of the pairs of one class, not seen in training, that are more alike than these two
-    same                 whether they are taken for one class: the second part is smaller than what the first leaves
+
+    Both parts are NaN for a model without a calibration.
     """
 
     similarity: float
@@ -47,6 +48,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
+        """Whether the two are taken for one class: `below_same` is smaller than what `above_different` leaves of 1."""
         return self.below_same < self.above_different
 
 
@@ -59,8 +61,6 @@ class OneShot:
     @classmethod
     def load(cls, path: str | Path) -> OneShot:
         """A model from its .keras file; DataError where it is not one."""
-        from ..models.layers import keras  # with the layers that a file may name
-
         file = Path(path).expanduser()
         problem = "there is no such file" if not file.is_file() else "its name must end in .keras"
         if not file.is_file() or file.suffix != ".keras":
@@ -80,18 +80,17 @@ class OneShot:
 
     @property
     def colour(self) -> bool:
+        """Whether the model takes images in colour."""
         return int(self.model.get_layer("backbone").input_shape[-1]) == 3
 
     @property
     def reads_drawings(self) -> bool:
-        """Whether it was trained on dark ink on light paper, as opposed to pictures of any kind."""
-        backbone = self.model.get_layer("backbone")
-        every = [
-            *backbone.layers,
-            *(inner for layer in backbone.layers for inner in getattr(layer, "layers", ())),
-        ]
-        kinds = [layer.reads for layer in every if layer.name == "pixels"]
-        return kinds in ([], ["drawings"])
+        """Whether the model was trained on dark ink on light paper, as opposed to pictures of any kind.
+
+        Its `FromPixels` layer says so; the paper's networks have none, and read drawings.
+        """
+        pixels = _find_layer(self.model, FromPixels)
+        return pixels is None or pixels.reads == "drawings"
 
     def read(self, image: ImageLike) -> np.ndarray:
         """One image as the model takes it: (size, size) uint8, or (size, size, 3).
@@ -119,15 +118,14 @@ class OneShot:
             raise DataError("there are no images to embed: give at least one.")
         return embed(self.model, np.stack(read))
 
-    def compare(self, left: ImageLike, right: ImageLike) -> Comparison:
+    def compare(self, left: ImageLike, right: ImageLike) -> PairSimilarity:
         """How alike two images are."""
         first, second = self.embed([left, right])
         value = float(similarity(self.model, first[None], second[None])[0])
-        layers = {layer.name: layer for layer in self.model.layers}
-        spread = layers.get("calibration")
-        if spread is None:
-            return Comparison(value, np.nan, np.nan)
-        return Comparison(value, _part_below(spread.different, value), 1 - _part_below(spread.same, value))
+        known = _find_layer(self.model, Calibration)
+        if known is None:
+            return PairSimilarity(value, np.nan, np.nan)
+        return PairSimilarity(value, _part_below(known.different, value), 1 - _part_below(known.same, value))
 
     def classify(
         self, query: ImageLike, support: str | Path | Mapping[str, ImageLike | Sequence[ImageLike]]
@@ -137,23 +135,12 @@ class OneShot:
         support  a folder that holds a folder of images for each class, or class → image or images. A class's
                  similarity is the mean over its images.
         """
-        classes = self._support(support)
-        asked = self.embed([query])
-        found = []
-        for name, images in classes.items():
+        asked, found = self.embed([query]), []
+        for name, images in _images_by_class(support).items():
             shown = self.embed(images)
             values = similarity(self.model, np.repeat(asked, len(shown), axis=0), shown)
             found.append((name, float(values.mean())))
         return sorted(found, key=lambda pair: -pair[1])
-
-    def _support(self, support) -> dict[str, list[ImageLike]]:
-        if isinstance(support, str | Path):
-            return {name: list(paths) for name, paths in find_images(Path(support), fewest=1).files.items()}
-        one = (str, Path, Image.Image, np.ndarray)
-        classes = {name: [images] if isinstance(images, one) else list(images) for name, images in support.items()}
-        if not classes or not all(classes.values()):
-            raise DataError("the support is empty: give at least one class with at least one image.")
-        return classes
 
 
 def from_array(pixels: np.ndarray) -> Image.Image:
@@ -170,9 +157,32 @@ def from_array(pixels: np.ndarray) -> Image.Image:
         raise DataError("the array has numbers that are no pixels, below 0 or not finite: give 0 to 255.")
     if values.max() <= 1:
         values *= 255
-    elif values.max() > 255:  # 16 bits: spread over what is there
+    elif values.max() > 255:
+        # 16 bits: spread over what is there
         values = 255 * (values - values.min()) / max(float(np.ptp(values)), 1e-9)
     return Image.fromarray(np.uint8(np.round(values)))
+
+
+def _images_by_class(
+    support: str | Path | Mapping[str, ImageLike | Sequence[ImageLike]],
+) -> Mapping[str, Sequence[ImageLike]]:
+    """A support set as a sequence of images for each class; DataError where it, or a class of it, is empty."""
+    if isinstance(support, str | Path):
+        return find_images(Path(support), fewest=1).files
+    one = (str, Path, Image.Image, np.ndarray)
+    classes = {name: [images] if isinstance(images, one) else list(images) for name, images in support.items()}
+    if not classes or not all(classes.values()):
+        raise DataError("the support is empty: give at least one class with at least one image.")
+    return classes
+
+
+def _find_layer(model: Any, kind: type[Layer]) -> Layer | None:
+    """The first layer of a class in a model or in a model within it; None where there is none."""
+    for layer in getattr(model, "layers", ()):
+        found = layer if isinstance(layer, kind) else _find_layer(layer, kind)
+        if found is not None:
+            return found
+    return None
 
 
 def _part_below(quantiles: Sequence[float], value: float) -> float:

@@ -8,15 +8,24 @@ from scipy import ndimage
 
 from ..errors import DataError
 
-INK_SIDE = 0.7  # how much of an image's side the ink is brought to: Omniglot's characters take about that
-PEN = 0.075  # the middle width of Omniglot's strokes, as a part of the longer side of the ink
-PENS = (0.055, 0.12)  # widths that are left as they are: those of nine in ten of its characters
-FAINT = 25  # grey levels that ink must differ from the paper around it
-BORDER_PART = 0.3  # of the ink, that may be a shadow's edge or a scan's
-FRAME_PART = 0.75  # of an image's border, that is ink where something lies around the paper
-FRAMED = 0.25  # of an image's longer side, that a character within a frame has at least
-LARGEST = 1600  # pixels a side, for the sake of time
-MEASURED = 210  # pixels a side, at least, that the ink is measured at
+# the part of an image's side that the ink is scaled to, about that of Omniglot's characters
+INK_SIDE = 0.7
+# the middle width of Omniglot's strokes, as a part of the longer side of the ink
+PEN = 0.075
+# widths that are left as they are: those of nine in ten of its characters
+PENS = (0.055, 0.12)
+# grey levels that ink must differ from the paper around it
+FAINT = 25
+# the part of the ink that may be the edge of a shadow or of a scan
+BORDER_PART = 0.3
+# the part of an image's border that is ink where something lies around the paper
+FRAME_PART = 0.75
+# the part of an image's longer side that a character within a frame has at least
+FRAMED = 0.25
+# pixels a side, for the sake of time
+LARGEST = 1600
+# pixels a side, at least, that the ink is measured at
+MEASURED = 210
 
 
 def drawing(image: Image.Image, size: int, name: str = "the image") -> np.ndarray:
@@ -33,8 +42,12 @@ def drawing(image: Image.Image, size: int, name: str = "the image") -> np.ndarra
     threshold = max(_otsu(contrast), FAINT / 2)
     contrast = np.where(_stray(contrast > threshold), 0, contrast)
     contrast = contrast[_box(contrast > threshold)]
-    factor = -(-MEASURED // max(contrast.shape))  # enlarged, so that a pen can be a part of a pixel
-    ink = _with_pen(_enlarged(contrast, factor) > threshold)
+    # enlarged, so that a pen can be a part of a pixel
+    factor = -(-MEASURED // max(contrast.shape))
+    grey = Image.fromarray(contrast).resize(
+        (contrast.shape[1] * factor, contrast.shape[0] * factor), Image.Resampling.BICUBIC
+    )
+    ink = _with_pen(np.asarray(grey) > threshold)
     ink = ink[_box(ink)]
     side = round(max(ink.shape) / INK_SIDE)
     paper = np.full((side, side), 255, np.uint8)
@@ -44,8 +57,10 @@ def drawing(image: Image.Image, size: int, name: str = "the image") -> np.ndarra
 
 
 def pen_width(ink: np.ndarray) -> float:
-    """The middle width of the strokes of (height, width) bool ink, in pixels: twice the distance of their middle
-    lines to the paper."""
+    """The median width of the strokes of (height, width) bool ink, in pixels.
+
+    It is twice the distance of their middle lines to the paper.
+    """
     return 2 * float(np.median(_middle_lines(ink))) - 1
 
 
@@ -63,15 +78,15 @@ def _contrast(pixels: np.ndarray) -> np.ndarray:
             found.append(ndimage.grey_closing(colour, size=window, mode="nearest") - colour)
         else:
             found.append(colour - ndimage.grey_opening(colour, size=window, mode="nearest"))
-    return np.max(found, axis=0)
+    return np.asarray(np.max(found, axis=0))
 
 
 def _stray(ink: np.ndarray) -> np.ndarray:
-    """What is no stroke: specks of less than half a square of the pen's width, and what reaches in from the image's
-    border, unless it is a good part of the ink and no frame.
+    """What is no stroke, (height, width) bool: specks, and what reaches in from the image's border.
 
-    A frame is what lies along most of the border with a character's worth of ink within: a square within a square that
-    fills the image is taken for one.
+    A speck is smaller than half a square of the pen's width. What touches the border stays if it is a good part of the
+    ink and no frame. A frame lies along most of the border, with a character's worth of ink within: a square within a
+    square that fills the image is taken for one.
     """
     parts, count = ndimage.label(ink, np.ones((3, 3)))
     areas = np.bincount(parts.ravel(), minlength=count + 1)
@@ -86,7 +101,7 @@ def _stray(ink: np.ndarray) -> np.ndarray:
     if not framed and areas[from_border].sum() > BORDER_PART * areas[1:].sum():
         from_border[:] = False
     specks = areas < pen_width(ink & ~from_border[parts]) ** 2 / 2
-    return ink & (specks | from_border)[parts]
+    return np.asarray(ink & (specks | from_border)[parts])
 
 
 def _box(ink: np.ndarray) -> tuple[slice, slice]:
@@ -95,36 +110,31 @@ def _box(ink: np.ndarray) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _enlarged(values: np.ndarray, factor: int) -> np.ndarray:
-    grey = Image.fromarray(values)
-    size = grey.width * factor, grey.height * factor
-    return np.asarray(grey.resize(size, Image.Resampling.BICUBIC)) if factor > 1 else values
-
-
 def _with_pen(ink: np.ndarray) -> np.ndarray:
     """Strokes much thinner or thicker than Omniglot's brought to their middle width."""
     longer, width = max(ink.shape), pen_width(ink)
     least, most = (part * longer for part in PENS)
     if width < least:
-        reach = (PEN * longer - width) / 2
-        wide = np.pad(ink, int(np.ceil(reach)))
-        return ndimage.distance_transform_edt(~wide) <= reach
+        margin = (PEN * longer - width) / 2
+        wide = np.pad(ink, int(np.ceil(margin)))
+        return np.asarray(ndimage.distance_transform_edt(~wide) <= margin)
     if width > most:
         thinnest = float(np.quantile(_middle_lines(ink), 0.1))
-        reach = min((width - PEN * longer) / 2, 0.8 * thinnest)  # no stroke is rubbed out
-        return _distances(ink) > reach
+        # no stroke is rubbed out
+        margin = min((width - PEN * longer) / 2, 0.8 * thinnest)
+        return np.asarray(_distances(ink) > margin)
     return ink
 
 
 def _middle_lines(ink: np.ndarray) -> np.ndarray:
     """The distances to the paper of the pixels that lie on the middle lines of the strokes."""
     distances = _distances(ink)
-    return distances[ink & (distances == ndimage.maximum_filter(distances, 3))]
+    return np.asarray(distances[ink & (distances == ndimage.maximum_filter(distances, 3))])
 
 
 def _distances(ink: np.ndarray) -> np.ndarray:
     """The distance of every pixel of ink to the paper, which begins beyond the image's border at the latest."""
-    return ndimage.distance_transform_edt(np.pad(ink, 1))[1:-1, 1:-1]
+    return np.asarray(ndimage.distance_transform_edt(np.pad(ink, 1))[1:-1, 1:-1])
 
 
 def _otsu(values: np.ndarray) -> float:

@@ -6,8 +6,8 @@ from conftest import ROOT, TINY
 from scipy.stats import binomtest
 
 from siamese_utils.backend import keras, ops
-from siamese_utils.beyond.batches import batch_of_step, draw_classes, take_forms, transforms
-from siamese_utils.beyond.config import Augmentation, Block, HardClasses, load_method, load_methods
+from siamese_utils.beyond.batches import batch_of_step, draw_classes, random_maps, take_forms
+from siamese_utils.beyond.config import Augmentation, Block, HardClasses, load_beyond, load_method
 from siamese_utils.beyond.hard_classes import find_hard_classes, is_due
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
 from siamese_utils.beyond.training import (
@@ -72,13 +72,13 @@ def test_a_wrong_row_says_where(tmp_path):
         path = tmp_path / "beyond.yaml"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
         with pytest.raises(ParamsError, match=says):
-            load_methods(path)
+            load_beyond(path)
     with pytest.raises(ParamsError, match="choose from loss-cross-entropy"):
         load_method("best")
 
 
 def test_the_losses_differ_in_the_loss_and_in_nothing_else():
-    rows = [method for method in load_methods() if method.group == "loss"]
+    rows = [method for method in load_beyond().methods if method.group == "loss"]
     own = {"name", "title", "source", "loss", "loss_options", "normalize", "comparison"}
     assert len(rows) == len({method.loss for method in rows}) == 9
     assert len({method.model_dump_json(exclude=own) for method in rows}) == 1
@@ -119,17 +119,17 @@ def test_classes_and_drawers_are_drawn_without_replacement():
     rng = np.random.default_rng(0)
     seen = np.zeros((6, 4))
     for _ in range(500):
-        classes, drawers = draw_classes(rng, classes=6, drawers=4, batch_classes=3, batch_images=2)
+        classes, drawers = draw_classes(rng, sizes=np.full(6, 4), batch_classes=3, batch_images=2)
         assert len(set(classes)) == 3
         assert all(len(set(row)) == 2 for row in drawers)
         for number, row in zip(classes, drawers, strict=True):
             seen[number, row] += 1
     assert seen.min() > 0.7 * seen.mean()
     with pytest.raises(ParamsError, match="lower `classes`"):
-        draw_classes(rng, classes=2, drawers=4, batch_classes=3, batch_images=2)
+        draw_classes(rng, sizes=np.full(2, 4), batch_classes=3, batch_images=2)
 
 
-def test_a_turned_character_is_another_class():
+def test_a_rotated_character_is_another_class():
     images = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
     taken = take_forms(images, np.array([1, 2, 5, 6]), np.array([[0, 2]] * 4))
     np.testing.assert_array_equal(taken[0], images[1, [0, 2]])
@@ -151,47 +151,47 @@ def test_the_forms_of_a_character_are_the_symmetries_of_the_square():
     assert len({form.tobytes() for form in forms}) == 8
 
 
-def test_a_class_takes_along_those_that_look_like_it():
-    alike = np.array([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]])
-    options = {"classes": 6, "drawers": 4, "batch_images": 2, "alike": alike}
+def test_a_class_brings_along_some_of_its_pool():
+    pool = np.array([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]])
+    options = {"sizes": np.full(6, 4), "batch_images": 2, "hard": pool}
     for seed in range(30):
         rng = np.random.default_rng(seed)
         chosen, _ = draw_classes(rng, batch_classes=3, n_hard=2, **options)
         assert len({number // 3 for number in chosen}) == 1
         chosen, _ = draw_classes(rng, batch_classes=5, n_hard=1, **options)
         assert len(set(chosen.tolist())) == 5
-        assert chosen[1] in alike[chosen[0]]
+        assert chosen[1] in pool[chosen[0]]
 
 
 @pytest.mark.parametrize("comparison", ["euclidean", "cosine"])
-def test_look_alikes_are_the_nearest_of_other_characters(comparison, drawn, fresh_keras, monkeypatch):
+def test_hard_classes_are_the_nearest_of_other_characters(comparison, drawn, fresh_keras, monkeypatch):
     monkeypatch.setattr("siamese_utils.beyond.hard_classes.ROWS", 7)  # several blocks, the last one short
     chosen = HardClasses(n_hard=1, pool_size=3, start=0.5, refresh=4)
     method = small("loss-prototype", comparison=comparison, hard_classes=chosen, mirrored_classes=True)
     split = Split(drawn.train.images[:6], drawn.train.characters[:6])
     backbone = backbone_of(method, build_trainer(method, (20, 20, 1), 48, 10, seed=0))
-    alike = find_hard_classes(method, backbone, split, seed=0, step=5)
-    assert alike.shape == (6 * 8, 3)
+    pool = find_hard_classes(method, backbone, split, seed=0, step=5)
+    assert pool.shape == (6 * 8, 3)
     character = np.arange(48) % 6
-    assert (character[alike] != character[:, None]).all()
-    np.testing.assert_array_equal(alike, find_hard_classes(method, backbone, split, seed=0, step=5))
+    assert (character[pool] != character[:, None]).all()
+    np.testing.assert_array_equal(pool, find_hard_classes(method, backbone, split, seed=0, step=5))
 
     one_each = Split(split.images[:, :1], split.characters)  # nothing is left to chance
-    alike = find_hard_classes(method, backbone, one_each, seed=0, step=5)
+    pool = find_hard_classes(method, backbone, one_each, seed=0, step=5)
     images = take_forms(one_each.images, np.arange(48), np.zeros((48, 1), int))
     embeddings = ops.convert_to_numpy(backbone(images.reshape(48, 20, 20, 1)))
     if comparison == "cosine":
         embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     distances = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
     distances[character[:, None] == character] = np.inf
-    np.testing.assert_allclose(np.sort(np.take_along_axis(distances, alike, 1)), np.sort(distances)[:, :3], rtol=1e-3)
+    np.testing.assert_allclose(np.sort(np.take_along_axis(distances, pool, 1)), np.sort(distances)[:, :3], rtol=1e-3)
     alone = Split(split.images[:1], split.characters[:1])
     assert find_hard_classes(method, backbone, alone, seed=0, step=5) is None
     assert [step for step in range(20) if is_due(chosen, step, 20)] == [10, 14, 18]
     assert not is_due(None, 10, 20)
 
 
-def test_look_alikes_may_be_colour_pictures_of_classes_of_any_size(fresh_keras):
+def test_hard_classes_may_be_colour_pictures_of_classes_of_any_size(fresh_keras):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 200, (5, 4, 20, 20, 3), np.uint8)
     counts = (2, 4, 3, 2, 4)
@@ -209,31 +209,31 @@ def test_look_alikes_may_be_colour_pictures_of_classes_of_any_size(fresh_keras):
             return backbone.predict(pixels, **how)
 
     for step in range(8):
-        alike = find_hard_classes(method, Noted(), split, seed=0, step=step)
-        pixels, classes = batch_of_step(method, split, 0, step, alike)
+        pool = find_hard_classes(method, Noted(), split, seed=0, step=step)
+        pixels, classes = batch_of_step(method, split, 0, step, pool)
         assert pixels.max() < 255
         assert len(set(classes.tolist())) == 5
     assert np.concatenate(shown).max() < 255
     assert shown[0].shape == (20, 20, 20, 3)
 
 
-def test_look_alikes_meet_in_a_batch_once_they_are_known(drawn, fresh_keras, monkeypatch):
+def test_hard_classes_meet_in_a_batch_once_they_are_found(drawn, fresh_keras, monkeypatch):
     seen = []
 
-    def noted(method, split, seed, step, alike=None):
-        batch = batch_of_step(method, split, seed, step, alike)
-        seen.append((batch[1].reshape(method.classes, method.images)[:, 0], alike))
+    def noted(method, split, seed, step, pool=None):
+        batch = batch_of_step(method, split, seed, step, pool)
+        seen.append((batch[1].reshape(method.classes, method.images)[:, 0], pool))
         return batch
 
     monkeypatch.setattr("siamese_utils.beyond.training.batch_of_step", noted)
     options = HardClasses(n_hard=4, pool_size=4, start=0.5, refresh=2)
     method = small("loss-prototype", hard_classes=options)
     train_method(method, drawn.train, seed=0, steps=8)
-    assert [alike is None for _, alike in seen] == [True] * 4 + [False] * 4
+    assert [pool is None for _, pool in seen] == [True] * 4 + [False] * 4
     assert seen[4][1] is seen[5][1]
     assert seen[5][1] is not seen[6][1]
-    for classes, alike in seen[4:]:
-        assert set(classes[1:]) == set(alike[classes[0]])
+    for classes, pool in seen[4:]:
+        assert set(classes[1:]) == set(pool[classes[0]])
 
 
 def moved(image, maps):
@@ -246,10 +246,10 @@ def test_augmentation_moves_no_farther_than_it_says():
     rng, size = np.random.default_rng(1), 21
     dot = np.full((size, size), 255.0)
     dot[10, 10] = 0
-    np.testing.assert_allclose(moved(dot, transforms(rng, STILL, 2, size)), [dot, dot], atol=1e-3)
-    turned = moved(dot, transforms(rng, STILL.model_copy(update={"rotate": 90, "scale": 0.1}), 20, size))
-    np.testing.assert_allclose(turned[:, 10, 10], 0, atol=1)  # the centre stays
-    shifted = 255 - moved(dot, transforms(rng, STILL.model_copy(update={"shift": 0.1}), 200, size))
+    np.testing.assert_allclose(moved(dot, random_maps(rng, STILL, 2, size)), [dot, dot], atol=1e-3)
+    rotated = moved(dot, random_maps(rng, STILL.model_copy(update={"rotate": 90, "scale": 0.1}), 20, size))
+    np.testing.assert_allclose(rotated[:, 10, 10], 0, atol=1)  # the centre stays
+    shifted = 255 - moved(dot, random_maps(rng, STILL.model_copy(update={"shift": 0.1}), 200, size))
     weight = shifted.sum(axis=(1, 2))
     centre = (shifted.sum(axis=2) @ np.arange(size)) / weight
     assert np.allclose(weight, 255, atol=1)
@@ -321,18 +321,18 @@ def test_two_images_are_compared_upside_down_too(drawn, tmp_path, fresh_keras):
     build_siamese(both, trainer).save(tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     images = drawn.val.images[:4, 0]
-    turned = np.rot90(images, 2, axes=(1, 2))
+    rotated = np.rot90(images, 2, axes=(1, 2))
 
     def said(model, images):
         embeddings = embed(model, images)
         return similarity(model, embeddings[[0, 1, 2]], embeddings[[1, 2, 3]])
 
-    mean = (said(upright, images) + said(upright, turned)) / 2
+    mean = (said(upright, images) + said(upright, rotated)) / 2
     np.testing.assert_allclose(said(model, images), mean, rtol=1e-3)
     assert np.abs(said(upright, images) - mean).max() > 1e-3
     once = build_siamese(both.model_copy(update={"test_time_views": 1}), trainer)
     plain = build_siamese(method.model_copy(update={"test_time_views": 1}), trainer)
-    np.testing.assert_allclose(said(once, images), (said(plain, images) + said(plain, turned)) / 2, rtol=1e-3)
+    np.testing.assert_allclose(said(once, images), (said(plain, images) + said(plain, rotated)) / 2, rtol=1e-3)
 
 
 def test_padded_pooling_keeps_the_last_row_and_column(fresh_keras):
@@ -367,7 +367,7 @@ def test_a_block_may_stride_instead_of_pooling(fresh_keras):
     assert backbone.output_shape == (None, 10 * 10 * 4)
 
 
-def test_averaging_keeps_the_mean_of_the_weights(drawn, fresh_keras):
+def test_the_moving_average_of_the_weights_is_kept(drawn, fresh_keras):
     plain = small("loss-prototype", learning_rate=0.01, warm_up=0.0)
     averaged = plain.model_copy(update={"ema_decay": 0.9})
     split = Split(drawn.train.images[:8], drawn.train.characters[:8])
@@ -394,14 +394,14 @@ def test_a_fifth_of_omniglots_background_alphabets_is_held_out():
     assert len(held_out_alphabets(Split(np.zeros((30, 1, 1, 1), np.uint8), names))) == 6
 
 
-@pytest.mark.parametrize("method", [e for e in load_methods() if e.group == "loss"], ids=lambda e: e.loss)
+@pytest.mark.parametrize("method", [m for m in load_beyond().methods if m.group == "loss"], ids=lambda m: m.loss)
 def test_every_loss_learns_to_tell_new_characters_apart(method, drawn, reports, fresh_keras):
     run = load_or_train(method, "demo", dataset=drawn)
     assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
     strict = next(score for score in run.metrics["scores"] if score["protocol"] == "strict")
     assert binomtest(strict["correct"], strict["episodes"], 1 / 20, alternative="greater").pvalue < 1e-4
     assert run.metrics["dataset"]["synthetic"]
-    assert run.metrics["images_seen"] == method.images_seen(load_profile("demo"))
+    assert run.metrics["images_seen"] == method.steps_on_synthetic * method.classes * method.images
 
 
 def test_a_run_is_loaded_not_trained_again_and_repeats_to_the_byte(drawn, reports, fresh_keras, monkeypatch, tmp_path):

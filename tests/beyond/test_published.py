@@ -24,7 +24,7 @@ RUNS = [
 def test_ours_are_means_over_the_seeds_and_errors_where_the_benchmark_counts_errors():
     (within,) = ours("within_alphabet", RUNS)
     assert within["value"] == pytest.approx(4.5)
-    assert "seeds 4.0 to 5.0" in within["name"]
+    assert "2 seeds: 4.0–5.0" in within["name"]
     strict = ours("strict", RUNS)
     assert [line["value"] for line in strict] == pytest.approx([97.5, 80])
     assert "one seed" in strict[1]["name"]

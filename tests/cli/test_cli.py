@@ -1,12 +1,17 @@
 """The command line: help with examples, errors in one sentence with exit code 2, and nothing left half-done."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 from conftest import TINY
 
+from siamese_utils import backend
 from siamese_utils.cli import app as cli
+from siamese_utils.cli import shared, training
+from siamese_utils.config import load_experiment
+from siamese_utils.errors import ParamsError
 
 COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "scoreboard", "fidelity"]
 COMMANDS += ["learn", "embed", "compare", "classify"]
@@ -15,7 +20,7 @@ COMMANDS += ["learn", "embed", "compare", "classify"]
 def call(capsys, monkeypatch, *arguments):
     """The command in this process → exit code, stdout, stderr."""
     monkeypatch.setattr(sys, "argv", ["siamese", *arguments])
-    monkeypatch.setattr(cli.out, "_file", None)
+    monkeypatch.setattr(shared.out, "_file", None)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     captured = capsys.readouterr()
@@ -40,6 +45,7 @@ def test_every_command_explains_itself_with_an_example(command, capsys, monkeypa
         (["data", "--source", "/nowhere"], "/nowhere"),
         (["fidelity", "dense"], "no experiment 'dense'"),
         (["fidelity", "--figure", "curves.pdf"], "must end in .png"),
+        (["learn", "best"], "no method 'best'"),
     ],
 )
 def test_a_users_error_is_one_sentence_and_exit_code_2(arguments, says, capsys, monkeypatch, reports):
@@ -49,6 +55,42 @@ def test_a_users_error_is_one_sentence_and_exit_code_2(arguments, says, capsys, 
     assert "Traceback" not in out + err
     assert err.strip().startswith("error:")
     assert not reports.exists() or not list(reports.rglob("*.*"))
+
+
+@pytest.mark.parametrize("command", [["run", "baseline"], ["learn", "loss-triplet"], ["batch"], ["fidelity"]])
+def test_a_negative_seed_is_refused(command, capsys, monkeypatch, reports):
+    code, out, err = call(capsys, monkeypatch, *command, "--seed", "-1")
+    assert code == 2
+    assert "Invalid value for '--seed'" in " ".join(err.split())
+    assert "Traceback" not in out + err
+    assert not reports.exists()
+
+
+@pytest.mark.parametrize("name", ["nonsense", "torch"])
+def test_an_unknown_backend_is_refused(name, tmp_path):
+    command = [sys.executable, "-m", "siamese_utils.cli", "run", "baseline", "-p", str(TINY)]
+    env = {**os.environ, "KERAS_BACKEND": name, "SIAMESE_REPORTS_DIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.returncode == 2
+    assert done.stderr.strip() == f"error: KERAS_BACKEND is '{name}': set it to tensorflow or jax."
+    assert not list(tmp_path.rglob("metrics.json"))
+
+
+def test_a_backend_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr("siamese_utils.backend.find_spec", lambda name: None)
+    with pytest.raises(ParamsError, match="KERAS_BACKEND is 'jax', which is not installed: `pip install jax`"):
+        backend._import_keras()
+
+
+def test_what_is_named_twice_is_done_once(capsys, monkeypatch, reports):
+    """Nothing is trained: the jobs are looked at, not done."""
+    seen = []
+    monkeypatch.setattr(training, "complete_jobs", lambda jobs: seen.extend(jobs) or [])
+    names, seeds = ["dense-512", "baseline", "dense-512"], ["-s", "1", "-s", "0", "-s", "1"]
+    assert call(capsys, monkeypatch, "run", *names, "-p", str(TINY), *seeds)[0] == 0
+    labels = [load_experiment(name).label for name in names[:2]]
+    assert [(job.label, job.seed) for job in seen] == [(label, seed) for label in labels for seed in (1, 0)]
 
 
 def test_an_interruption_says_that_nothing_is_lost(capsys, monkeypatch):

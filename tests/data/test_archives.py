@@ -158,6 +158,6 @@ def test_a_method_trains_on_an_archive_by_its_name(tmp_path, reports, monkeypatc
     write_faces(tmp_path / "att_faces.zip", people=10)
     monkeypatch.setenv("SIAMESE_DATA_DIR", str(tmp_path))
     method = load_method("loss-triplet").model_copy(update={"steps_on_synthetic": 2})
-    run = load_or_train(method, "demo", folder="att-faces")
+    run = load_or_train(method, "demo", archive="att-faces")
     assert run.metrics["dataset"]["name"] == "att-faces"
     assert set(run.metrics["scored_on"]) < {f"s{n:02}" for n in range(1, 11)}

@@ -6,7 +6,8 @@ from made_up import blank_split
 from PIL import Image
 
 from siamese_utils.beyond.config import load_method
-from siamese_utils.beyond.training import one_shot_scores, splits, train_method
+from siamese_utils.beyond.scoring import one_shot_scores
+from siamese_utils.beyond.training import splits, train_method
 from siamese_utils.data.image_folder import find_images, load_folder
 from siamese_utils.errors import DataError, ParamsError
 from siamese_utils.evaluation.episodes import draw_episodes, is_correct

@@ -12,7 +12,8 @@ from conftest import ROOT
 from PIL import Image, ImageDraw
 
 from siamese_utils.beyond.config import load_method
-from siamese_utils.beyond.training import calibrate, find_method_run, train_method
+from siamese_utils.beyond.scoring import calibrate
+from siamese_utils.beyond.training import find_method_run, train_method
 from siamese_utils.cli import app as cli
 from siamese_utils.cli import shared
 from siamese_utils.config import load_profile
@@ -307,6 +308,11 @@ def test_a_model_is_had_at_once_without_data(capsys, monkeypatch, tmp_path, fres
     assert (code, out.split()[-2:]) == (0, ["model:", "model.keras"])
     assert (tmp_path / "model.keras").read_bytes() == (folder / "shipped.keras").read_bytes()
     model = OneShot.load("model.keras")
+    shipped = kept / "shipped.keras"
+    code, out, err = call(capsys, monkeypatch, "learn", command.split()[1], "-o", shipped)
+    assert (code, err) == (0, ""), "the file that would be copied is the file that is asked for"
+    assert out.split()[-1] == str(shipped)
+    assert shipped.read_bytes() == (folder / "shipped.keras").read_bytes()
     support = {name: drawn_by_hand(name, 1) for name in STROKES}
     for name in STROKES:
         assert model.classify(drawn_by_hand(name, 2, pen=7), support)[0][0] == name

@@ -10,6 +10,7 @@ from conftest import ROOT
 
 from siamese_utils.beyond import training as learning
 from siamese_utils.beyond.config import load_method
+from siamese_utils.beyond.scoring import EPISODE_SEED
 from siamese_utils.config import load_experiment, load_profile
 from siamese_utils.data.load import load_dataset
 from siamese_utils.evaluation.accuracy import embed_split, predict_episodes
@@ -72,8 +73,8 @@ def test_shipped_weights_answer_as_the_record_says(shipped, fresh_keras):
         method = load_method(shipped.metrics["learner"])
         _, split = learning.splits(load_dataset(method.sized(LAPTOP)), "validation")
         kinds = [
-            ("strict", "strict", [learning.EPISODE_SEED, 0]),
-            ("author", "author", [learning.EPISODE_SEED, 1]),
+            ("strict", "strict", [EPISODE_SEED, 0]),
+            ("author", "author", [EPISODE_SEED, 1]),
         ]
     else:
         split = load_dataset(LAPTOP).val

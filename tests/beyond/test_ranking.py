@@ -4,12 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import blank_split
-from siamese_utils.beyond.section import final_methods, loss_methods, recipe_methods
 
-from siamese_utils.beyond import analysis as embedding
-from siamese_utils.beyond import comparison
-from siamese_utils.beyond import plots as figures
-from siamese_utils.beyond.config import load_method, load_methods
+from siamese_utils.beyond import analysis, plots, ranking
+from siamese_utils.beyond.config import load_beyond, load_method, methods_of
 from siamese_utils.beyond.published import costs
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
@@ -34,12 +31,12 @@ def world(levels, seeds=3, episodes=4000):
 WORLD = world({NAMES[0]: 0.5, NAMES[1]: 0.53, NAMES[2]: 0.56})
 
 
-def compared(levels, **options):
-    return comparison.compare([load_method(n) for n in NAMES], NAMES[0], world(levels, **options))
+def ranked(levels, **options):
+    return ranking.rank_methods([load_method(n) for n in NAMES], NAMES[0], world(levels, **options))
 
 
 def test_a_better_loss_is_told_from_the_reference_and_an_equal_one_is_not():
-    frame = compared({NAMES[0]: 0.5, NAMES[1]: 0.8, NAMES[2]: 0.5})
+    frame = ranked({NAMES[0]: 0.5, NAMES[1]: 0.8, NAMES[2]: 0.5})
     assert frame["name"].iloc[0] == NAMES[1]
     by = frame.set_index("name")
     assert by.loc[NAMES[1], "difference"] == pytest.approx(30, abs=2)
@@ -51,24 +48,24 @@ def test_a_better_loss_is_told_from_the_reference_and_an_equal_one_is_not():
 
 
 def test_holm_counts_every_comparison():
-    both = compared({NAMES[0]: 0.5, NAMES[1]: 0.53, NAMES[2]: 0.56}).set_index("name")["p"]
+    both = ranked({NAMES[0]: 0.5, NAMES[1]: 0.53, NAMES[2]: 0.56}).set_index("name")["p"]
     for name in NAMES[1:]:
-        alone = comparison.compare([load_method(n) for n in (NAMES[0], name)], NAMES[0], WORLD).set_index("name")["p"]
+        alone = ranking.rank_methods([load_method(n) for n in (NAMES[0], name)], NAMES[0], WORLD).set_index("name")["p"]
         assert both[name] == pytest.approx(alone[name] * (2 if both[name] == both.min() else 1))
 
 
 def test_what_has_not_run_is_left_out_and_one_seed_has_no_interval():
-    frame = compared({NAMES[0]: 0.5, NAMES[1]: 0.8}, seeds=1)
+    frame = ranked({NAMES[0]: 0.5, NAMES[1]: 0.8}, seeds=1)
     assert frame["name"].tolist() == [NAMES[1], NAMES[0]]
     assert frame[["low", "high", "p"]].isna().all(axis=None)
-    table = comparison.readable(frame)
+    table = ranking.ranking_table(frame, NAMES[0])
     assert table["to the reference"].tolist()[1] == "reference"
     assert table["to the reference"].tolist()[0].startswith("+")
-    assert comparison.compare([], NAMES[0], world({})).empty
+    assert ranking.rank_methods([], NAMES[0], world({})).empty
 
 
 def test_readable_has_intervals_and_sources():
-    table = comparison.readable(compared({NAMES[0]: 0.5, NAMES[1]: 0.8, NAMES[2]: 0.5}), first="what")
+    table = ranking.ranking_table(ranked({NAMES[0]: 0.5, NAMES[1]: 0.8, NAMES[2]: 0.5}), NAMES[0], first="what")
     assert table.columns.tolist() == ["what", "accuracy", "seeds", "to the reference", "p (Holm)", "source"]
     assert table["what"].iloc[0] == "Triplet"
     assert " to " in table["accuracy"].iloc[0]
@@ -77,12 +74,14 @@ def test_readable_has_intervals_and_sources():
 
 def test_the_methods_of_each_question():
     laptop, demo = load_profile("laptop"), load_profile("demo")
-    assert len(loss_methods(laptop)) == 9
-    assert [e.name for e in final_methods(laptop)] == ["koch", "beyond-3-minutes", "beyond"]
-    assert recipe_methods(laptop)[0].name == "beyond-3-minutes"
-    assert len({e.model_dump_json(exclude={"name", "title", "group"}) for e in recipe_methods(laptop)}) == 8
-    assert 0 < len(loss_methods(demo)) < 9
-    assert {e.name for e in recipe_methods(demo) + final_methods(demo)} < {e.name for e in load_methods()}
+    assert len(methods_of("loss", laptop)) == 9
+    assert [m.name for m in methods_of("final", laptop)] == ["koch", "beyond-3-minutes", "beyond"]
+    recipe = methods_of("recipe", laptop)
+    assert recipe[0].name == "beyond-3-minutes"
+    assert len({m.model_dump_json(exclude={"name", "title", "group"}) for m in recipe}) == len(recipe) == 8
+    in_demo = [{m.name for m in methods_of(group, demo)} for group in ("loss", "recipe", "final")]
+    assert 0 < len(in_demo[0]) < 9
+    assert set().union(*in_demo) == set(load_beyond().demo)
 
 
 def test_costs_name_the_slowest_and_the_fastest_seed():
@@ -95,7 +94,7 @@ def test_costs_name_the_slowest_and_the_fastest_seed():
             }  # fmt: skip
 
     (line,) = costs([Cost(580.4), Cost(601.0)]).to_dict("records")
-    assert line["seconds"] == "580 to 601"
+    assert line["seconds"] == "580–601"
     assert line["image"] == "40×40"
     assert line["parameters"] == "1,000"
 
@@ -104,10 +103,10 @@ def test_costs_name_the_slowest_and_the_fastest_seed():
 
 
 @pytest.fixture(scope="module")
-def looked():
+def axis_model():
     """A model that compares by cosine, and embeddings of its classes along the axes but for one mix-up."""
     from siamese_utils.backend import keras
-    from siamese_utils.beyond.networks import Similarity
+    from siamese_utils.models.layers import Similarity
 
     pixels = keras.Input((2, 2, 1))
     backbone = keras.Model(pixels, keras.layers.Flatten()(pixels), name="backbone")
@@ -119,28 +118,28 @@ def looked():
     return model, found
 
 
-def test_the_nearest_are_of_the_same_class_by_other_people(looked):
-    model, embeddings = looked
-    found = embedding.nearest(model, embeddings, np.array([[5, 2], [0, 0]]), count=2)
+def test_the_nearest_are_of_the_same_class_by_other_people(axis_model):
+    model, embeddings = axis_model
+    found = analysis.nearest_images(model, embeddings, np.array([[5, 2], [0, 0]]), count=2)
     assert found[0].tolist() in ([[5, 0], [5, 1]], [[5, 1], [5, 0]])
     assert found[1, 0].tolist() == [1, 1]
 
 
-def test_mistakes_are_those_of_the_mixed_up_drawing(looked):
-    model, embeddings = looked
+def test_mistakes_are_those_of_the_mixed_up_drawing(axis_model):
+    model, embeddings = axis_model
     drawn = draw_episodes(blank_split(25, 3), n_episodes=400)
-    wrong = embedding.mistakes(model, embeddings, drawn)
+    wrong = analysis.mistakes(model, embeddings, drawn)
     assert wrong
     for query, answer, given in wrong:
         assert (0, 0) in (query, answer, given)
         assert query[0] == answer[0] != given[0]
 
 
-def test_the_hardest_pairs_are_those_that_lie_on_each_other(looked):
-    model, embeddings = looked
+def test_the_hardest_pairs_are_those_that_lie_on_each_other(axis_model):
+    model, embeddings = axis_model
     mixed = embeddings.copy()
     mixed[7] = mixed[9] = mixed[7, 0]  # one shape: every comparison ties
-    found = embedding.confusable(model, mixed, 300, among=300)
+    found = analysis.hardest_pairs(model, mixed, 300, candidates=300)
     assert len(found) == 25 * 24 / 2
     assert found[0] == ((7, 9), pytest.approx(0.5))
     unit = (mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)).astype(np.float64)
@@ -156,25 +155,27 @@ def test_the_hardest_pairs_are_those_that_lie_on_each_other(looked):
     assert dict(found)[0, 1] == pytest.approx(np.mean(wrong), abs=0.5 * ties + 1e-6)
     assert 0.1 < np.mean(wrong) < 0.5
     assert dict(found)[3, 4] == 0
-    assert embedding.confusable(model, mixed, 2, among=1) == found[:1]
+    assert analysis.hardest_pairs(model, mixed, 2, candidates=1) == found[:1]
 
 
-def test_more_examples_outvote_a_misleading_one(looked):
-    model, embeddings = looked
-    frame = embedding.by_shots(model, embeddings, (1, 2, 3), n_way=20, n_episodes=2000, seed=0)
+def test_more_examples_outvote_a_misleading_one(axis_model):
+    model, embeddings = axis_model
+    frame = analysis.accuracy_by_shots(
+        model, blank_split(25, 3), embeddings, (1, 2, 3), n_way=20, n_episodes=2000, seed=0
+    )
     assert frame["shots"].tolist() == [1, 2]  # three drawers: one asks, two show
     one, two = frame["accuracy"]
     assert one < two < 100  # a query that misleads stays wrong, an example that does is outvoted
     assert (frame["low"] < frame["accuracy"]).all()
     assert (frame["accuracy"] < frame["high"]).all()
     drawn = draw_episodes(blank_split(25, 3), n_episodes=2000)
-    assert 100 - one == pytest.approx(len(embedding.mistakes(model, embeddings, drawn)) / 20)
+    assert 100 - one == pytest.approx(len(analysis.mistakes(model, embeddings, drawn)) / 20)
 
 
 def test_a_map_puts_like_classes_together():
     rng = np.random.default_rng(1)
     centres = np.eye(4)[np.repeat(range(4), 15)]
-    places = embedding.places((centres[:, None] + rng.normal(0, 0.05, (60, 3, 4))).astype(np.float32))
+    places = analysis.tsne_positions((centres[:, None] + rng.normal(0, 0.05, (60, 3, 4))).astype(np.float32))
     assert places.shape == (60, 2)
     apart = np.linalg.norm(places[:, None] - places[None], axis=-1) + 1e9 * np.eye(60)
     same = np.repeat(range(4), 15)
@@ -184,7 +185,7 @@ def test_a_map_puts_like_classes_together():
 def test_figures_draw_what_they_are_given():
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (25, 3, 12, 12), np.uint8), tuple(f"A/{n}" for n in range(25)))
-    frame = compared({NAMES[0]: 0.5, NAMES[1]: 0.8, NAMES[2]: 0.6})
+    frame = ranked({NAMES[0]: 0.5, NAMES[1]: 0.8, NAMES[2]: 0.6})
     design = load_factorial()
     names = [factor.name for factor in design.factors]
     signs = np.array(np.meshgrid(*[[-1, 1]] * 4, [0, 1])).reshape(5, -1).T
@@ -193,15 +194,15 @@ def test_figures_draw_what_they_are_given():
 
     assert is_complete(cells, design)
     drawn = {
-        "losses": figures.losses(frame, NAMES[0]),
-        "effects": figures.effects(effects(cells, episodes=10_000), design),
-        "cells": figures.cells(cells, design),
-        "map": figures.embedding_map(rng.normal(size=(25, 2)), split),
-        "neighbours": figures.neighbours(split, np.array([[0, 0]]), np.array([[[0, 1], [3, 1]]])),
-        "errors": figures.errors(split, [((0, 0), (0, 1), (2, 1))]),
-        "no errors": figures.errors(split, []),
-        "confusable": figures.confusable(split, [((0, 4), 0.5), ((0, 2), 0.123)]),
-        "examples": figures.examples(
+        "losses": plots.method_ranking(frame, NAMES[0]),
+        "effects": plots.factorial_effects(effects(cells, episodes=10_000), design),
+        "cells": plots.factorial_cells(cells, design),
+        "map": plots.embedding_map(rng.normal(size=(25, 2)), split),
+        "neighbours": plots.nearest_rows(split, np.array([[0, 0]]), np.array([[[0, 1], [3, 1]]])),
+        "errors": plots.mistake_columns(split, [((0, 0), (0, 1), (2, 1))]),
+        "no errors": plots.mistake_columns(split, []),
+        "confusable": plots.hardest_pair_columns(split, [((0, 4), 0.5), ((0, 2), 0.123)]),
+        "examples": plots.errors_by_shots(
             pd.DataFrame({"shots": [1, 5], "accuracy": [90, 95], "low": [88, 94], "high": [92, 96]})
         ),
     }
