@@ -28,8 +28,8 @@ from ..evidence.board import Board
 from ..paths import project_root, reports_dir
 from ..text import duration
 from ..training import runs as results
+from .findings import findings
 from .fragments import TEMPLATES, Section, convert, let_tables_scroll
-from .learned import learned
 from .scoreboard import claims_csv, counts_html, scoreboard_html
 from .table1 import table1_html
 
@@ -57,7 +57,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         "table1": _linked(table1_html(board), sections, folder),
         "counts": Markup(counts_html(board)),
         "claims": _linked(scoreboard_html(board), sections, folder),
-        "learned": learned(board),
+        "learned": findings(board),
         "provenance": provenance_rows(profile, runs),
         "sections": sections,
     }

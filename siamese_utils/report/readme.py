@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from ..errors import ResultsError
 from ..evidence.board import Board
-from ..text import listed, number
-from .learned import learned
-from .table1 import ours_words
+from ..text import listed
+from .findings import findings
+from .rendering import render
+from .table1 import accuracy_words
 
 BEGIN, END = "<!-- scoreboard: made by `siamese scoreboard`, do not edit -->", "<!-- scoreboard: end -->"
 
@@ -19,71 +20,17 @@ def scoreboard_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str
     beyond  lines on the results beyond the paper, to stand among them
     """
     board = full if full.has_runs else small
-    scale = "full protocol" if board is full else f"at the scale of the {small.profile.name} profile"
-    return "\n".join(
-        [
-            *_table1_lines(full, small),
-            "",
-            *(f"- {sentence}" for sentence in learned(board)),
-            "",
-            *beyond,
-            "",
-            f"<details><summary>The claims, one by one, with their verdicts ({scale})</summary>",
-            "",
-            *_claim_lines(board),
-            "",
-            "</details>",
-        ]
-    )
-
-
-def _table1_lines(full: Board, small: Board) -> list[str]:
-    profile = small.profile
-    scaled = f"{profile.image_size}×{profile.image_size}, {profile.iterations:,} iterations"
-    lines = [
-        "Accuracy on new characters in %, 1-shot 20-way, author’s protocol: mean over the seeds, Wilson 95 % interval "
-        f"over {profile.episodes:,} episodes, lowest and highest seed. A seed links to its results file, a verdict to "
-        "the notebook that shows it."
-        + (
-            " A run at the full protocol that is under way stands at its iteration, with the mean of its last five "
-            "checks of 250 episodes ([reports/paper](reports/paper/index.html) has the author’s beside it)."
-            if any(full.rows["so_far"])
-            else ""
-        ),
-        "",
-        f"| Table 1 | paper | author’s log | full protocol{_machine(full)} "
-        f"| {profile.name}: {scaled}{_machine(small)} | seeds | verdict at that scale |",
-        "|---|--:|--:|---|---|---|---|",
-    ]
-    for (_, first), (_, second) in zip(full.rows.iterrows(), small.rows.iterrows(), strict=True):
-        judged = first if first["seeds"] else second
-        verdict = f"[{judged['verdict']}](notebooks/{judged['notebook']}.ipynb)"
-        cells = [
-            second["label"],
-            number(second["paper_val"]),
-            number(second["author_val"]),
-            ours_words(first),
-            ours_words(second),
-            " ".join(
-                link
-                for board, row in ((full, first), (small, second))
-                for link in seed_links(board.profile.name, "results", row["run_ids"])
-            ),
-            f"{verdict} (full protocol)" if first["seeds"] else verdict,
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-def _claim_lines(board: Board) -> list[str]:
-    lines = ["| section | claim | verdict | what it rests on |", "|---|---|---|---|"]
-    for judgement in board.judgements:
-        claim, variant = judgement.claim, f" ({judgement.variant})" if judgement.variant else ""
-        says = "…" if judgement.variant == "as run" else claim.says
-        verdict = f"[{judgement.verdict}](notebooks/{claim.notebook_name}.ipynb)"
-        why = f"{judgement.words} {judgement.needs}".strip()
-        lines.append(f"| {claim.section} | {says}{variant} | {verdict} | {why} |")
-    return lines
+    values = {
+        "profile": small.profile,
+        "machines": (_machines(full), _machines(small)),
+        "under_way": any(full.rows["so_far"]),
+        "rows": _rows(full, small),
+        "findings": findings(board),
+        "beyond": list(beyond),
+        "claims_from_full": board is full,
+        "judgements": board.judgements,
+    }
+    return render("readme.md.j2", values)
 
 
 def with_scoreboard(readme: str, block: str) -> str:
@@ -95,14 +42,37 @@ def with_scoreboard(readme: str, block: str) -> str:
     return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
 
 
-def _machine(board: Board) -> str:
-    machines = list(dict.fromkeys(words for words in board.rows["trained_on"] if words))
-    return f" ({listed(machines)})" if machines else ""
-
-
 def seed_links(profile: str, kind: str, run_ids: Iterable[str]) -> list[str]:
     """The seed of each run as a link to its figures; kind: "results" or "beyond"."""
     return [
         f"[{run_id.split('-s')[-1].partition('-')[0]}](reports/{profile}/{kind}/{run_id}/metrics.json)"
         for run_id in run_ids
     ]
+
+
+def _rows(full: Board, small: Board) -> list[dict[str, object]]:
+    """The rows of Table 1: both boards' accuracies and runs, and the verdict of the larger one that has a run."""
+    rows = []
+    for first, second in zip(full.rows.to_dict("records"), small.rows.to_dict("records"), strict=True):
+        links = [
+            *seed_links(full.profile.name, "results", first["run_ids"]),
+            *seed_links(small.profile.name, "results", second["run_ids"]),
+        ]
+        decides = first if first["seeds"] else second
+        rows.append(
+            {
+                **{name: second[name] for name in ("label", "paper_val", "author_val")},
+                **{name: decides[name] for name in ("verdict", "notebook")},
+                "full": accuracy_words(first),
+                "small": accuracy_words(second),
+                "seed_links": " ".join(links),
+                "by_full_protocol": decides is first,
+            }
+        )
+    return rows
+
+
+def _machines(board: Board) -> str:
+    """ " (TensorFlow on CPU)", behind the name of a column; nothing where there is no run."""
+    machines = list(dict.fromkeys(words for words in board.rows["trained_on"] if words))
+    return f" ({listed(machines)})" if machines else ""

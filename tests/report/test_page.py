@@ -144,7 +144,7 @@ def reports(tmp_path, monkeypatch) -> Path:
         "table1_html": lambda profile: TABLE,
         "counts_html": lambda board: "",
         "scoreboard_html": lambda board: CLAIMS,
-        "learned": lambda board: ["Something was learned."],
+        "findings": lambda board: ["Something was learned."],
         "claims_csv": lambda board: "claim,verdict\n",
     }
     for name, stand_in in stand_ins.items():
