@@ -21,7 +21,7 @@ import nbformat
 
 from ..backend import native_stderr_silenced
 from ..config import Profile, load_experiment, load_matrix, load_profile
-from ..errors import ParamsError
+from ..errors import ParamsError, ResultsError
 from ..paths import project_root, reports_dir
 from ..training.runs import write_json
 
@@ -128,7 +128,7 @@ def execute_batch(
     profile = load_profile(profile)
     names, wanted = choose_notebooks(notebooks), [load_experiment(name).name for name in experiments]
     folder = reports_dir() / profile.name
-    outcomes = {outcome["notebook"]: outcome for outcome in read_outcomes(folder)}
+    outcomes = read_outcomes(folder)
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
         parameters = {
@@ -148,11 +148,11 @@ def execute_batch(
         else:
             with _environment(SIAMESE_NO_TRAINING=None if training else "1"):
                 outcome = execute_notebook(path, output, given, timeout=timeout)
-        outcomes[name] = asdict(outcome)
-        write_json(folder / "batch.json", [outcomes[key] for key in sorted(outcomes)])
+        outcomes[name] = outcome
+        write_json(folder / "batch.json", [asdict(outcomes[key]) for key in sorted(outcomes)])
         if after:
             after(outcome)
-    return [Outcome(**outcomes[name]) for name in names]
+    return [outcomes[name] for name in names]
 
 
 @contextmanager
@@ -167,12 +167,17 @@ def _environment(**wanted: str | None) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def read_outcomes(folder: Path) -> list[dict[str, Any]]:
-    """What earlier batches left in a report folder; empty where there was none."""
+def read_outcomes(folder: Path) -> dict[str, Outcome]:
+    """What earlier batches left in a report folder, by the notebook's name; ResultsError where it cannot be read."""
+    path = folder / "batch.json"
+    if not path.is_file():
+        return {}
     try:
-        return json.loads((folder / "batch.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
+        return {entry["notebook"]: Outcome(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(
+            f"{path} cannot be read ({error}): restore it, or move it elsewhere and run the batch again."
+        ) from error
 
 
 def _forget_folders(output: Path, files: Iterable[Path]) -> None:
