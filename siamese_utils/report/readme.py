@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from ..errors import ResultsError
 from ..evidence.board import Board
-from ..text import listed
 from .findings import findings
 from .rendering import render
 from .table1 import accuracy_words
@@ -19,16 +18,15 @@ def scoreboard_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str
 
     beyond  lines on the results beyond the paper, to stand among them
     """
-    board = full if full.has_runs else small
     values = {
-        "profile": small.profile,
-        "machines": (_machines(full), _machines(small)),
-        "under_way": any(full.rows["so_far"]),
-        "rows": _rows(full, small),
-        "findings": findings(board),
+        "full": full,
+        "small": small,
+        "decides": full if full.has_runs else small,
+        "rows": zip(full.rows.to_dict("records"), small.rows.to_dict("records"), strict=True),
+        "findings": findings(full if full.has_runs else small),
         "beyond": list(beyond),
-        "claims_from_full": board is full,
-        "judgements": board.judgements,
+        "accuracy_words": accuracy_words,
+        "seed_links": seed_links,
     }
     return render("readme.md.j2", values)
 
@@ -48,31 +46,3 @@ def seed_links(profile: str, kind: str, run_ids: Iterable[str]) -> list[str]:
         f"[{run_id.split('-s')[-1].partition('-')[0]}](reports/{profile}/{kind}/{run_id}/metrics.json)"
         for run_id in run_ids
     ]
-
-
-def _rows(full: Board, small: Board) -> list[dict[str, object]]:
-    """The rows of Table 1: both boards' accuracies and runs, and the verdict of the larger one that has a run."""
-    rows = []
-    for first, second in zip(full.rows.to_dict("records"), small.rows.to_dict("records"), strict=True):
-        links = [
-            *seed_links(full.profile.name, "results", first["run_ids"]),
-            *seed_links(small.profile.name, "results", second["run_ids"]),
-        ]
-        decides = first if first["seeds"] else second
-        rows.append(
-            {
-                **{name: second[name] for name in ("label", "paper_val", "author_val")},
-                **{name: decides[name] for name in ("verdict", "notebook")},
-                "full": accuracy_words(first),
-                "small": accuracy_words(second),
-                "seed_links": " ".join(links),
-                "by_full_protocol": decides is first,
-            }
-        )
-    return rows
-
-
-def _machines(board: Board) -> str:
-    """ " (TensorFlow on CPU)", behind the name of a column; nothing where there is no run."""
-    machines = list(dict.fromkeys(words for words in board.rows["trained_on"] if words))
-    return f" ({listed(machines)})" if machines else ""
