@@ -25,9 +25,12 @@ from ..errors import ParamsError, ResultsError
 from ..paths import project_root, reports_dir
 from ..training.runs import write_json
 
-BEYOND = "12_beyond_the_paper"  # the one notebook whose runs are not the paper's
-LAUNCHES = 3  # kernels started side by side can collide on a port; the next launch picks another one
-LAUNCH_TIMEOUT = 180  # seconds for a kernel to answer
+# the one notebook whose runs are not the paper's
+BEYOND = "12_beyond_the_paper"
+# kernels started side by side can collide on a port; the next launch picks another one
+LAUNCHES = 3
+# seconds for a kernel to answer
+LAUNCH_TIMEOUT = 180
 
 
 @dataclass(frozen=True)
@@ -131,11 +134,7 @@ def execute_batch(
     outcomes = read_outcomes(folder)
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
-        parameters = {
-            "profile": _resolved(named),
-            "seeds": list(seeds),
-            "experiments": _of_section(name, wanted),
-        }
+        parameters = {"profile": _resolved(named), "seeds": list(seeds), "experiments": _of_section(name, wanted)}
         declared = parameters_of(path)
         given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
@@ -181,8 +180,7 @@ def read_outcomes(folder: Path) -> dict[str, Outcome]:
 
 
 def _forget_folders(output: Path, files: Iterable[Path]) -> None:
-    """Leave only the names of these files, wherever the notebook holds their paths: where a checkout or a user's
-    data lay is nobody's concern."""
+    """Leave only these files' names where the notebook holds their paths: where a user's data lies is private."""
     if output.is_file():
         text = output.read_text(encoding="utf-8")
         for file in files:
@@ -211,7 +209,8 @@ def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: in
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     os.environ.setdefault("SIAMESE_HOME", str(project_root()))
     try:
-        with native_stderr_silenced():  # every kernel warns about its transport; errors come back as outputs
+        # every kernel warns about its transport; errors come back as outputs
+        with native_stderr_silenced():
             papermill.execute_notebook(
                 path,
                 output,
@@ -224,10 +223,7 @@ def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: in
             )
     except papermill.PapermillExecutionError as failure:
         return f"{failure.ename}: {failure.evalue}".strip().splitlines()[0]
-    except (
-        RuntimeError,
-        OSError,
-        TimeoutError,
-    ) as failure:  # the kernel died, did not start, or took too long
+    # the kernel died, did not start, or took too long
+    except (RuntimeError, OSError, TimeoutError) as failure:
         return f"{type(failure).__name__}: {failure}".strip().splitlines()[0]
     return None

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import mimetypes
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -43,14 +44,14 @@ class Section:
     """One notebook in the report.
 
     headings   (id, text) of its ## headings
-    fragments  (id as a link may name it, id on the page)
+    fragments  id as a link may name it → id on the page
     """
 
     name: str
     title: str
     soup: BeautifulSoup
     headings: tuple[tuple[str, str], ...] = ()
-    fragments: tuple[tuple[str, str], ...] = ()
+    fragments: Mapping[str, str] = field(default_factory=dict)
     failed: bool = False
     seconds: float | None = None
     error: str = ""
@@ -81,7 +82,7 @@ def convert(path: Path) -> Section:
             picture["alt"] = f"A figure of the section “{title}”, without a description"
     let_tables_scroll(soup)
     problem = _first_error(notebook)
-    return Section(path.stem, title, soup, tuple(headings), tuple(fragments), problem is not None, error=problem or "")
+    return Section(path.stem, title, soup, tuple(headings), fragments, problem is not None, error=problem or "")
 
 
 class _Renderer(IPythonRenderer):
@@ -154,12 +155,13 @@ def let_tables_scroll(soup: BeautifulSoup) -> None:
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
 
 
-def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, str]], list[tuple[str, str]]]:
+def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, str]], dict[str, str]]:
     """Make every id the notebook's own, and headings a level lower; the first h1 becomes the section's title.
 
-    Returns the title, (id, text) of second-level headings, and pairs (id as links name it, id on the page).
+    Returns the title, (id, text) of second-level headings, and id as links name it → id on the page; of several
+    headings with one text, the first counts.
     """
-    fragments: list[tuple[str, str]] = []
+    fragments: dict[str, str] = {}
     used: set[str] = set()
 
     def own(slug: str) -> str:
@@ -170,25 +172,29 @@ def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, 
         used.add(new)
         return new
 
+    def name_place(heading: str, place: str) -> None:
+        for named in (heading.replace(" ", "-"), _slug(heading)):
+            fragments.setdefault(named, place)
+
     # a pandas Styler's ids are random, and its style names them
     styled = " ".join(style.get_text() for style in soup.find_all("style"))
     for tag in soup.find_all(id=True):
         if (old := str(tag["id"])) and f"#{old}" not in styled:
             tag["id"] = own(old)
-            fragments.append((old, str(tag["id"])))
+            fragments.setdefault(old, str(tag["id"]))
     title, headings = "", []
     for tag in soup.find_all(re.compile("^h[1-6]$")):
         text = " ".join(tag.get_text(" ").split())
         level = int(tag.name[1])
         if level == 1 and not title:
             title = text
-            fragments += [(text.replace(" ", "-"), f"nb-{name}"), (_slug(text), f"nb-{name}")]
+            name_place(text, f"nb-{name}")
             tag.decompose()
             continue
         tag.name = f"h{min(max(level + 1, 3), 6)}"
         if not tag.get("id"):
             tag["id"] = own(_slug(text))
-        fragments += [(text.replace(" ", "-"), str(tag["id"])), (_slug(text), str(tag["id"]))]
+        name_place(text, str(tag["id"]))
         if level == 2:
             headings.append((str(tag["id"]), text))
         link = soup.new_tag("a", attrs={"class": "anchor", "href": f"#{tag['id']}", "aria-label": f"Link to “{text}”"})

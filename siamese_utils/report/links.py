@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup
 
 from ..paths import project_root
-from .fragments import Section
 
-# a notebook's name → ids as its links may name them → ids on the page
-Ids = dict[str, dict[str, str]]
-
-
-def ids_of(sections: Iterable[Section]) -> Ids:
-    """The ids that links may name, notebook by notebook; of several headings with one text the first counts."""
-    return {section.name: dict(reversed(section.fragments)) for section in sections}
+# a notebook's name → its `fragments`
+Ids = Mapping[str, Mapping[str, str]]
 
 
 def point_links(soup: BeautifulSoup, name: str, ids: Ids, folder: Path) -> None:

@@ -25,7 +25,7 @@ from ..training.runs import Run, find_so_far
 from .batch import Outcome, read_outcomes
 from .findings import findings
 from .fragments import Section, convert, let_tables_scroll
-from .links import ids_of, point_links
+from .links import point_links
 from .rendering import piece, render_html
 from .scoreboard import claims_csv, counts_html, scoreboard_html
 from .table1 import table1_html
@@ -45,7 +45,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     """
     folder = reports_dir() / profile.name
     sections = _sections(folder, profile)
-    ids = ids_of(sections)
+    ids = {section.name: section.fragments for section in sections}
     for section in sections:
         point_links(section.soup, section.name, ids, folder)
 
@@ -98,7 +98,6 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
     wanted = [(experiment.name, seed) for experiment in load_matrix().experiments for seed in profile.seeds]
     origins = [run.metrics.get("provenance", {}) for run in finished]
     dates = sorted(origin["finished"] for origin in origins if origin.get("finished"))
-    recorded = {name: _distinct(origin.get(name) for origin in origins) for name in ("backend", "device", "platform")}
     return {
         "wanted": len(wanted),
         "finished": len(finished),
@@ -111,7 +110,7 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
         "code": _distinct(short_commit(origin) for origin in origins if origin),
         "processor": _distinct(_processor(origin) for origin in origins),
         "packages": _versions(origins),
-        **recorded,
+        **{name: _distinct(origin.get(name) for origin in origins) for name in ("backend", "device", "platform")},
     }
 
 
