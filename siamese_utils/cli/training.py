@@ -182,11 +182,11 @@ def status(profile: ProfileOption = "demo") -> None:
                 "" if found.finished else "not known" if isnan(left) else duration(left),
             )
     out.print(table)
-    outcomes = {outcome["notebook"]: outcome for outcome in read_outcomes(reports_dir() / chosen.name)}
+    outcomes = read_outcomes(reports_dir() / chosen.name)
     table = Table("notebook", "status", "seconds")
     for name in notebook_names():
-        outcome = outcomes.get(name, {"status": "not run", "seconds": ""})
-        table.add_row(name, outcome["status"], str(outcome["seconds"]))
+        outcome = outcomes.get(name)
+        table.add_row(name, outcome.status if outcome else "not run", str(outcome.seconds) if outcome else "")
     out.print(table)
     index = reports_dir() / chosen.name / "index.html"
     out.print(f"report: {index if index.is_file() else 'not built'}", soft_wrap=True)

@@ -21,13 +21,16 @@ import nbformat
 
 from ..backend import native_stderr_silenced
 from ..config import Profile, load_experiment, load_matrix, load_profile
-from ..errors import ParamsError
+from ..errors import ParamsError, ResultsError
 from ..paths import project_root, reports_dir
 from ..training.runs import write_json
 
-BEYOND = "12_beyond_the_paper"  # the one notebook whose runs are not the paper's
-LAUNCHES = 3  # kernels started side by side can collide on a port; the next launch picks another one
-LAUNCH_TIMEOUT = 180  # seconds for a kernel to answer
+# the one notebook whose runs are not the paper's
+BEYOND = "12_beyond_the_paper"
+# kernels started side by side can collide on a port; the next launch picks another one
+LAUNCHES = 3
+# seconds for a kernel to answer
+LAUNCH_TIMEOUT = 180
 
 
 @dataclass(frozen=True)
@@ -128,14 +131,10 @@ def execute_batch(
     profile = load_profile(profile)
     names, wanted = choose_notebooks(notebooks), [load_experiment(name).name for name in experiments]
     folder = reports_dir() / profile.name
-    outcomes = {outcome["notebook"]: outcome for outcome in read_outcomes(folder)}
+    outcomes = read_outcomes(folder)
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
-        parameters = {
-            "profile": _resolved(named),
-            "seeds": list(seeds),
-            "experiments": _of_section(name, wanted),
-        }
+        parameters = {"profile": _resolved(named), "seeds": list(seeds), "experiments": _of_section(name, wanted)}
         declared = parameters_of(path)
         given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
@@ -148,11 +147,11 @@ def execute_batch(
         else:
             with _environment(SIAMESE_NO_TRAINING=None if training else "1"):
                 outcome = execute_notebook(path, output, given, timeout=timeout)
-        outcomes[name] = asdict(outcome)
-        write_json(folder / "batch.json", [outcomes[key] for key in sorted(outcomes)])
+        outcomes[name] = outcome
+        write_json(folder / "batch.json", [asdict(outcomes[key]) for key in sorted(outcomes)])
         if after:
             after(outcome)
-    return [Outcome(**outcomes[name]) for name in names]
+    return [outcomes[name] for name in names]
 
 
 @contextmanager
@@ -167,17 +166,21 @@ def _environment(**wanted: str | None) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def read_outcomes(folder: Path) -> list[dict[str, Any]]:
-    """What earlier batches left in a report folder; empty where there was none."""
+def read_outcomes(folder: Path) -> dict[str, Outcome]:
+    """What earlier batches left in a report folder, by the notebook's name; ResultsError where it cannot be read."""
+    path = folder / "batch.json"
+    if not path.is_file():
+        return {}
     try:
-        return json.loads((folder / "batch.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
+        return {entry["notebook"]: Outcome(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(
+            f"{path} cannot be read ({error}): restore it, or move it elsewhere and run the batch again."
+        ) from error
 
 
 def _forget_folders(output: Path, files: Iterable[Path]) -> None:
-    """Leave only the names of these files, wherever the notebook holds their paths: where a checkout or a user's
-    data lay is nobody's concern."""
+    """Leave only these files' names where the notebook holds their paths: where a user's data lies is private."""
     if output.is_file():
         text = output.read_text(encoding="utf-8")
         for file in files:
@@ -206,7 +209,8 @@ def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: in
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     os.environ.setdefault("SIAMESE_HOME", str(project_root()))
     try:
-        with native_stderr_silenced():  # every kernel warns about its transport; errors come back as outputs
+        # every kernel warns about its transport; errors come back as outputs
+        with native_stderr_silenced():
             papermill.execute_notebook(
                 path,
                 output,
@@ -219,10 +223,7 @@ def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: in
             )
     except papermill.PapermillExecutionError as failure:
         return f"{failure.ename}: {failure.evalue}".strip().splitlines()[0]
-    except (
-        RuntimeError,
-        OSError,
-        TimeoutError,
-    ) as failure:  # the kernel died, did not start, or took too long
+    # the kernel died, did not start, or took too long
+    except (RuntimeError, OSError, TimeoutError) as failure:
         return f"{type(failure).__name__}: {failure}".strip().splitlines()[0]
     return None

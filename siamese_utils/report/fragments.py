@@ -1,18 +1,17 @@
 """One executed notebook as a piece of the report: cells by nbconvert, made to fit into a page that needs no network.
 
-Scripts, widgets and remote pictures are taken out, pictures beside the notebooks are embedded, formulas are drawn, and
-headings get ids of their own.
+Scripts, widgets and remote pictures are taken out, pictures beside the notebooks are embedded, and headings get ids
+of their own.
 """
 
 from __future__ import annotations
 
 import base64
-import html
 import mimetypes
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import jinja2
@@ -24,9 +23,10 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from ..errors import ResultsError
 from ..paths import project_root
+from .rendering import TEMPLATES, piece
 
-TEMPLATES = Path(__file__).parent / "templates"
-DISPLAY_PRIORITY = [  # no JavaScript, no widgets: they would need the network
+# no JavaScript, no widgets: they would need the network
+DISPLAY_PRIORITY = [
     "text/html",
     "text/markdown",
     "image/svg+xml",
@@ -35,18 +35,23 @@ DISPLAY_PRIORITY = [  # no JavaScript, no widgets: they would need the network
     "text/latex",
     "text/plain",
 ]
-LOADING_TAGS = ["script", "link", "iframe", "object", "embed", "base", "meta"]  # they load or run something
+# they load or run something
+LOADING_TAGS = ["script", "link", "iframe", "object", "embed", "base", "meta"]
 
 
 @dataclass(frozen=True)
 class Section:
-    """One notebook in the report; `fragments` maps ids that its links may name to ids on the page."""
+    """One notebook in the report.
+
+    headings   (id, text) of its ## headings
+    fragments  id as a link may name it → id on the page
+    """
 
     name: str
     title: str
     soup: BeautifulSoup
-    headings: tuple[tuple[str, str], ...] = ()  # (id, text) of its ## headings
-    fragments: tuple[tuple[str, str], ...] = ()
+    headings: tuple[tuple[str, str], ...] = ()
+    fragments: Mapping[str, str] = field(default_factory=dict)
     failed: bool = False
     seconds: float | None = None
     error: str = ""
@@ -77,50 +82,28 @@ def convert(path: Path) -> Section:
             picture["alt"] = f"A figure of the section “{title}”, without a description"
     let_tables_scroll(soup)
     problem = _first_error(notebook)
-    return Section(path.stem, title, soup, tuple(headings), tuple(fragments), problem is not None, error=problem or "")
+    return Section(path.stem, title, soup, tuple(headings), fragments, problem is not None, error=problem or "")
 
 
-def markdown_to_html(source: str, attachments: dict[str, Any]) -> str:
-    """Markdown as Jupyter reads it, with formulas drawn here instead of by MathJax."""
-    renderer = IPythonRenderer(escape=False, attachments=attachments, exclude_anchor_links=True)
-    vars(renderer).update(  # where mistune looks for its rules first
-        inline_math=formula_svg,
-        block_math=lambda tex: f'<span class="display">{formula_svg(tex)}</span>',
-        latex_environment=lambda name, body: f'<span class="display">{formula_svg(body)}</span>',
-    )
-    return MarkdownWithMath(renderer=renderer).render(source)
+class _Renderer(IPythonRenderer):
+    """Markdown as Jupyter reads it; a formula stays TeX, as the page has no MathJax."""
 
+    def inline_math(self, body: str) -> str:
+        return str(piece("formula", body))
 
-def formula_svg(tex: str) -> str:
-    """A TeX formula as inline SVG in the text's colour by mathtext; what it cannot read stays TeX."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
+    def block_math(self, body: str) -> str:
+        return str(piece("formula", body))
 
-    tex = " ".join(tex.split())
-    try:
-        font = FontProperties(family="serif", math_fontfamily="stix")
-        path = TextPath((0, 0), f"${tex}$", size=100, prop=font)  # 100 units an em, y upwards
-    except ValueError:
-        return f'<code class="formula">{html.escape(tex)}</code>'
-    letters = {1: "M", 2: "L", 3: "Q", 4: "C", 79: "Z"}
-    drawn = "".join(
-        letters[int(code)] + ("" if code == 79 else " ".join(f"{value:.0f}" for value in points))
-        for points, code in path.iter_segments(simplify=False, curves=True)
-    )
-    box = path.get_extents()
-    left, bottom, width, height = box.x0 - 2, box.y0 - 2, box.width + 4, box.height + 4
-    view = f"{left:.0f} {-bottom - height:.0f} {width:.0f} {height:.0f}"
-    return (
-        f'<svg class="formula" role="img" viewBox="{view}" '
-        f'style="width:{width / 100:.2f}em;height:{height / 100:.2f}em;vertical-align:{bottom / 100:.2f}em">'
-        f'<title>{html.escape(tex)}</title><path transform="scale(1 -1)" d="{drawn}"/></svg>'
-    )
+    def latex_environment(self, name: str, body: str) -> str:
+        return str(piece("formula", body))
 
 
 def _exporter() -> HTMLExporter:
     @jinja2.pass_context
     def markdown2html(context: jinja2.runtime.Context, source: str) -> str:
-        return markdown_to_html(source, context.get("cell", {}).get("attachments", {}))
+        attachments = context.get("cell", {}).get("attachments", {})
+        renderer = _Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
+        return str(MarkdownWithMath(renderer=renderer).render(source))
 
     return HTMLExporter(
         template_name="notebook",
@@ -146,7 +129,8 @@ def _keep_self_contained(soup: BeautifulSoup, notebooks: Path) -> None:
     """Embed pictures beside the notebooks; take out what would load or run something, or fight our style."""
     for tag in soup.find_all(LOADING_TAGS):
         tag.decompose()
-    for style in soup.find_all("style", attrs={"scoped": True}):  # pandas' own, for tables in JupyterLab
+    # pandas' own, for tables in JupyterLab
+    for style in soup.find_all("style", attrs={"scoped": True}):
         style.decompose()
     for tag in soup.find_all(src=True):
         source = str(tag["src"])
@@ -157,9 +141,8 @@ def _keep_self_contained(soup: BeautifulSoup, notebooks: Path) -> None:
             kind = mimetypes.guess_type(file.name)[0]
             tag["src"] = f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
         else:
-            note = soup.new_tag("span", attrs={"class": "left-out"})
-            note.string = f"[left out, not part of this file: {tag.get('alt') or tag['src']}]"
-            tag.replace_with(note)
+            note = piece("left_out", tag.get("alt") or tag["src"])
+            tag.replace_with(BeautifulSoup(note, "html.parser"))
     for tag in soup.select(".celltag_papermill-error-cell-tag [style]"):
         del tag["style"]
     for table in soup.find_all("table", attrs={"border": True}):
@@ -172,12 +155,13 @@ def let_tables_scroll(soup: BeautifulSoup) -> None:
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
 
 
-def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, str]], list[tuple[str, str]]]:
+def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, str]], dict[str, str]]:
     """Make every id the notebook's own, and headings a level lower; the first h1 becomes the section's title.
 
-    Returns the title, (id, text) of second-level headings, and pairs (id as links name it, id on the page).
+    Returns the title, (id, text) of second-level headings, and id as links name it → id on the page; of several
+    headings with one text, the first counts.
     """
-    fragments: list[tuple[str, str]] = []
+    fragments: dict[str, str] = {}
     used: set[str] = set()
 
     def own(slug: str) -> str:
@@ -188,24 +172,29 @@ def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, 
         used.add(new)
         return new
 
-    styled = " ".join(style.get_text() for style in soup.find_all("style"))  # a pandas Styler's ids are random
+    def name_place(heading: str, place: str) -> None:
+        for named in (heading.replace(" ", "-"), _slug(heading)):
+            fragments.setdefault(named, place)
+
+    # a pandas Styler's ids are random, and its style names them
+    styled = " ".join(style.get_text() for style in soup.find_all("style"))
     for tag in soup.find_all(id=True):
         if (old := str(tag["id"])) and f"#{old}" not in styled:
             tag["id"] = own(old)
-            fragments.append((old, str(tag["id"])))
+            fragments.setdefault(old, str(tag["id"]))
     title, headings = "", []
     for tag in soup.find_all(re.compile("^h[1-6]$")):
         text = " ".join(tag.get_text(" ").split())
         level = int(tag.name[1])
         if level == 1 and not title:
             title = text
-            fragments += [(text.replace(" ", "-"), f"nb-{name}"), (_slug(text), f"nb-{name}")]
+            name_place(text, f"nb-{name}")
             tag.decompose()
             continue
         tag.name = f"h{min(max(level + 1, 3), 6)}"
         if not tag.get("id"):
             tag["id"] = own(_slug(text))
-        fragments += [(text.replace(" ", "-"), str(tag["id"])), (_slug(text), str(tag["id"]))]
+        name_place(text, str(tag["id"]))
         if level == 2:
             headings.append((str(tag["id"]), text))
         link = soup.new_tag("a", attrs={"class": "anchor", "href": f"#{tag['id']}", "aria-label": f"Link to “{text}”"})

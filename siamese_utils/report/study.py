@@ -12,9 +12,8 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
@@ -26,14 +25,18 @@ from ..errors import ParamsError
 from ..evidence.board import Board, trained_on
 from ..text import dataset_words, how_many, seed_words
 from ..training.jobs import Job, Progress, complete, jobs_of
-from ..training.provenance import code_version
+from ..training.provenance import code_version, short_commit
 from ..training.runs import Run, find_run, find_so_far
+from .rendering import piece
+from .scoreboard import claims_html
+from .table1 import readable, table1_html, verdict_counts_html
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-SHOWN_WIDTH = 780  # pixels that a figure takes on the page; its PNG has more, for sharp screens
+# pixels that a figure takes on the page; its PNG has more, for sharp screens
+SHOWN_WIDTH = 780
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,7 @@ class Study:
         Where nothing may be trained: what is there, runs under way too.
         """
         if training_allowed():
-            return self.complete(
-                jobs_of(self.experiments, self.profile, self.profile.seeds, dataset=lambda: self.dataset)
-            )
+            return self.complete(self._jobs(self.experiments, self.profile.seeds))
         wanted = [(experiment, seed) for experiment in self.experiments for seed in self.profile.seeds]
         runs = [run for experiment, seed in wanted if (run := find_so_far(experiment, self.profile, seed))]
         show_line(_so_far(runs, len(wanted)))
@@ -80,16 +81,17 @@ class Study:
         begun, line = time.perf_counter(), DisplayHandle()
         missing = sum(job.find() is None for job in jobs)
         loaded = f"{len(jobs) - missing} of {how_many(len(jobs), 'run')} loaded from disk"
-        line.display(_progress_line(f"{loaded}{', nothing to train' if not missing else ''}."))
+        line.display(HTML(piece("progress", f"{loaded}{', nothing to train' if not missing else ''}.")))
         if not training_allowed():
             return [run for job in jobs if (run := job.find())]
 
         def tell(number: int, count: int, progress: Progress) -> None:
-            line.update(_progress_line(f"Training run {number} of {count}: {progress}"))
+            line.update(HTML(piece("progress", f"Training run {number} of {count}: {progress}")))
 
         runs = complete(jobs, tell)
         if missing:
-            line.update(_progress_line(f"{loaded}, {missing} trained in {time.perf_counter() - begun:.0f} s."))
+            words = f"{loaded}, {missing} trained in {time.perf_counter() - begun:.0f} s."
+            line.update(HTML(piece("progress", words)))
         return runs
 
     def trained_model(self, name: str = "baseline") -> tuple[keras.Model, str]:
@@ -101,22 +103,21 @@ class Study:
         experiment = load_experiment(name)
         find = find_run if training_allowed() else find_so_far
         run = find(experiment, self.profile, self.seed)
-        if not (run and run.weights):
+        if run is None or run.weights is None:
             if not training_allowed():
                 from ..models.siamese import build_model
 
                 words = f"{experiment.label}, untrained: no weights are here, and nothing is trained for this page"
                 return build_model(experiment, self.profile, self.seed), words
-            jobs = jobs_of(
-                [experiment],
-                self.profile,
-                [self.seed],
-                dataset=lambda: self.dataset,
-                weights=True,
-                notify=show_line,
-            )
-            (run,) = self.complete(jobs)
+            (run,) = self.complete(self._jobs([experiment], [self.seed], weights=True))
         return run.model(), f"{experiment.label}, trained for {run.metrics['iterations']:,} iterations"
+
+    def _jobs(self, experiments: Iterable[Experiment], seeds: Iterable[int], *, weights: bool = False) -> list[Job]:
+        return jobs_of(
+            experiments, self.profile, seeds, dataset=lambda: self.dataset, weights=weights, notify=show_line
+        )
+
+    # ---- showing ---------------------------------------------------------------------------------
 
     def show_figure(
         self, figure: Figure, *, alt: str, caption: str = "", runs: Iterable[Run] = (), source: str = ""
@@ -133,52 +134,39 @@ class Study:
             raise ParamsError("a figure needs a description: give alt= what it shows.")
         png = b64encode(to_png(figure)).decode()
         # nbconvert's default template drops the description of an image/png output, so there is HTML beside it
-        image = f'<img src="data:image/png;base64,{png}" alt="{escape(alt)}" width="{SHOWN_WIDTH}">'
         display(
-            {"text/html": image, "image/png": png, "text/plain": alt},
+            {"text/html": str(piece("image", png, alt, SHOWN_WIDTH)), "image/png": png, "text/plain": alt},
             raw=True,
             metadata={"image/png": {"alt": alt, "width": SHOWN_WIDTH}},
         )
-        words = f"{escape(caption)} <br>" if caption else ""
-        small = f"<small>{escape(source or self.origin(runs))}</small>"
-        show_html(f'<p class="caption figure-origin">{words}{small}</p>')
+        show_html(piece("figure_caption", caption, source or self.origin(runs)))
 
     def show_table(self, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = (), source: str = "") -> None:
         """Show a data frame as an HTML table whose caption ends with where it comes from; see `show_figure`."""
         # the report's style sheet reads these
         classes = ["plain", *(f"text-{number}" for number in _columns_of_text(frame))]
         table = frame.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left")
-        head = f"<caption>{escape(caption)} <br><small>{escape(source or self.origin(runs))}</small></caption>"
-        table = table.replace("<th>", '<th scope="col">').replace("<thead>", f"{head}<thead>", 1)
-        show_html(table)
+        show_html(piece("table", table, caption, source or self.origin(runs)))
 
     def show_text(self, words: str) -> None:
         """Show a sentence or two."""
-        show_html(f"<p>{escape(words)}</p>")
+        show_html(piece("text", words))
 
     def show_rows(self, *, runs: Iterable[Run] = ()) -> None:
         """Show the study's rows of Table 1: the paper's figures beside ours."""
-        from .table1 import readable
-
         caption = "Final accuracy in %, 1-shot 20-way, with the 95 % interval; author's protocol unless it says strict."
         self.show_table(readable(self.board.rows_of(self.experiments)), caption=caption, runs=runs)
 
     def show_claims(self, notebook: str = "") -> None:
         """Show the claims of a notebook, by its name ("05_learning_rate"), with their verdicts; all without a name."""
-        from .scoreboard import claims_html
-
         show_html(claims_html(self.board, notebook))
 
     def show_table1(self) -> None:
         """Show the whole Table 1, the paper beside ours, each row with its verdict."""
-        from .table1 import table1_html
-
         show_html(table1_html(self.board))
 
     def show_verdict_counts(self) -> None:
         """Show how many rows of Table 1 got which verdict."""
-        from .table1 import verdict_counts_html
-
         show_html(verdict_counts_html(self.board))
 
     def origin(self, runs: Iterable[Run] = ()) -> str:
@@ -186,7 +174,7 @@ class Study:
         runs = list(runs)
         seeds = sorted({run.seed for run in runs}) or [self.seed]
         versions = [run.metrics.get("provenance", {}) for run in runs] or [code_version()]
-        commits = dict.fromkeys(_commit(version) for version in versions)
+        commits = dict.fromkeys(map(short_commit, versions))
         return " · ".join(
             [
                 f"Profile {self.profile.name}",
@@ -221,7 +209,7 @@ def open_study(
         raise ParamsError(f"experiments must be a list of names, not {experiments!r}: write [{experiments!r}].")
     own = load_matrix().experiments if name == "all" else section_experiments(name)
     study = Study(chosen, tuple(load_experiment(e) for e in experiments) or tuple(own))
-    show_html(_about(chosen))
+    show_html(piece("about", chosen))
     return study
 
 
@@ -232,16 +220,12 @@ def show_html(content: str) -> None:
 
 def show_line(words: str) -> None:
     """Show a line of plain words."""
-    display(_progress_line(words))
+    show_html(piece("progress", words))
 
 
 def training_allowed() -> bool:
     """Whether what is not on disk may be trained now; not where SIAMESE_NO_TRAINING is set, as `--no-training` does."""
     return not os.environ.get("SIAMESE_NO_TRAINING")
-
-
-def _progress_line(words: str) -> HTML:
-    return HTML(f'<p class="caption">{escape(words)}</p>')
 
 
 def _columns_of_text(frame: pd.DataFrame) -> list[int]:
@@ -256,14 +240,14 @@ def _columns_of_text(frame: pd.DataFrame) -> list[int]:
 
 def _so_far(runs: Sequence[Run], wanted: int) -> str:
     """What is on disk where nothing may be trained, in a sentence."""
-    finished = sum(run.finished for run in runs)
     under_way = [
         f"{run.experiment.label} (seed {run.seed}) at iteration {run.metrics['iterations']:,}"
         for run in runs
         if not run.finished
     ]
-    words = f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {finished} finished"
-    return f"{words}, {len(under_way)} under way{': ' + '; '.join(under_way) if under_way else ''}."
+    counts = f"{len(runs) - len(under_way)} finished, {len(under_way)} under way"
+    names = f": {'; '.join(under_way)}" if under_way else ""
+    return f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {counts}{names}."
 
 
 def _how_far(runs: Sequence[Run]) -> str:
@@ -273,30 +257,3 @@ def _how_far(runs: Sequence[Run]) -> str:
     if under_way:
         words += " under way" if under_way == len(runs) else f", {under_way} of them under way"
     return words
-
-
-def _about(profile: Profile) -> str:
-    """The profile in a line, and a banner where its figures are not the paper's."""
-    line = (
-        f"<p>Profile <strong>{escape(profile.name)}</strong>: {dataset_words(profile)}, "
-        f"{profile.iterations:,} iterations, {profile.episodes:,} episodes a final accuracy, "
-        f"{seed_words(profile.seeds)}.</p>"
-    )
-    if profile.is_paper_protocol:
-        return line
-    if profile.dataset == "synthetic":
-        words = (
-            "<strong>Made from built-in drawn characters, not Omniglot:</strong> these figures say nothing "
-            "about the paper. They show how everything works."
-        )
-    else:
-        words = (
-            f"<strong>Not the paper’s protocol:</strong> {', '.join(profile.departures)}. "
-            "Compare rows with one another, not with the paper’s figures."
-        )
-    return f'{line}<div class="banner alert alert-warning" role="note"><p>{words}</p></div>'
-
-
-def _commit(version: dict[str, Any]) -> str:
-    commit = (version.get("commit") or "unknown")[:10]
-    return f"{commit} with uncommitted changes" if version.get("modified") else commit

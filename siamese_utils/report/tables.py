@@ -13,11 +13,11 @@ import pandas as pd
 from ..data.dataset import Dataset, Split
 from ..evaluation.accuracy import wilson
 from ..evaluation.episodes import Protocol, draw_episodes
-from ..models.summary import layers_table, network_summary
+from ..models.summary import layers_table
 from ..text import number, signed
 from ..training.runs import Run
 
-__all__ = ["checks", "dataset_counts", "k_way_table", "layers_table", "network_summary", "pooled", "protocols"]
+__all__ = ["checks", "dataset_counts", "k_way_table", "layers_table", "protocols"]
 
 
 def dataset_counts(dataset: Dataset) -> pd.DataFrame:
@@ -97,19 +97,9 @@ def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 def k_way_table(scores: pd.DataFrame) -> pd.DataFrame:
     """Accuracy on val for every k, a column a protocol, with chance; from `results.tidy`, seeds pooled."""
-    shown = pooled(scores[scores["split"] == "val"], ["protocol", "ways"]).sort_values("ways")
-    lines = []
-    for ways, part in shown.groupby("ways"):
-        by_protocol = {line["protocol"]: line for _, line in part.iterrows()}
-        lines.append(
-            {
-                "k": ways,
-                **{
-                    f"{protocol} protocol": f"{100 * line['accuracy']:.1f} "
-                    f"({100 * line['low']:.1f}–{100 * line['high']:.1f})"
-                    for protocol, line in sorted(by_protocol.items())
-                },
-                "chance": f"{100 / float(str(ways)):.1f}",
-            }
-        )
-    return pd.DataFrame(lines)
+    shown = pooled(scores[scores["split"] == "val"], ["protocol", "ways"])
+    percents = 100 * shown[["accuracy", "low", "high"]]
+    shown["words"] = [f"{value:.1f} ({low:.1f}–{high:.1f})" for value, low, high in percents.to_numpy()]
+    table = shown.pivot_table("words", "ways", "protocol", aggfunc="first").add_suffix(" protocol")
+    table["chance"] = [f"{100 / k:.1f}" for k in table.index]
+    return table.rename_axis(index="k", columns=None).reset_index()

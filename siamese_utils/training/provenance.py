@@ -44,8 +44,12 @@ def provenance() -> dict[str, Any]:
 def origin_of_checks() -> dict[str, Any]:
     """What `provenance` says, as far as every line of a run's history repeats it; the commit shortened."""
     origin = provenance()
-    commit = (origin["commit"] or "unknown")[:10] + ("+" if origin["modified"] else "")
-    return {name: {**origin, "commit": commit}[name] for name in ORIGIN_COLUMNS}
+    return {name: {**origin, "commit": short_commit(origin, "+")}[name] for name in ORIGIN_COLUMNS}
+
+
+def short_commit(origin: dict[str, Any], changed: str = " with uncommitted changes") -> str:
+    """The first ten digits of an origin's commit; `changed` behind them where the code was not the commit's."""
+    return (origin.get("commit") or "unknown")[:10] + (changed if origin.get("modified") else "")
 
 
 @lru_cache

@@ -88,7 +88,7 @@ def test_at_the_full_protocol_a_row_stands_beside_the_authors_log_at_its_iterati
     came = find_so_far(load_experiment("baseline"), load_profile("paper"), 0).metrics["iterations"]
     assert baseline["so_far"].startswith(f"iteration {came:,} of 5,000; the author’s log there ")
     assert baseline["so_far_val"].endswith(f" at iteration {came:,}")
-    assert table1.ours_words(baseline) == baseline["so_far_val"]
+    assert table1.accuracy_words(baseline) == baseline["so_far_val"]
     assert "log there" not in rows.loc["dense-128", "so_far"], "another network than was logged"
 
 

@@ -1,7 +1,4 @@
-"""Pictures of the network and of the data: block diagram, characters, drawers, pairs, an episode.
-
-Each is a pure function from data to a matplotlib Figure, like the curves in `figures`.
-"""
+"""Pictures of the network and of the data: block diagram, characters, drawers, pairs, an episode."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from ...models.summary import network_summary
 from ...text import shortened
-from .style import GREY, INK, WIDTH, styled
+from .style import GREY, INK, WIDTH, Look, styled
 
 if TYPE_CHECKING:
     import keras
@@ -33,9 +30,10 @@ def block_diagram(model: keras.Model, left: np.ndarray, right: np.ndarray) -> Fi
     left, right  (height, width) uint8, the two images that enter; words and shapes are the model's.
     """
     blocks = _blocks(model)
-    figure, ax = _canvas(3.3)
-    ax.set_xlim(0, 100)
-    ax.set_ylim(2, 43)
+    figure = Figure(figsize=(WIDTH, 3.3))
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    ax.set(xlim=(0, 100), ylim=(2, 43))
     step = 62 / len(blocks)
     for middle, image, name in ((34.5, left, "X1"), (10.5, right, "X2")):
         inset = ax.inset_axes((0.5, middle - 5, 8.3, 10), transform=ax.transData)
@@ -67,8 +65,7 @@ def contact_sheet(split: Split, alphabets: int = 6, characters: int = 14, drawer
     """The first characters of some alphabets, spread over the split, all by one drawer; a row an alphabet."""
     names = list(dict.fromkeys(split.alphabets))
     chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, alphabets).astype(int))]
-    figure = Figure(figsize=(WIDTH, 0.5 + 0.47 * len(chosen)), layout="compressed")
-    axes = np.atleast_1d(figure.subplots(len(chosen), 1))
+    figure, axes = _sheet(len(chosen), 0.47)
     for ax, name in zip(axes, chosen, strict=True):
         members = [i for i, alphabet in enumerate(split.alphabets) if alphabet == name]
         show_drawing(ax, _row(split.images[members[:characters], drawer], characters))
@@ -79,8 +76,7 @@ def contact_sheet(split: Split, alphabets: int = 6, characters: int = 14, drawer
 @styled
 def drawers_sheet(split: Split, classes: Sequence[int]) -> Figure:
     """Some characters by every drawer: a row a character, a column a drawer."""
-    figure = Figure(figsize=(WIDTH, 0.4 + 0.4 * len(classes)), layout="compressed")
-    axes = np.atleast_1d(figure.subplots(len(classes), 1))
+    figure, axes = _sheet(len(classes), 0.4)
     for ax, number in zip(axes, classes, strict=True):
         show_drawing(ax, _row(split.images[number], split.drawers))
         row_label(ax, _class_name(split, number))
@@ -157,24 +153,15 @@ def _blocks(model: keras.Model) -> list[tuple[str, str]]:
     ]
 
 
-def _canvas(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height))
-    ax = figure.add_axes((0, 0, 1, 1))
-    ax.set_axis_off()
-    return figure, ax
+def _sheet(rows: int, each: float) -> tuple[Figure, np.ndarray]:
+    """Axes for rows of drawings; each: the height of a row in inches."""
+    figure = Figure(figsize=(WIDTH, 0.45 + each * rows), layout="compressed")
+    return figure, figure.subplots(rows, 1, squeeze=False)[:, 0]
 
 
 def _box(ax: Axes, x: float, y: float, width: float, height: float, words: str, size: float) -> None:
-    ax.add_patch(
-        FancyBboxPatch(
-            (x, y),
-            width,
-            height,
-            boxstyle="round,pad=0,rounding_size=0.8",
-            facecolor="#eef3f7",
-            edgecolor=INK,
-        )
-    )
+    look: Look = {"boxstyle": "round,pad=0,rounding_size=0.8", "facecolor": "#eef3f7", "edgecolor": INK}
+    ax.add_patch(FancyBboxPatch((x, y), width, height, **look))
     ax.text(x + width / 2, y + height / 2, words, ha="center", va="center", fontsize=size, linespacing=1.35)
 
 

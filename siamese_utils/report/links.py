@@ -1,0 +1,46 @@
+"""Links of the executed notebooks, made to lead into the page; those to what is not there lose their target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bs4 import BeautifulSoup
+
+from ..paths import project_root
+
+# a notebook's name → its `fragments`
+Ids = Mapping[str, Mapping[str, str]]
+
+
+def point_links(soup: BeautifulSoup, name: str, ids: Ids, folder: Path) -> None:
+    """Point the links of a notebook, or of a table of the page's own (name: ""), from a page in the folder."""
+    for link in soup.find_all("a", href=True):
+        target = _target(str(link["href"]), name, ids, folder)
+        if target is None:
+            link.name = "span"
+            del link["href"]
+        else:
+            link["href"] = target
+        del link["target"]
+
+
+def _target(href: str, name: str, ids: Ids, folder: Path) -> str | None:
+    """Where a link leads from the page: an id on it, a web address, a file of the project, or nowhere."""
+    if href.startswith("#"):
+        fragment = unquote(href[1:])
+        known = href[1:] in ids[name].values() or fragment in ids[name].values()
+        return href if known else f"#{ids[name][fragment]}" if fragment in ids[name] else None
+    url = urlsplit(href)
+    if url.scheme:
+        return href if url.scheme in ("http", "https", "mailto") else None
+    path = Path(unquote(url.path))
+    if path.suffix == ".ipynb" and path.stem in ids:
+        return f"#{ids[path.stem].get(unquote(url.fragment), f'nb-{path.stem}')}"
+    root = project_root()
+    file = (root / "notebooks" / path).resolve()
+    if url.path and file.exists() and file.is_relative_to(root) and folder.is_relative_to(root):
+        return os.path.relpath(file, folder)
+    return None
