@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import ResultsError
-from ..evidence.board import Board
+from ..evidence.board import NOT_IN_TABLE, Board
 from .findings import findings
 from .rendering import render
 from .table1 import accuracy_words
@@ -18,11 +18,14 @@ def scoreboard_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str
 
     beyond  lines on the results beyond the paper, to stand among them
     """
+    rows = zip(full.rows.to_dict("records"), small.rows.to_dict("records"), strict=True)
+    # a row of one's own is shown once it has run
+    shown = [pair for pair in rows if pair[0]["group"] != NOT_IN_TABLE or any(r["seeds"] or r["so_far"] for r in pair)]
     values = {
         "full": full,
         "small": small,
         "decides": full if full.has_runs else small,
-        "rows": zip(full.rows.to_dict("records"), small.rows.to_dict("records"), strict=True),
+        "rows": shown,
         "findings": findings(full if full.has_runs else small),
         "beyond": list(beyond),
         "accuracy_words": accuracy_words,

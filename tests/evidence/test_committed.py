@@ -22,10 +22,10 @@ def runs():
     return found
 
 
-def test_every_experiment_of_the_laptop_profile_is_committed_and_current(runs):
+def test_every_experiment_of_the_paper_is_committed_and_current(runs):
     """A run is found by the hash of what determines it: a changed recipe or profile would not find the old one."""
     assert laptop.seeds == (0, 1, 2)
-    assert set(runs) == {(e.name, seed) for e in load_matrix().experiments for seed in laptop.seeds}
+    assert set(runs) >= {(e.name, seed) for e in load_matrix().experiments if e.author for seed in laptop.seeds}
 
 
 def test_committed_runs_name_real_omniglot_and_their_commit(runs):

@@ -134,9 +134,10 @@ def outcomes(claim, *, where):
 CLAIMS = {claim.id: claim for claim in load_claims()}
 
 
-def test_every_claim_of_the_ledger_is_pinned_here():
-    assert set(CLAIMS) == set(REFUTED_BY) | set(FACTS) | NEVER_REFUTED_HERE
-    assert len(CLAIMS) >= 25
+def test_every_claim_of_the_paper_is_pinned_here():
+    """What a reader adds to the ledger need not be."""
+    assert set(CLAIMS) >= set(REFUTED_BY) | set(FACTS) | NEVER_REFUTED_HERE
+    assert len(set(REFUTED_BY) | set(FACTS) | NEVER_REFUTED_HERE) >= 25
 
 
 @pytest.mark.parametrize("name", sorted(set(REFUTED_BY) | NEVER_REFUTED_HERE))
