@@ -6,7 +6,8 @@ import pandas as pd
 from siamese_utils.config import load_matrix, load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.data.omniglot import FINGERPRINT
-from siamese_utils.evidence.estimates import Evidence, Facts
+from siamese_utils.evidence.estimates import Evidence
+from siamese_utils.evidence.facts import Facts
 
 EPISODES = 10_000
 
@@ -65,13 +66,16 @@ def facts(name, seed, val, *, gap=1.0, train=None, early=None, drift=0.3, episod
     train = min(val + gap, 100) if train is None else train + drift * ((seed % 3) - 1)
     number = sorted(e.name for e in load_matrix().experiments).index(name)
     ways = {k: 100 - (100 - val) * np.log(k) / np.log(20) for k in range(1, 21)}
+    scores = {("author", "val", k): (round(share / 100 * episodes), episodes) for k, share in ways.items()}
+    scores["strict", "val", 20] = (1, episodes)
+    scores["author", "train", 20] = (round(train / 100 * episodes), episodes)
     return Facts(
         run_id=f"{name}-s{seed}",
         answers={
             "val": right(val, [number, seed, 0], episodes),
             "train": right(train, [number, seed, 1], episodes),
         },
-        ways={k: (round(share / 100 * episodes), episodes) for k, share in ways.items()},
+        scores=scores,
         history=history(val if early is None else early, seed=[number, seed], **training),
         fingerprint=FINGERPRINT,
     )

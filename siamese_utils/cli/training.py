@@ -203,7 +203,7 @@ def fidelity(
 
     `siamese run NAME --profile paper --until N` takes a run to iteration N.
     """
-    from ..evidence.fidelity import curves, histories, judge_all, judgement_table, source_words, summary
+    from ..evidence.fidelity import curves, histories, likeness_table, likenesses, source_words, summary
     from ..paths import writable
     from ..report.plots.audit import curve_figure
     from ..report.plots.style import to_png
@@ -211,10 +211,10 @@ def fidelity(
 
     place = writable(figure, ".png") if figure else None
     found = histories(experiments or (), seed or ())
-    judgements = judge_all(found)
+    judgements = likenesses(found)
     if judgements:
         # for a narrow screen
-        lines = judgement_table(judgements).drop(columns=["checks", "train, points"])
+        lines = likeness_table(judgements).drop(columns=["checks", "train, points"])
         table = Table(*lines.columns)
         for line in lines.itertuples(index=False):
             table.add_row(*(str(cell).replace(JOIN, "") for cell in line))

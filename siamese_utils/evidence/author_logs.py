@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..config import load_matrix, params_dir
+from ..config import Experiment, load_matrix, params_dir
 from ..errors import ParamsError
+from .first_loss import expected_first_loss, first_loss_fits, logged_first_loss
 
 FILE = "author_logs.csv"
 COLUMNS = {
@@ -25,20 +26,35 @@ COLUMNS = {
 
 
 def author_log(run: str) -> pd.DataFrame:
-    """One run of the author's, named as in params/experiments.yaml, a line a check; no line where he published no log.
+    """Read one run of the author's, named as in params/experiments.yaml: a line a check; none without a log.
 
     iteration, batch_loss (NaN where none was logged), train_accuracy and val_accuracy (fractions of 250 1-shot 20-way
     episodes each): columns as in the history of a run of ours.
     """
     logs = _author_logs(params_dir() / FILE)
-    log = logs[logs["model"] == run].reset_index(drop=True)
-    accuracies = {f"{split}_accuracy": log[f"{split}_accuracy_pct"] / 100 for split in ("train", "val")}
-    return log[["iteration", "batch_loss"]].assign(**accuracies)
+    return logs.get(run, next(iter(logs.values())).iloc[:0]).copy()
+
+
+def comparable_log(experiment: Experiment) -> pd.DataFrame:
+    """Read the author's log of this network, as `author_log`; no line where there is none, or of another."""
+    run = experiment.author.run if experiment.author and not incomparable(experiment) else ""
+    return author_log(run)
+
+
+def incomparable(experiment: Experiment) -> str:
+    """Say why the author's log is none of this network, by its first loss; "" where it may be one."""
+    if experiment.author is None or author_log(experiment.author.run).empty:
+        return "no log was published"
+    logged = logged_first_loss(experiment)
+    expected = expected_first_loss(experiment)
+    if logged is None or first_loss_fits(expected, logged):
+        return ""
+    return f"another network was run, first loss {expected:.2f} expected, {logged:.2f} logged"
 
 
 @lru_cache
-def _author_logs(path: Path) -> pd.DataFrame:
-    """The whole table; ParamsError where the file is missing, damaged, or lacks a run whose figures are known."""
+def _author_logs(path: Path) -> dict[str, pd.DataFrame]:
+    """Read every run; ParamsError where the file is missing, damaged, or lacks a run whose figures are known."""
     try:
         logs = pd.read_csv(path, dtype=COLUMNS)
         whole = list(logs) == list(COLUMNS) and set(logs["model"]) >= set(_logged_runs())
@@ -46,7 +62,9 @@ def _author_logs(path: Path) -> pd.DataFrame:
         whole = False
     if not whole:
         raise ParamsError(f"{path} is missing or damaged: restore it with `git checkout params/{FILE}`.")
-    return logs
+    accuracies = {f"{split}_accuracy": logs[f"{split}_accuracy_pct"] / 100 for split in ("train", "val")}
+    logs = logs[["model", "iteration", "batch_loss"]].assign(**accuracies)
+    return {str(run): log.drop(columns="model").reset_index(drop=True) for run, log in logs.groupby("model")}
 
 
 def _logged_runs() -> list[str]:

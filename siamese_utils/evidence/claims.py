@@ -14,8 +14,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from ..config import Experiment, Strict, checked, load_experiment, load_matrix, params_dir, read_yaml
 from ..errors import ParamsError
 from ..paths import project_root
+from .estimates import resolution
+from .facts import Kind
 
-Measure: TypeAlias = Literal["val", "train", "gap", "early"]
 Names: TypeAlias = Annotated[
     tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
 ]
@@ -37,7 +38,7 @@ class Against(Check):
 
     kind: Literal["below", "above", "similar"]
     than: Names
-    measure: Measure = "val"
+    measure: Kind = "val"
 
 
 class Absolute(Check):
@@ -134,7 +135,7 @@ class Claim(Strict):
         return section.notebook if section else self.notebook
 
     def as_run(self) -> Claim | None:
-        """The claim about the networks that were really trained, or None where these are the ones described."""
+        """Make the claim about the networks that were really trained; None where these are the ones described."""
         counterparts = _as_run_counterparts()
         swapped = {
             place: tuple(counterparts.get(name, name) for name in getattr(self.check, place))
@@ -170,28 +171,22 @@ class Ledger(Strict):
 
 
 def load_claims(path: Path | None = None) -> tuple[Claim, ...]:
-    """The claims in the paper's order. ParamsError where the file is not valid or names what does not exist."""
+    """Load the claims in the paper's order; ParamsError where the file is not valid or names what does not exist."""
     return _load(path or params_dir() / "claims.yaml")
 
 
 @lru_cache
 def _load(path: Path) -> tuple[Claim, ...]:
-    return checked(Ledger, read_yaml(path), path).claims
-
-
-def section_claims(notebook: str) -> list[Claim]:
-    """The claims that a notebook shows, by its name ("05_learning_rate"), in the paper's order."""
-    return [claim for claim in load_claims() if claim.notebook_name == notebook]
+    ledger: Ledger = checked(Ledger, read_yaml(path), path)
+    return ledger.claims
 
 
 def row_claim(experiment: Experiment) -> Claim | None:
-    """What a row of Table 1 says about its network: how it stands to the baseline, and its figure.
+    """Put into a claim what a row of Table 1 says: how its network stands to the baseline, and its figure.
 
     Below or above the baseline where the paper's 250 episodes could tell the two apart, similar where not.
     None for a network that is not in the table.
     """
-    from .estimates import resolution
-
     baseline = load_experiment("baseline")
     if experiment.paper is None or baseline.paper is None:
         return None
@@ -216,13 +211,13 @@ def row_claim(experiment: Experiment) -> Claim | None:
 
 
 def row_claims() -> dict[str, Claim]:
-    """What every row of Table 1 says, by the experiment's name."""
+    """Make the claims of all rows of Table 1, by the experiment's name."""
     return {e.name: claim for e in load_matrix().experiments if (claim := row_claim(e))}
 
 
 @lru_cache
 def _as_run_counterparts() -> dict[str, str]:
-    """The name of each network that was run otherwise than described → the name of the one that was run."""
+    """Map each network that was run otherwise than described to the one that was run, by name."""
     rows = [e for e in load_matrix().experiments if e.paper]
     run = {(e.group, e.row): e.name for e in rows if e.variant == "as run"}
     return {e.name: run[e.group, e.row] for e in rows if e.variant == "as described" and (e.group, e.row) in run}

@@ -17,12 +17,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
-from ..config import Experiment, Profile, Strict, checked, load_matrix, params_dir, read_yaml
+from ..config import Experiment, Profile, Strict, checked, load_experiment, params_dir, read_yaml
 from ..training.runs import Run, find_run
-
-MEASURE = "author"  # the paper's own protocol: 1-shot 20-way on new characters
+from .significance import holm
 
 
 class Level(Strict):
@@ -50,18 +48,18 @@ class Factorial(Strict):
 
 @lru_cache
 def load_factorial(path: Path | None = None) -> Factorial:
-    """The design; ParamsError where the file is not valid."""
+    """Load the design; ParamsError where the file is not valid."""
     path = path or params_dir() / "factorial.yaml"
-    return checked(Factorial, read_yaml(path), path)
+    design: Factorial = checked(Factorial, read_yaml(path), path)
+    return design
 
 
-def cells(design: Factorial | None = None) -> dict[tuple[bool, ...], Experiment]:
-    """Every combination of levels, a flag a factor, and the experiment that it is."""
-    design = design or load_factorial()
-    (baseline,) = (e for e in load_matrix().experiments if e.name == "baseline")
+def cells() -> dict[tuple[bool, ...], Experiment]:
+    """Make an experiment of every combination of levels, a flag a factor."""
+    factors, baseline = load_factorial().factors, load_experiment("baseline")
     found = {}
-    for combination in product((False, True), repeat=len(design.factors)):
-        levels = [f.high if high else f.low for f, high in zip(design.factors, combination, strict=True)]
+    for combination in product((False, True), repeat=len(factors)):
+        levels = [f.high if high else f.low for f, high in zip(factors, combination, strict=True)]
         changes = {key: value for level in levels for key, value in level.changes.items()}
         found[combination] = Experiment.model_validate(
             {
@@ -76,39 +74,35 @@ def cells(design: Factorial | None = None) -> dict[tuple[bool, ...], Experiment]
     return found
 
 
-def find_cells(profile: Profile, design: Factorial | None = None) -> list[Run]:
-    """The finished runs of the design; those not run are left out."""
-    design = design or load_factorial()
-    found = [find_run(e, profile, seed) for e in cells(design).values() for seed in design.seeds]
-    return [run for run in found if run]
+def _found(profile: Profile) -> list[tuple[tuple[bool, ...], Run]]:
+    """Find the finished runs, each with its combination of levels."""
+    wanted = [(levels, experiment, seed) for levels, experiment in cells().items() for seed in load_factorial().seeds]
+    return [(levels, run) for levels, experiment, seed in wanted if (run := find_run(experiment, profile, seed))]
 
 
-def accuracies(profile: Profile, design: Factorial | None = None) -> pd.DataFrame:
-    """One line a finished run: a column of ±1 a factor, the seed, and val accuracy in %, as the paper measures it."""
-    design = design or load_factorial()
-    names = [factor.name for factor in design.factors]
-    lines = []
-    for combination, experiment in cells(design).items():
-        for seed in design.seeds:
-            if run := find_run(experiment, profile, seed):
-                score = next(
-                    s
-                    for s in run.metrics["scores"]
-                    if s["protocol"] == MEASURE and s["split"] == "val" and s["ways"] == 20
-                )
-                signs = dict(zip(names, (1 if high else -1 for high in combination), strict=True))
-                lines.append({**signs, "seed": seed, "accuracy": 100 * score["accuracy"]})
+def find_cells(profile: Profile) -> list[Run]:
+    """Find the finished runs of the design; those not run are left out."""
+    return [run for _, run in _found(profile)]
+
+
+def accuracies(profile: Profile) -> pd.DataFrame:
+    """Tabulate the finished runs, one a line: ±1 a factor, the seed, and val accuracy in %, author's protocol."""
+    lines = [
+        [*(1 if high else -1 for high in levels), run.seed, 100 * run.score().accuracy]
+        for levels, run in _found(profile)
+    ]
+    names = [factor.name for factor in load_factorial().factors]
     return pd.DataFrame(lines, columns=[*names, "seed", "accuracy"])
 
 
 def is_complete(frame: pd.DataFrame, design: Factorial | None = None) -> bool:
-    """Whether every combination has run under every seed."""
+    """Check whether every combination has run under every seed."""
     design = design or load_factorial()
-    return len(frame) == len(cells(design)) * len(design.seeds)
+    return len(frame) == len(cells()) * len(design.seeds)
 
 
 def not_run(profile: Profile, found: int) -> str:
-    """What a page says where the design is not complete."""
+    """Say that the design is not complete, and what completes it."""
     wanted = len(cells()) * len(load_factorial().seeds)
     return (
         f"Not run: {found} of {wanted} runs of the factorial are finished under the profile {profile.name}; "
@@ -117,7 +111,7 @@ def not_run(profile: Profile, found: int) -> str:
 
 
 def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
-    """Main effects and interactions of two factors, in points, with 95 % intervals.
+    """Estimate main effects and interactions of two factors, in points, with 95 % intervals.
 
     frame     as `accuracies` gives it: every combination under the same number of seeds, at least two
     episodes  how many each accuracy is over: the same ones for every run
@@ -133,16 +127,18 @@ def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
     sizes = groups.size()
     if len(sizes) != 2 ** len(names) or len(set(sizes)) != 1 or sizes.iloc[0] < 2:
         raise ValueError(f"{len(sizes)} of {2 ** len(names)} combinations, with {sorted(set(sizes))} runs each")
-    freedom = len(frame) - len(sizes)
+    dof = len(frame) - len(sizes)
     by_seed = float(groups.var(ddof=1).mean()) / len(frame)
     by_episode = float((groups.mean() * (100 - groups.mean())).mean()) / episodes / len(sizes)
     error = 2 * max(by_seed + by_episode, 1e-18) ** 0.5
-    reach = float(stats.t.ppf(0.975, freedom)) * error
+    half_width = float(stats.t.ppf(0.975, dof)) * error
     lines = []
     for factors in [*((name,) for name in names), *combinations(names, 2)]:
         sign = np.prod([frame[name] for name in factors], axis=0)
         value = float((sign * frame["accuracy"]).sum() / (len(frame) / 2))
-        p = float(2 * stats.t.sf(abs(value) / error, freedom))
-        lines.append({"factors": factors, "effect": value, "low": value - reach, "high": value + reach, "p": p})
+        p = float(2 * stats.t.sf(abs(value) / error, dof))
+        lines.append(
+            {"factors": factors, "effect": value, "low": value - half_width, "high": value + half_width, "p": p}
+        )
     found = pd.DataFrame(lines)
-    return found.assign(p=multipletests(found["p"], method="holm")[1])
+    return found.assign(p=holm(list(found["p"])))

@@ -1,4 +1,9 @@
-"""What was really trained? Tables for the audit: first losses, layers in another order, 250 episodes, zero kernels."""
+"""What was really trained? Tables for the audit: first losses, what 250 episodes say, zero kernels.
+
+Before a network has learned anything, its answers p do not depend on the label: on balanced pairs its cross-entropy is
+−½ E[log p(1 − p)], which is log 2 at least; only the luck of 128 pairs takes it a little lower. How far above it lies
+depends on the network: by up to 0.07 in the author's logs. The rest of a first loss is the L2 penalty.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +16,9 @@ import pandas as pd
 from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
 from ..evaluation.accuracy import wilson
 from ..models.plan import expected_penalty, expected_square_sum
-from ..models.summary import network_summary
 from ..text import mean, number, signed
-from ..training.runs import find_runs, find_so_far, tidy
-from .comparisons import first_loss_fits, logged_first_loss
+from ..training.runs import find_runs, find_so_far
 from .estimates import PAPER_EPISODES, resolution
-from .fidelity import histories
 
 if TYPE_CHECKING:
     import keras
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 ARITHMETIC = "Arithmetic on Table 1, the author's logged first losses and last checks, and his settings; no run."
 START = float(np.log(2))  # cross-entropy of a network that answers ½ to every pair
+FIRST_LOSS_LEFT = (-0.03, 0.15)  # what may be left of a first loss after log 2 and the penalty
 KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
 CONVS = {
     "all its conv layers": (32, 64, 128),
@@ -35,19 +38,40 @@ CONVS = {
 
 
 def published() -> list[Experiment]:
-    """The rows of Table 1 as described, in its order."""
+    """List the rows of Table 1 as described, in its order."""
     return [e for e in load_matrix().experiments if e.paper and e.variant != "as run"]
 
 
 # ---- the first loss ------------------------------------------------------------------------------
 
 
+def expected_first_loss(experiment: Experiment, profile: str | Profile = "paper", start: float = START) -> float:
+    """Compute the first loss a network should have: an undecided one's, log 2 unless given, and its penalty."""
+    return start + expected_penalty(experiment, load_profile(profile))
+
+
+def first_loss_fits(expected: float, logged: float) -> bool:
+    """Check whether a network with this expected first loss can have logged the other."""
+    low, high = FIRST_LOSS_LEFT
+    return low <= logged - expected <= high
+
+
+def logged_first_loss(experiment: Experiment) -> float | None:
+    """Look up the first loss that the author logged for a row, in whichever variant of it; None without one."""
+    if experiment.author is None:
+        return None
+    same = [e.author for e in load_matrix().experiments if e.author and e.author.run == experiment.author.run]
+    return next((author.first_loss for author in same if author.first_loss is not None), None)
+
+
 def penalty_by_layer(experiment: Experiment, model: keras.Model) -> pd.DataFrame:
-    """The expected sum of squared weights of each kernel of a fresh model, and the model's own.
+    """Tabulate the expected sum of squared weights of each kernel of a fresh model, and the model's own.
 
     Under Glorot uniform a weight is uniform on ±√(6 / (fan_in + fan_out)), so its square is 2 / (fan_in + fan_out) on
     average. Last line: the recipe's l2 times the sum, the penalty.
     """
+    from ..models.summary import network_summary
+
     kernels = [np.array(v.value) for v in model.trainable_variables if v.path.endswith("kernel")]
     expected = [expected_square_sum(kernel.shape) for kernel in kernels]
     drawn = [float((kernel**2).sum()) for kernel in kernels]
@@ -64,7 +88,7 @@ def penalty_by_layer(experiment: Experiment, model: keras.Model) -> pd.DataFrame
 
 
 def first_losses(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
-    """What the first loss should be, at the paper's size and at this profile's, beside what was logged.
+    """Tabulate what the first loss should be, at the paper's size and at this profile's, beside what was logged.
 
     The first loss is the penalty and a cross-entropy of about 0.7: log 2 = 0.693 is that of a network which
     answers 0.5 to every pair.
@@ -87,11 +111,11 @@ def first_losses(profile: Profile, experiments: Iterable[Experiment]) -> pd.Data
 
 
 def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
-    """For each row: the networks that the text could mean, the first loss that each would have, and the logged one.
+    """List for each row the networks that the text could mean, the first loss that each would have, and the logged one.
 
     experiment, candidate, described (bool), expected, logged, fits (bool)
     """
-    paper, lines = load_profile("paper"), []
+    lines = []
     for name in names:
         experiment = load_experiment(name)
         recipe, logged = experiment.recipe, logged_first_loss(experiment)
@@ -107,7 +131,7 @@ def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
         changes["no L2 penalty"] = {"l2": 0.0}
         for words, change in changes.items():
             candidate = experiment.model_copy(update={"recipe": recipe.model_copy(update=change)})
-            expected = START + expected_penalty(candidate, paper)
+            expected = expected_first_loss(candidate)
             lines.append(
                 {
                     "experiment": experiment.label.replace(" (as described)", ""),
@@ -122,7 +146,7 @@ def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
 
 
 def first_loss_table(candidates: pd.DataFrame) -> pd.DataFrame:
-    """The candidates as text: which network is described, which one fits what was logged."""
+    """Write the candidates as text: which network is described, which one fits what was logged."""
     described = candidates["described"].map({True: " (as described)", False: ""})
     return pd.DataFrame(
         {
@@ -136,7 +160,7 @@ def first_loss_table(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def both_ways(profile: Profile) -> pd.DataFrame:
-    """The rows that were run otherwise than described: val accuracy of every run of both variants, in %.
+    """Tabulate the rows that were run otherwise than described: val accuracy of every run of both variants, in %.
 
     row, variant, val (tuple over seeds), paper; the baseline is the first line, with the variant "same".
     """
@@ -145,14 +169,12 @@ def both_ways(profile: Profile) -> pd.DataFrame:
     for experiment in load_matrix().experiments:
         if experiment.name != "baseline" and (experiment.group, experiment.row) not in split:
             continue
-        scores = tidy(find_runs(profile, [experiment]))
-        val = scores[(scores["protocol"] == "author") & (scores["split"] == "val") & (scores["ways"] == 20)]
         assert experiment.paper
         lines.append(
             {
-                "row": load_experiment(experiment.name).label.split(" (as")[0],
+                "row": experiment.label.split(" (as")[0],
                 "variant": experiment.variant,
-                "val": tuple(100 * val["accuracy"]),
+                "val": tuple(100 * run.score().accuracy for run in find_runs(profile, [experiment])),
                 "paper": experiment.paper.val,
             }
         )
@@ -163,54 +185,41 @@ def both_ways(profile: Profile) -> pd.DataFrame:
 
 
 def table_against_logs() -> pd.DataFrame:
-    """Where Table 1 and the last logged check differ, row by row; in %."""
+    """Say where Table 1 and the last logged check differ, row by row; in %."""
     lines = []
     for experiment in published():
         paper, author = experiment.paper, experiment.author
-        assert paper
-        assert author
-        differences = [
-            f"{split}: {getattr(paper, split):g} printed, {getattr(author, split):g} logged"
-            for split in ("train", "val")
-            if getattr(author, split) is not None and getattr(author, split) != getattr(paper, split)
-        ]
-        words = "; ".join(differences) or ("the same" if author.val is not None else "no log was published")
+        assert paper and author  # noqa: PT018
+        figures = [("train", paper.train, author.train), ("val", paper.val, author.val)]
+        differ = [f"{s}: {p:g} printed, {a:g} logged" for s, p, a in figures if a is not None and a != p]
+        words = "; ".join(differ) or ("the same" if author.val is not None else "no log was published")
         lines.append({"row": experiment.row or experiment.group, "run": author.run, "table and log": words})
     return pd.DataFrame(lines)
 
 
 def granularity() -> pd.DataFrame:
-    """What 250 episodes say: each val figure of Table 1 with its Wilson interval and its difference to the baseline.
+    """Tabulate each val figure of Table 1 with the Wilson interval of 250 episodes and its gap to the baseline.
 
-    row, val, correct (of 250, NaN where the figure is no multiple of 0.4), low, high, difference, half (the 95 %
-    half-width of the difference), clear (bool)
+    row, val, correct (of 250, NaN where the figure is no multiple of 0.4), low, high, difference, half_width (the 95 %
+    one of the difference), clear (bool)
     """
-    baseline = load_experiment("baseline").paper
-    assert baseline
-    lines = []
-    for experiment in published():
-        assert experiment.paper
-        val = experiment.paper.val
-        count = val / 100 * PAPER_EPISODES
-        score = wilson(round(count), PAPER_EPISODES)
-        half, gap = resolution(val, baseline.val), val - baseline.val
-        lines.append(
-            {
-                "row": experiment.label.replace(" (as described)", ""),
-                "val": val,
-                "correct": round(count) if abs(count - round(count)) < 1e-6 else np.nan,
-                "low": 100 * score.low,
-                "high": 100 * score.high,
-                "difference": gap,
-                "half": half,
-                "clear": abs(gap) > half,
-            }
-        )
-    return pd.DataFrame(lines)
+    figures = {e.label.replace(" (as described)", ""): e.paper.val for e in published() if e.paper}
+    baseline = figures["Baseline"]
+    found = pd.DataFrame({"row": list(figures), "val": list(figures.values())})
+    counts = found["val"] / 100 * PAPER_EPISODES
+    scores = [wilson(round(count), PAPER_EPISODES) for count in counts]
+    found = found.assign(
+        correct=counts.round().where((counts - counts.round()).abs() < 1e-6),
+        low=[100 * score.low for score in scores],
+        high=[100 * score.high for score in scores],
+        difference=found["val"] - baseline,
+        half_width=[resolution(val, baseline) for val in found["val"]],
+    )
+    return found.assign(clear=found["difference"].abs() > found["half_width"])
 
 
 def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
-    """`granularity` as text."""
+    """Write `granularity` as text."""
     return pd.DataFrame(
         {
             "row": found["row"],
@@ -218,28 +227,12 @@ def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
             "of 250": found["correct"].map(lambda x: number(x, 0)),
             "95 % interval": [f"{a:.1f} to {b:.1f}" for a, b in zip(found["low"], found["high"], strict=True)],
             "to the baseline": [
-                f"{signed(d)} ± {h:.1f}" if d else "" for d, h in zip(found["difference"], found["half"], strict=True)
+                f"{signed(d)} ± {h:.1f}" if d else ""
+                for d, h in zip(found["difference"], found["half_width"], strict=True)
             ],
             "can be told from it": np.where(found["difference"] == 0, "", np.where(found["clear"], "yes", "no")),
         }
     )
-
-
-# ---- the order of the MLP's layers ----------------------------------------------------------------
-
-
-def other_order(experiment: Experiment) -> Experiment:
-    """The experiment with ReLU and BatchNorm the other way round in each of its blocks, and a row name that says so."""
-    after = not experiment.recipe.norm_after_relu
-    recipe = experiment.recipe.model_copy(update={"norm_after_relu": after})
-    row = f"{experiment.row}, {'ReLU' if after else 'BatchNorm'} first"
-    return experiment.model_copy(update={"recipe": recipe, "row": row})
-
-
-def mlp_orders() -> list[tuple[Experiment, int, pd.DataFrame]]:
-    """The MLP with BatchNorm before ReLU, then as its author had it: its runs as in `fidelity.histories`."""
-    mlp = load_experiment("mlp")
-    return histories([other_order(mlp), mlp])
 
 
 # ---- zero kernels --------------------------------------------------------------------------------
@@ -257,19 +250,17 @@ def moved_weights(profile: Profile, split: Split, seed: int = 0, updates: int = 
     model = build_model("zero-initialization", profile, seed)
     before = {v.path: np.array(v.value) for v in model.trainable_variables}
     interval_of(model, split.images)(*pairs_of_steps(split, seed, 32, 0, updates))
-    lines: dict[str, dict[str, object]] = {}
+    moved: dict[str, list[np.ndarray]] = {}
     for variable in model.trainable_variables:
         *_, layer, kind = variable.path.split("/")
         where = "head" if layer == "similarity" else "backbone"
-        name = KINDS.get(kind, kind)
-        line = lines.setdefault(f"{where}: {name}", {"weights": 0, "largest": 0.0})
-        line["weights"] = int(str(line["weights"])) + int(np.prod(variable.shape))
-        moved = float(np.abs(np.array(variable.value) - before[variable.path]).max())
-        line["largest"] = max(float(str(line["largest"])), moved)
+        change = np.abs(np.array(variable.value) - before[variable.path])
+        moved.setdefault(f"{where}: {KINDS.get(kind, kind)}", []).append(change.ravel())
+    changes = [np.concatenate(parts) for parts in moved.values()]
     return pd.DataFrame(
         {
-            "weights": list(lines),
-            "how many": [f"{line['weights']:,}" for line in lines.values()],
-            f"largest change in {updates} updates": [f"{line['largest']:.2g}" for line in lines.values()],
+            "weights": list(moved),
+            "how many": [f"{len(change):,}" for change in changes],
+            f"largest change in {updates} updates": [f"{change.max():.2g}" for change in changes],
         }
     )

@@ -9,20 +9,19 @@ The target's place t is uniform over 0 … N − 1, so the expected accuracy is
     P = 1/N · Σ_t (L/M)^t · ((L + E)/M)^(N−1−t)
 
 averaged over queries and target images. Leaving out the target that is the query, or the query's class from the other
-draws, gives the same without one leak or both. Nothing is simulated, and nothing approximated.
+draws, gives the same without one leak or both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ..config import Profile
-from ..evaluation.accuracy import embed_split, similarity, wilson
+from ..evaluation.accuracy import embed_split, similarity_of_rows, wilson
 from ..evaluation.episodes import Episodes, draw_episodes
 from ..text import number, signed
 from ..training.runs import Run, final_seed
@@ -33,55 +32,59 @@ if TYPE_CHECKING:
     from ..data.dataset import Split
 
 
-@dataclass(frozen=True)
-class Leaks:
-    """Expected accuracies of the author's episodes, and of the same without a leak; fractions."""
+# what is left out of the author's episodes, and the words for what is left
+LEFT_OUT = {
+    "author": "as they are",
+    "without_self": "the query never meets itself",
+    "without_twins": "its class never stands there twice",
+    "without_both": "neither",
+}
 
-    author: float
-    without_self: float  # the target's image is never the query
-    without_twins: float  # the other N − 1 images are never of the query's class
-    without_both: float
 
-
-def expected_accuracy(similarities: np.ndarray, queries: np.ndarray, ways: int = 20) -> Leaks:
-    """The exact expected accuracy of the author's episodes over the given queries.
+def expected_accuracy(similarities: np.ndarray, queries: np.ndarray, n_way: int = 20) -> dict[str, float]:
+    """Compute the exact expected accuracy of the author's episodes over the given queries, a fraction.
 
     similarities  (queries, classes, drawers): each query's similarity to every image of the split
     queries       (queries, 2) int: class and drawer of each query
+
+    Returns a name of `LEFT_OUT` → accuracy: without_self, the target's image is never the query; without_twins, the
+    other images are never of the query's class.
     """
-    found: dict[str, list[float]] = {field.name: [] for field in fields(Leaks)}
+    found: list[list[float]] = []
     for row, (label, drawer) in zip(similarities, queries, strict=True):
-        of_class = row[label]
-        every = np.sort(row, axis=None)
-        others = np.sort(np.delete(row, label, axis=0), axis=None)
-        with_twins = _wins(of_class, every, ways)
-        without_twins = _wins(of_class, others, ways)
-        not_self = np.arange(len(of_class)) != drawer
-        found["author"].append(with_twins.mean())
-        found["without_self"].append(with_twins[not_self].mean())
-        found["without_twins"].append(without_twins.mean())
-        found["without_both"].append(without_twins[not_self].mean())
-    return Leaks(**{name: float(np.mean(values)) for name, values in found.items()})
+        every, others = (np.sort(images, axis=None) for images in (row, np.delete(row, label, axis=0)))
+        with_twins, without_twins = (_wins(row[label], pool, n_way) for pool in (every, others))
+        not_self = np.arange(row.shape[1]) != drawer
+        parts = (with_twins, with_twins[not_self], without_twins, without_twins[not_self])
+        found.append([float(wins.mean()) for wins in parts])
+    return dict(zip(LEFT_OUT, map(float, np.mean(found, axis=0)), strict=True))
 
 
-def _wins(targets: np.ndarray, pool: np.ndarray, ways: int) -> np.ndarray:
-    """How likely each target wins against ways − 1 uniform draws from a sorted pool, the first of a tie winning."""
+def _wins(targets: np.ndarray, pool: np.ndarray, n_way: int) -> np.ndarray:
+    """How likely each target wins against n_way − 1 uniform draws from a sorted pool, the first of a tie winning."""
     less = np.searchsorted(pool, targets, side="left") / len(pool)
     not_more = np.searchsorted(pool, targets, side="right") / len(pool)
-    places = np.arange(ways)[:, None]
-    return (less**places * not_more ** (ways - 1 - places)).mean(axis=0)
+    places = np.arange(n_way)[:, None]
+    wins: np.ndarray = (less**places * not_more ** (n_way - 1 - places)).mean(axis=0)
+    return wins
 
 
 def flags(episodes: Episodes) -> tuple[np.ndarray, np.ndarray]:
-    """Which episodes show the query as its own support image, and which show its class more than once."""
+    """Flag the episodes that show the query as its own support image, and those that show its class more than once."""
     row = np.arange(len(episodes))
     itself = (episodes.support[row, episodes.target, 0] == episodes.query).all(axis=1)
     same = (episodes.support[:, :, 0, 0] == episodes.query[:, None, 0]).sum(axis=1)
     return itself, same > 1
 
 
-def measured(runs: Iterable[Run], profile: Profile, split: Split) -> pd.DataFrame:
-    """What the leaks did to the finished runs' final episodes on a split, drawn again from their seed; seeds averaged.
+def left_in(episodes: Episodes) -> dict[str, np.ndarray]:
+    """Select the episodes that are left: a name of `LEFT_OUT` → (n_episodes,) bool."""
+    itself, twin = flags(episodes)
+    return dict(zip(LEFT_OUT, (np.ones(len(episodes), bool), ~itself, ~twin, ~itself & ~twin), strict=True))
+
+
+def accuracy_by_leak(runs: Iterable[Run], profile: Profile, split: Split) -> pd.DataFrame:
+    """Sort the finished runs' final episodes on a split, drawn again from their seed, by leak; seeds averaged.
 
     experiment; self, twin, clean: accuracy in % of the episodes with that leak, or with neither; with `_low` and
     `_high` of the Wilson 95 % interval; author, all of them; effect: author − clean, in points.
@@ -108,88 +111,77 @@ def measured(runs: Iterable[Run], profile: Profile, split: Split) -> pd.DataFram
     return pd.DataFrame(lines, columns=["experiment", "author", *columns, "effect"])
 
 
-def readable(found: pd.DataFrame) -> pd.DataFrame:
-    """`measured` as text."""
-    shown: dict[str, object] = {
-        "experiment": found["experiment"],
-        "all episodes": found["author"].map(number),
-    }
+def leak_table(found: pd.DataFrame) -> pd.DataFrame:
+    """Write `accuracy_by_leak` as text."""
     words = {
         "self": "the query is its own support",
         "twin": "its class stands there twice",
         "clean": "neither",
     }
-    for name, said in words.items():
-        shown[said] = [
-            f"{a:.1f} ({low:.1f}–{high:.1f})"
-            for a, low, high in zip(found[name], found[f"{name}_low"], found[f"{name}_high"], strict=True)
+    columns = {
+        said: [
+            f"{value:.1f} ({low:.1f}–{high:.1f})"
+            for value, low, high in found[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
         ]
-    return pd.DataFrame({**shown, "effect of the leaks": found["effect"].map(signed)})
+        for name, said in words.items()
+    }
+    return pd.DataFrame(
+        {
+            "experiment": found["experiment"],
+            "all episodes": found["author"].map(number),
+            **columns,
+            "effect of the leaks": found["effect"].map(signed),
+        }
+    )
 
 
 def simulate(
-    similarities: np.ndarray, queries: np.ndarray, ways: int, episodes: int, seed: int
+    similarities: np.ndarray, queries: np.ndarray, n_way: int, n_episodes: int, seed: int
 ) -> dict[str, tuple[int, int]]:
-    """Play author's episodes with known similarities: (correct, episodes) of all, and of those without a leak.
+    """Play author's episodes with known similarities: a name of `LEFT_OUT` → (correct, episodes).
 
-    The same names as in `Leaks`. Shapes as in `expected_accuracy`.
+    Shapes as in `expected_accuracy`.
     """
     rng = np.random.default_rng(seed)
     count, classes, drawers = similarities.shape
-    which, row = rng.integers(0, count, episodes), np.arange(episodes)
-    query, target = queries[which], rng.integers(0, ways, episodes)
+    which, row = rng.integers(0, count, n_episodes), np.arange(n_episodes)
+    query, target = queries[which], rng.integers(0, n_way, n_episodes)
     support = np.stack(
-        [rng.integers(0, classes, (episodes, ways)), rng.integers(0, drawers, (episodes, ways))], axis=-1
+        [rng.integers(0, classes, (n_episodes, n_way)), rng.integers(0, drawers, (n_episodes, n_way))], axis=-1
     )
     support[row, target, 0] = query[:, 0]
-    drawn = Episodes(query, support[:, :, None, :], target, "author")
     seen = similarities[which[:, None], support[..., 0], support[..., 1]]
     correct = seen.argmax(axis=1) == target
-    itself, twin = flags(drawn)
-    kept = {
-        "author": np.ones(episodes, bool),
-        "without_self": ~itself,
-        "without_twins": ~twin,
-        "without_both": ~itself & ~twin,
-    }
-    return {name: (int(correct[part].sum()), int(part.sum())) for name, part in kept.items()}
+    parts = left_in(Episodes(query, support[:, :, None, :], target, "author"))
+    return {name: (int(correct[part].sum()), int(part.sum())) for name, part in parts.items()}
 
 
 def of_model(
-    model: keras.Model, split: Split, queries: int, seed: int, ways: int = 20, episodes: int = 100_000
+    model: keras.Model, split: Split, queries: int, seed: int, n_way: int = 20, n_episodes: int = 100_000
 ) -> pd.DataFrame:
-    """A model's accuracy in the author's episodes, with and without leaks: the formula, and a simulation."""
+    """Tabulate a model's accuracy in the author's episodes, with and without leaks: the formula, and a simulation."""
     drawn = np.random.default_rng(seed).choice(split.classes * split.drawers, queries, replace=False)
     chosen = np.stack(np.divmod(drawn, split.drawers), axis=-1)
     similarities = similarities_to_all(model, split, chosen)
-    exact = expected_accuracy(similarities, chosen, ways)
-    played = simulate(similarities, chosen, ways, episodes, seed)
-    words = {
-        "author": "as they are",
-        "without_self": "the query never meets itself",
-        "without_twins": "its class never stands there twice",
-        "without_both": "neither",
-    }
+    exact = expected_accuracy(similarities, chosen, n_way)
     lines = []
-    for name, said in words.items():
-        score = wilson(*played[name])
+    for name, played in simulate(similarities, chosen, n_way, n_episodes, seed).items():
+        score = wilson(*played)
         lines.append(
             {
-                "the author’s episodes": said,
-                "formula": f"{100 * getattr(exact, name):.2f}",
+                "the author’s episodes": LEFT_OUT[name],
+                "formula": f"{100 * exact[name]:.2f}",
                 "simulated": f"{100 * score.accuracy:.2f} ({100 * score.low:.2f} to {100 * score.high:.2f})",
-                "effect of what is left out": signed(100 * (exact.author - getattr(exact, name)), 2),
+                "effect of what is left out": signed(100 * (exact["author"] - exact[name]), 2),
             }
         )
     return pd.DataFrame(lines)
 
 
 def similarities_to_all(model: keras.Model, split: Split, queries: np.ndarray) -> np.ndarray:
-    """Each query's similarity to every image of a split: queries (n, 2) → (n, classes, drawers) float32."""
+    """Compare each query with every image of a split: queries (n, 2) → similarities (n, classes, drawers) float32."""
     embeddings = embed_split(model, split)
     flat = embeddings.reshape(-1, embeddings.shape[-1])
-    rows = []
-    for label, drawer in queries:
-        query = np.broadcast_to(embeddings[label, drawer], flat.shape)
-        rows.append(similarity(model, query, flat).reshape(split.classes, split.drawers))
-    return np.stack(rows)
+    every, asked = np.arange(len(flat)), queries[:, 0] * split.drawers + queries[:, 1]
+    left, right = np.repeat(asked, len(every)), np.tile(every, len(asked))
+    return similarity_of_rows(model, flat, left, right).reshape(-1, split.classes, split.drawers)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from .comparisons import Test
 from .estimates import Estimate
+from .questions import Test
+from .significance import LEVEL
 
-LEVEL = 0.05  # of all claims together, after Holm's correction
 POWER = 0.8
 MOST_EPISODES = 10_000_000  # more than anyone would draw
 
 
 def needs(test: Test, tests: int) -> str:
-    """What would decide an undecided test: so many seeds, if what was found is the truth; and what can be seen now."""
+    """Say what would decide an undecided test, if what was found is the truth, and what can be seen now."""
     if not test.estimates:
         return "Needs two seeds at least."
     estimate = test.estimates[0]
@@ -30,7 +30,7 @@ def needs(test: Test, tests: int) -> str:
     episodes = episodes_needed(estimate, test.distance, tests)
     if episodes > MOST_EPISODES:
         return f"Too near to call for any number of runs; {seen}."
-    return f"More seeds alone would not decide it, {episodes:,} episodes and more seeds would; {seen}."
+    return f"More seeds alone would not decide it, {episodes:,.0f} episodes and more seeds would; {seen}."
 
 
 def _quantiles(tests: int) -> float:
@@ -39,25 +39,21 @@ def _quantiles(tests: int) -> float:
 
 
 def detectable(estimate: Estimate, tests: int = 1) -> float:
-    """The smallest distance, in points, that would be found with a power of 80 % by as many seeds and episodes."""
+    """Compute the smallest distance, in points, that as many seeds and episodes find with a power of 80 %."""
     return _quantiles(tests) * estimate.error
 
 
 def seeds_needed(estimate: Estimate, distance: float, tests: int = 1, most: int = 1000) -> int | None:
-    """How many seeds would show the distance with a power of 80 %, the episodes being as many; None where none would.
+    """Compute how many seeds would show the distance with a power of 80 % on as many episodes; None where none would.
 
-    The normal approximation: (z_level + z_power)² · (seeds' variance / n + episodes' variance) ≤ distance².
+    (z_level + z_power)² · (seeds' variance / n + episodes' variance) ≤ distance²
     """
-    room = (distance / _quantiles(tests)) ** 2 - estimate.by_episodes**2
-    if room <= 0:
-        return None
-    needed = int(np.ceil(len(estimate.seeds) * estimate.by_seeds**2 / room))
-    return max(needed, 2) if needed <= most else None
+    room = (distance / _quantiles(tests)) ** 2 - estimate.se_episodes**2
+    needed = np.ceil(len(estimate.seeds) * estimate.se_seeds**2 / room) if room > 0 else np.inf
+    return max(int(needed), 2) if needed <= most else None
 
 
-def episodes_needed(estimate: Estimate, distance: float, tests: int = 1) -> int:
-    """How many episodes would bring their part of the variance to half of what the distance allows."""
+def episodes_needed(estimate: Estimate, distance: float, tests: int = 1) -> float:
+    """Compute how many episodes would bring their part of the variance to half of what is allowed; may be infinite."""
     allowed = (distance / _quantiles(tests)) ** 2 / 2
-    if allowed <= 0:
-        return 10**12
-    return int(np.ceil(estimate.episodes * estimate.by_episodes**2 / allowed))
+    return float(np.ceil(estimate.episodes * estimate.se_episodes**2 / allowed)) if allowed > 0 else np.inf

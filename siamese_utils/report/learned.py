@@ -91,7 +91,7 @@ def _same_gap() -> str:
 def _holding(board: Board) -> str:
     """The rows that the paper can tell from the baseline, and that stand on the same side of it here."""
     rows = board.rows[board.rows["verdict"].isin(("reproduced", "direction only"))]
-    rows = rows[rows["paper_difference"].notna() & (rows["difference"] < 0) & ~rows["silent"].astype(bool)]
+    rows = rows[rows["paper_difference"].notna() & (rows["difference"] < 0) & ~rows["degenerate"].astype(bool)]
     rows = rows[[d < -resolution(v, v - d) for v, d in zip(rows["paper_val"], rows["paper_difference"], strict=True)]]
     named = [f"{line['label']} ({signed(line['difference'])})" for _, line in rows.iterrows()]
     return f"Clearly below the baseline here as in the paper, in points: {listed(named)}." if named else ""
@@ -116,7 +116,7 @@ def _failing(board: Board) -> list[str]:
 
 
 def _silent(board: Board) -> str:
-    rows = board.rows[board.rows["silent"].astype(bool) & (board.rows["seeds"] > 0)]
+    rows = board.rows[board.rows["degenerate"].astype(bool) & (board.rows["seeds"] > 0)]
     named = [f"{line['label']} (paper {number(line['paper_val'])} %)" for _, line in rows.iterrows()]
     return f"Did not train here at all, all similarities tie: {listed(named)}." if named else ""
 

@@ -110,7 +110,7 @@ def _html_line(profile: Profile, line: pd.Series) -> str:
             if np.isnan(line["paper_difference"])
             else f"; paper {signed(line['paper_difference'])}{'' if line['apart'] else ', within its noise'})</span>"
         )
-    if line["silent"]:
+    if line["degenerate"]:
         words += ' <span class="difference">did not train: all similarities tie</span>'
     seeds = f"{line['seeds']} of {len(profile.seeds)}" if line["seeds"] < len(profile.seeds) else line["seeds"]
     val = ours_words(line).replace(", ", "<br>").replace("–", f"{JOIN}–{JOIN}")

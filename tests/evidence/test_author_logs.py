@@ -1,6 +1,7 @@
 """The author's logs, as one table, say what params/experiments.yaml repeats of them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from siamese_utils.config import load_matrix, params_dir
@@ -31,6 +32,7 @@ def test_the_matrix_repeats_the_logs(experiment):
 
 def test_the_logs_are_checks_of_250_episodes_every_100_iterations():
     logged = {e.author.run: author_log(e.author.run) for e in ROWS}
+    assert len(logged) >= 15
     assert sorted(run for run, log in logged.items() if log.empty) == ["model_v15"]
     for run, log in logged.items():
         assert log["iteration"].tolist() == list(range(0, 100 * len(log), 100)), run
@@ -53,3 +55,11 @@ def test_a_damaged_table_is_a_clear_error_and_never_no_log(damage, tmp_path):
         path.write_text(text[damage], encoding="utf-8")
     with pytest.raises(ParamsError, match="missing or damaged: restore it with `git checkout"):
         _author_logs(path)
+
+
+def test_a_log_that_is_changed_in_place_changes_no_later_one():
+    first = author_log(ROWS[0].author.run)
+    kept = first.copy()
+    first["val_accuracy"] = 0.0
+    pd.testing.assert_frame_equal(author_log(ROWS[0].author.run), kept)
+    assert kept["val_accuracy"].max() > 0.5

@@ -8,7 +8,7 @@ from conftest import ROOT
 
 from siamese_utils.config import load_experiment, load_matrix, load_profile
 from siamese_utils.evidence.author_logs import author_log
-from siamese_utils.evidence.fidelity import histories, judge
+from siamese_utils.evidence.fidelity import histories, likeness
 from siamese_utils.training.runs import find_runs, find_so_far, tidy
 
 MEGABYTES = 25
@@ -17,7 +17,9 @@ laptop = load_profile("laptop")
 
 @pytest.fixture(scope="module")
 def runs():
-    return {(run.config["experiment"], run.seed): run for run in find_runs(laptop)}
+    found = {(run.config["experiment"], run.seed): run for run in find_runs(laptop)}
+    assert found
+    return found
 
 
 def test_every_experiment_of_the_laptop_profile_is_committed_and_current(runs):
@@ -65,7 +67,7 @@ def test_the_committed_laptop_report_is_whole_and_small():
 def test_the_committed_baseline_follows_the_authors_log():
     """By its whole curve, not at single checks: a wrong penalty or learning rate would be far off."""
     baseline = load_experiment("baseline")
-    found = judge(baseline, find_so_far(baseline, load_profile("paper"), 0).history)
+    found = likeness(baseline, find_so_far(baseline, load_profile("paper"), 0).history)
     assert abs(found.first) < 0.15
     assert found.checks >= 20
     assert found.verdict == "agrees"

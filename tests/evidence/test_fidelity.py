@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from siamese_utils.config import load_experiment, load_profile
-from siamese_utils.evidence import fidelity
-from siamese_utils.evidence import first_loss as audit
-from siamese_utils.evidence.author_logs import author_log
+from siamese_utils.evidence import fidelity, likeness
+from siamese_utils.evidence.author_logs import author_log, incomparable
 from siamese_utils.evidence.estimates import PAPER_EPISODES
-from siamese_utils.evidence.fidelity import Replicates
+from siamese_utils.evidence.likeness import Replicates
+from siamese_utils.evidence.standing import standing
 from siamese_utils.report.plots.audit import curve_figure
 from siamese_utils.training import loop as training
+from siamese_utils.training.checkpoints import HISTORY_COLUMNS
 from siamese_utils.training.runs import find_so_far, run_folder, under_way_dir
 
 DRAWS = 20
@@ -42,7 +43,7 @@ def another_run(log, seed, checks=50):
 def verdicts(name, curves):
     experiment = load_experiment(name)
     replicates = fidelity.known_replicates(experiment)
-    return Counter(fidelity.judge(experiment, curve, 0, replicates).verdict for curve in curves)
+    return Counter(fidelity.likeness(experiment, curve, 0, replicates).verdict for curve in curves)
 
 
 # ---- what is taken for granted -------------------------------------------------------------------
@@ -61,23 +62,23 @@ def test_a_window_is_longer_than_the_baselines_memory():
         return float((apart[:-lag] * apart[lag:]).mean() / (apart**2).mean())
 
     assert together(1) > 0.5
-    assert max(abs(together(lag)) for lag in range(6, fidelity.WINDOW)) < 0.1
+    assert max(abs(together(lag)) for lag in range(6, likeness.WINDOW)) < 0.1
 
 
 def test_the_spread_of_replicates_is_that_of_their_window_means():
-    """Four made-up runs around one curve, 10 % apart at each check: the variance of a difference, and its freedom."""
+    """Four made-up runs around one curve, 10 % apart at each check: the variance of a difference, and its dof."""
     rng = np.random.default_rng(0)
     log = log_of("baseline-10k")
     runs = [log.assign(batch_loss=log["batch_loss"] * np.exp(rng.normal(0, 0.1, len(log)))) for _ in range(4)]
     for length in (1, 10):
-        variance, freedom = fidelity.spread([Replicates.of(runs)], "loss", length)
+        variance, dof = likeness.spread([Replicates.of(runs)], "loss", length)
         assert variance == pytest.approx(2 * 0.1**2, rel=0.4)  # of a mean: variance / length
-        assert freedom == 3 * 10
-    assert fidelity.spread([Replicates.of(runs)], "val", 10) == (1.0, 30), "never below binomial noise"
-    alone = fidelity.spread(fidelity.known_replicates(load_experiment("baseline")), "loss", 10)
+        assert dof == 3 * 10
+    assert likeness.spread([Replicates.of(runs)], "val", 10) == (1.0, 30), "never below binomial noise"
+    alone = likeness.spread(fidelity.known_replicates(load_experiment("baseline")), "loss", 10)
     assert alone[1] == 5, "fifty checks of one pair"
     with pytest.raises(ValueError, match="no replicates"):
-        fidelity.spread([], "loss", 1)
+        likeness.spread([], "loss", 1)
 
 
 def test_own_seeds_count_as_replicates(reports, monkeypatch):
@@ -86,7 +87,7 @@ def test_own_seeds_count_as_replicates(reports, monkeypatch):
     monkeypatch.setattr(fidelity, "histories", lambda *_: found)
     groups = fidelity.known_replicates(load_experiment("baseline"))
     assert [group.runs for group in groups] == [2, 3]
-    assert fidelity.spread(groups, "val", 10)[1] == 5 + 2 * 2
+    assert likeness.spread(groups, "val", 10)[1] == 5 + 2 * 2
 
 
 # ---- the verdict ---------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ def test_differences_of_both_signs_do_not_cancel():
     log = log_of("baseline")
     half = np.where(log["iteration"] <= 2500, 1.6, 1 / 1.6)
     crossing = log.assign(batch_loss=log["batch_loss"] * np.where(log["iteration"] == 0, 1, half))
-    judged = fidelity.judge(load_experiment("baseline"), crossing)
+    judged = fidelity.likeness(load_experiment("baseline"), crossing)
     assert judged.loss.low < 0 < judged.loss.high
     assert (judged.verdict, judged.why) == ("differs", "by its loss")
 
@@ -130,7 +131,7 @@ def test_a_short_curve_is_too_short_and_a_foreign_first_loss_differs_at_once():
     log = log_of("mlp")
     assert verdicts("mlp", [another_run(log, seed, 2) for seed in range(5)]) == {"too short to say": 5}
     first = log.head(1)
-    judged = fidelity.judge(load_experiment("mlp"), first.assign(batch_loss=first["batch_loss"] - 3.4))
+    judged = fidelity.likeness(load_experiment("mlp"), first.assign(batch_loss=first["batch_loss"] - 3.4))
     assert judged.verdict == "differs"
     assert judged.why.startswith("first loss −3.40")
 
@@ -141,27 +142,27 @@ def test_a_curve_that_stops_being_numbers_differs_and_says_where(name, broken):
     experiment = load_experiment(name)
     ours = author_log(experiment.author.run).fillna({"batch_loss": 1.0})
     ours.loc[ours["iteration"] >= 1900, "batch_loss"] = broken
-    found = fidelity.judge(experiment, ours)
+    found = fidelity.likeness(experiment, ours)
     assert (found.verdict, found.why) == ("differs", "no loss or accuracy of ours at iteration 1,900")
     ours = author_log(experiment.author.run).fillna({"batch_loss": 1.0})
     ours.loc[3, "val_accuracy"] = np.nan
-    assert fidelity.judge(experiment, ours).verdict == "differs"
+    assert fidelity.likeness(experiment, ours).verdict == "differs"
 
 
 def test_first_losses_are_compared_at_iteration_0_alone():
     experiment = load_experiment("baseline")
     log = author_log(experiment.author.run)
-    assert fidelity.judge(experiment, log.iloc[1:]).first is None
-    assert fidelity.judge(experiment, log.iloc[1:]).verdict == "agrees"
+    assert fidelity.likeness(experiment, log.iloc[1:]).first is None
+    assert fidelity.likeness(experiment, log.iloc[1:]).verdict == "agrees"
 
 
 def test_a_jumping_loss_is_given_its_own_scatter():
     """Four checks a factor of two up and down say little; the baselines' spread alone would say much."""
     log = log_of("mlp").head(5)
     jumps = log.assign(batch_loss=log["batch_loss"] * [1, 2.5, 0.6, 2.5, 0.6])
-    judged = fidelity.judge(load_experiment("mlp"), jumps)
+    judged = fidelity.likeness(load_experiment("mlp"), jumps)
     assert judged.verdict == "too short to say"
-    assert judged.loss.half > fidelity.WIDEST["loss"]
+    assert judged.loss.half_width > likeness.WIDEST["loss"]
 
 
 def test_a_row_is_compared_where_the_author_trained_its_network():
@@ -172,7 +173,7 @@ def test_a_row_is_compared_where_the_author_trained_its_network():
         "zero-initialization": "no log was published",
     }
     for name, why in reasons.items():
-        judged = fidelity.judge(load_experiment(name), curve)
+        judged = fidelity.likeness(load_experiment(name), curve)
         assert (judged.verdict, judged.why, judged.loss) == ("not compared", why, None)
     for name in (
         "baseline",
@@ -182,7 +183,7 @@ def test_a_row_is_compared_where_the_author_trained_its_network():
         "without-batch-norm",
         "mlp",
     ):
-        assert not fidelity.incomparable(load_experiment(name))
+        assert not incomparable(load_experiment(name))
 
 
 # ---- where a run stands --------------------------------------------------------------------------
@@ -190,26 +191,26 @@ def test_a_row_is_compared_where_the_author_trained_its_network():
 
 def test_where_a_run_stands_beside_the_log():
     experiment, log = load_experiment("baseline"), log_of("baseline")
-    replicates = fidelity.known_replicates(experiment)
 
-    def standing(curve):
-        return fidelity.stand(experiment, curve, 0, replicates)
+    def stands(curve):
+        return standing(experiment, curve)
 
     at_2000 = log[log["iteration"] <= 2000]
-    same = standing(at_2000)
-    assert (same.iteration, same.checks, same.words) == (2000, 5, "on the author’s curve")
-    assert same.ours == same.author == pytest.approx(100 * log["val_accuracy"][16:21].mean())
-    assert same.ours_low < same.ours < same.ours_high
-    assert (same.low + same.high) / 2 == pytest.approx(same.difference) == pytest.approx(0)
-    assert standing(at_2000.assign(val_accuracy=at_2000["val_accuracy"] + 0.25)).words == "above"
-    assert standing(at_2000.assign(val_accuracy=at_2000["val_accuracy"] / 2)).words == "below"
-    assert standing(log.head(3)).words == "too early"
-    assert standing(log.head(1)).words == "too early"
-    assert fidelity.stand(load_experiment("dense-128"), at_2000, 0, replicates).words == "not compared"
+    same = stands(at_2000)
+    assert (same.checks, same.words) == (5, "on the author’s curve")
+    assert same.ours == same.author
+    assert same.ours.value == pytest.approx(100 * log["val_accuracy"][16:21].mean())
+    assert same.ours.low < same.ours.value < same.ours.high
+    assert stands(at_2000.assign(val_accuracy=at_2000["val_accuracy"] + 0.25)).words == "above"
+    assert stands(at_2000.assign(val_accuracy=at_2000["val_accuracy"] / 2)).words == "below"
+    assert stands(log.head(3)).words == "too early"
+    assert stands(log.head(1)).words == "too early"
+    assert stands(log.head(1)).ours is None
+    assert standing(load_experiment("dense-128"), at_2000).words == "not compared"
 
 
 def test_a_run_tells_where_its_checks_were_made(reports):
-    assert fidelity.under_way("baseline") is None
+    assert fidelity.histories(["baseline"]) == []
     history = log_of("baseline").head(6)
     assert fidelity.origin_of(history) == ("an unknown backend on an unknown device", "unknown", "unknown")
     machine = {"backend": "tensorflow", "device": "CPU", "processor": "Some (R)", "convolutions": "bfloat16"}
@@ -220,10 +221,10 @@ def test_a_run_tells_where_its_checks_were_made(reports):
     )
     folder.mkdir(parents=True)
     history.to_csv(folder / "history.csv", index=False)
-    found = fidelity.under_way("baseline")
-    assert found.origin.device == "TensorFlow on CPU (Some (R)) and JAX on NVIDIA H100"
-    assert found.origin.convolutions == "bfloat16 and GPU default"
-    assert found.origin.commit == "aaa and bbb"
+    origin = fidelity.origin_of(fidelity.histories(["baseline"])[0][2])
+    assert origin.device == "TensorFlow on CPU (Some (R)) and JAX on NVIDIA H100"
+    assert origin.convolutions == "bfloat16 and GPU default"
+    assert origin.commit == "aaa and bbb"
     assert "commit aaa and bbb" in fidelity.source_words(fidelity.histories())
 
 
@@ -233,11 +234,11 @@ def test_a_run_tells_where_its_checks_were_made(reports):
 def test_the_table_and_the_summary_say_what_was_judged():
     baseline, mlp = load_experiment("baseline"), load_experiment("mlp")
     judged = [
-        fidelity.judge(baseline, log_of("baseline-10k").head(51)),
-        fidelity.judge(mlp, log_of("mlp").head(2)),
-        fidelity.judge(load_experiment("dense-128"), log_of("baseline").head(3)),
+        fidelity.likeness(baseline, log_of("baseline-10k").head(51)),
+        fidelity.likeness(mlp, log_of("mlp").head(2)),
+        fidelity.likeness(load_experiment("dense-128"), log_of("baseline").head(3)),
     ]
-    table = fidelity.judgement_table(judged)
+    table = fidelity.likeness_table(judged)
     assert table["verdict"].tolist()[:2] == ["agrees", "too short to say: 1 check, 4 needed"]
     assert table["iteration"].tolist() == ["5,000", "100", "200"]
     ratio = np.exp(judged[0].loss.value)
@@ -252,18 +253,18 @@ def test_the_table_and_the_summary_say_what_was_judged():
 def test_both_orders_of_the_mlp_stand_side_by_side(reports, monkeypatch):
     """The order that was given up is found by its own run's name, and has a line and panels of its own."""
     mlp, paper = load_experiment("mlp"), load_profile("paper")
-    other = audit.other_order(mlp)
+    other = fidelity.other_order(mlp)
     assert not other.recipe.norm_after_relu
-    assert audit.other_order(other).recipe == mlp.recipe
-    assert audit.mlp_orders() == []
+    assert fidelity.other_order(other).recipe == mlp.recipe
+    assert fidelity.mlp_orders() == []
     for row, curve in ((mlp, log_of("mlp")), (other, log_of("mlp").head(3))):
         folder = under_way_dir(paper) / run_folder(row, paper, 0)[0].name
         folder.mkdir(parents=True)
         curve.to_csv(folder / "history.csv", index=False)
-    found = audit.mlp_orders()
+    found = fidelity.mlp_orders()
     assert [(row.label, len(history)) for row, _, history in found] == [(other.label, 3), (mlp.label, 51)]
     assert [curve.label for curve in fidelity.curves(found)] == [other.label, mlp.label]
-    assert [judged.verdict for judged in fidelity.judge_all(found)] == ["too short to say", "agrees"]
+    assert [judged.verdict for judged in fidelity.likenesses(found)] == ["too short to say", "agrees"]
 
 
 def test_the_curves_are_drawn_over_the_whole_log():
@@ -290,10 +291,10 @@ def test_the_curves_are_drawn_over_the_whole_log():
 
 def test_the_order_of_the_mlps_layers_is_told_by_its_curve():
     """What is committed of the MLP with BatchNorm before ReLU: the right first loss, and another curve."""
-    wrong = fidelity.judge_all(audit.mlp_orders())[0]
+    wrong = fidelity.likenesses(fidelity.mlp_orders())[0]
     assert wrong.experiment.label.endswith("BatchNorm first")
-    assert abs(wrong.first) < fidelity.FIRST_LOSS
-    assert wrong.checks >= fidelity.FEWEST
+    assert abs(wrong.first) < likeness.FIRST_LOSS
+    assert wrong.checks >= likeness.FEWEST
     assert (wrong.verdict, wrong.why) == ("differs", "by its loss")
 
 
@@ -301,10 +302,11 @@ def test_every_committed_history_is_of_a_run_that_is_known():
     """Those of rows of today; of the MLP also the order that was given up."""
     paper = load_profile("paper")
     known = {run_folder(row, paper, seed)[0].name for row, seed, _ in fidelity.histories()}
-    known |= {run_folder(audit.other_order(load_experiment("mlp")), paper, 0)[0].name}
+    known |= {run_folder(fidelity.other_order(load_experiment("mlp")), paper, 0)[0].name}
     assert {path.name for path in under_way_dir(paper).iterdir()} <= known
+    assert len(known) > 20
     for _, _, history in fidelity.histories():
-        assert set(training.HISTORY_COLUMNS) <= set(history.columns)
+        assert set(HISTORY_COLUMNS) <= set(history.columns)
         assert not history[["commit", "backend", "device"]].isna().any(axis=None)
 
 
@@ -326,6 +328,6 @@ def test_the_full_protocol_starts_like_the_authors_run(reports):
     ours = find_so_far(load_experiment("baseline"), load_profile("paper"), 0).history
     both = ours.merge(log_of("baseline"), on="iteration", suffixes=("", "_author"))
     assert both["iteration"].tolist() == [0, 100]
-    assert both["batch_loss"][0] == pytest.approx(both["batch_loss_author"][0], abs=fidelity.FIRST_LOSS)
+    assert both["batch_loss"][0] == pytest.approx(both["batch_loss_author"][0], abs=likeness.FIRST_LOSS)
     assert both["batch_loss"][1] == pytest.approx(both["batch_loss_author"][1], rel=0.2)
     assert ours["val_accuracy"][1] > 0.2

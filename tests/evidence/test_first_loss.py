@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from siamese_utils.config import load_experiment
+from siamese_utils.data.dataset import Split
 from siamese_utils.evidence import first_loss as audit
+from siamese_utils.models.siamese import build_model
 from siamese_utils.report.plots import audit as audit_figures
 
 
@@ -31,9 +33,11 @@ def test_the_first_loss_tells_which_network_was_trained(name, fits, described):
     assert fitting(name) == (fits, {described})
 
 
-def test_the_penalty_layer_by_layer_sums_to_the_known_figure():
-    table = audit.penalty_by_layer(load_experiment("baseline"))
+def test_the_penalty_layer_by_layer_sums_to_the_known_figure(fresh_keras):
+    baseline = load_experiment("baseline")
+    table = audit.penalty_by_layer(baseline, build_model(baseline, "paper"))
     assert table.iloc[-1, 1] == "6.316"
+    assert float(table.iloc[-1, 2]) == pytest.approx(6.316, rel=0.01)
     assert len(table) == 6, "three conv layers, the embedding, the head, and their sum"
 
 
@@ -51,12 +55,13 @@ def test_250_episodes_and_the_logs():
     assert (logs == "the same").sum() == 12
 
 
-def test_zero_kernels_do_not_move(tiny):
+def test_zero_kernels_do_not_move(tiny, fresh_keras):
     rng = np.random.default_rng(0)
     size = tiny.image_size
     images = rng.integers(0, 2, (32, 2, size, size)).astype(np.uint8) * 255
-    moved = audit.moved_weights(tiny, images, updates=2)
+    moved = audit.moved_weights(tiny, Split(images, tuple(map(str, range(32)))), updates=2)
     still = moved[moved["weights"] != "head: biases"]
+    assert len(still) == len(moved) - 1
     assert set(still.iloc[:, -1]) == {"0"}
     assert {"backbone: kernels", "head: kernels"} <= set(moved["weights"])
 

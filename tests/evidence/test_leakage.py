@@ -5,9 +5,11 @@ import pytest
 from made_up import blank_split
 from scipy.stats import binomtest
 
+from siamese_utils.data.dataset import Split
 from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.evaluation.episodes import draw_episodes, is_correct
 from siamese_utils.evidence import leakage as leaks
+from siamese_utils.models.siamese import build_model
 
 CLASSES, DRAWERS, WAYS = 12, 5, 8  # few, so that both leaks are frequent
 
@@ -31,19 +33,12 @@ def test_the_closed_form_lies_in_the_interval_of_drawn_episodes(ties):
     query = drawn.query[:, 0] * DRAWERS + drawn.query[:, 1]
     seen = table[query[:, None], drawn.support[:, :, 0, 0], drawn.support[:, :, 0, 1]]
     correct = is_correct(seen[..., None], drawn)
-    itself, twin = leaks.flags(drawn)
-    parts = {
-        "author": np.ones(len(drawn), bool),
-        "without_self": ~itself,
-        "without_twins": ~twin,
-        "without_both": ~itself & ~twin,
-    }
-    for name, part in parts.items():
+    for name, part in leaks.left_in(drawn).items():
         test = binomtest(int(correct[part].sum()), int(part.sum()))
         interval = test.proportion_ci(0.999, method="wilson")  # eight comparisons: 95 % would miss one in three tries
-        assert interval.low < getattr(exact, name) < interval.high, name
-    assert exact.author > exact.without_self + 0.02, "meeting oneself helps a network that knows itself"
-    assert exact.without_twins > exact.author + 0.05, "a twin takes the answer away"
+        assert interval.low < exact[name] < interval.high, name
+    assert exact["author"] > exact["without_self"] + 0.02, "meeting oneself helps a network that knows itself"
+    assert exact["without_twins"] > exact["author"] + 0.05, "a twin takes the answer away"
 
 
 def test_the_notebooks_simulation_agrees_too():
@@ -51,13 +46,14 @@ def test_the_notebooks_simulation_agrees_too():
     exact = leaks.expected_accuracy(table[:20], QUERIES[:20], WAYS)
     for name, played in leaks.simulate(table[:20], QUERIES[:20], WAYS, 100_000, seed=4).items():
         score = wilson(*played)
-        assert score.low < getattr(exact, name) < score.high, name
+        assert score.low < exact[name] < score.high, name
 
 
 def test_the_leaks_are_as_frequent_as_computed():
     drawn = draw_episodes(blank_split(659, 20), protocol="author", n_episodes=200_000)
     itself, twin = leaks.flags(drawn)
-    for found, expected in ((itself, leaks.self_probability(20)), (twin, leaks.twin_probability(659, 20))):
+    # the target's image is the query; one of 19 more draws has its class
+    for found, expected in ((itself, 1 / 20), (twin, 1 - (658 / 659) ** 19)):
         score = wilson(int(found.sum()), len(found))
         assert score.low < expected < score.high
     strict = draw_episodes(blank_split(659, 20), n_episodes=5_000)
@@ -71,8 +67,34 @@ def test_by_hand_one_query_two_ways():
     target itself: loses to none, ties with itself: half of the time it stands first. (1 + 3/4) / 2.
     target its sister: 1 is less, 5 ties: (2/4 + 1/4) / 2.
     """
-    exact = leaks.expected_accuracy(np.array([[[9.0, 5.0], [7.0, 1.0]]]), np.array([[0, 0]]), ways=2)
-    assert exact.author == pytest.approx(((1 + 3 / 4) / 2 + (2 / 4 + 1 / 4) / 2) / 2)
-    assert exact.without_self == pytest.approx((2 / 4 + 1 / 4) / 2)
-    assert exact.without_twins == pytest.approx((1 + 1 / 2) / 2)
-    assert exact.without_both == pytest.approx(1 / 2)
+    exact = leaks.expected_accuracy(np.array([[[9.0, 5.0], [7.0, 1.0]]]), np.array([[0, 0]]), n_way=2)
+    assert exact["author"] == pytest.approx(((1 + 3 / 4) / 2 + (2 / 4 + 1 / 4) / 2) / 2)
+    assert exact["without_self"] == pytest.approx((2 / 4 + 1 / 4) / 2)
+    assert exact["without_twins"] == pytest.approx((1 + 1 / 2) / 2)
+    assert exact["without_both"] == pytest.approx(1 / 2)
+
+
+def test_a_models_similarities_are_those_of_its_pairs(tiny, fresh_keras):
+    size = tiny.image_size
+    images = np.random.default_rng(0).integers(0, 256, (3, 2, size, size)).astype(np.uint8)
+    split, queries = Split(images, ("A/a", "A/b", "A/c")), np.array([[0, 1], [2, 0]])
+    model = build_model("baseline", tiny)
+    found = leaks.similarities_to_all(model, split, queries)
+    flat = images.reshape(-1, size, size, 1)
+    for row, (label, drawer) in zip(found, queries, strict=True):
+        query = np.repeat(images[label, drawer][None, ..., None], len(flat), axis=0)
+        expected = model.predict([query, flat], verbose=0)
+        np.testing.assert_allclose(row.ravel(), expected[:, 0], atol=1e-5)
+    assert found.shape == (2, 3, 2)
+    assert np.ptp(found) > 1e-3
+
+
+def test_the_table_of_a_model_has_a_line_for_every_leak_left_out(tiny, fresh_keras):
+    size = tiny.image_size
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, size, size)).astype(np.uint8)
+    split = Split(images, tuple(f"A/{n}" for n in range(6)))
+    table = leaks.of_model(build_model("baseline", tiny), split, queries=24, seed=0, n_way=5, n_episodes=20_000)
+    assert list(table["the author’s episodes"]) == list(leaks.LEFT_OUT.values())
+    for formula, simulated in zip(table["formula"], table["simulated"], strict=True):
+        low, high = (float(part) for part in simulated.partition("(")[2].rstrip(")").split(" to "))
+        assert low - 0.5 < float(formula) < high + 0.5

@@ -122,7 +122,7 @@ def paper_intervals(found: pd.DataFrame) -> Figure:
 def leak_effects(found: pd.DataFrame) -> Figure:
     """Accuracy in the episodes with a leak and in those without, an experiment a line.
 
-    found  from `leaks.measured`
+    found  from `leakage.accuracy_by_leak`
     """
     figure = Figure(figsize=(WIDTH, 1.1 + 0.27 * len(found)), layout="constrained")
     if found.empty:

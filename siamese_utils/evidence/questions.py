@@ -1,0 +1,156 @@
+"""A claim's check as questions about contrasts, each put to the runs as a test, and to the paper's own figures.
+
+A claim of similarity is tested by two one-sided tests against a margin (D. Schuirmann, Journal of Pharmacokinetics and
+Biopharmaceutics 15, 1987); the margin is what the paper's own 250 episodes could tell apart. A claim of several parts
+holds where all of them hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from ..config import load_experiment
+from .claims import Absolute, Against, Check, Claim, Ordered
+from .estimates import Estimate, Evidence, Term, Z, chance, resolution
+from .facts import GAP, Measure
+
+
+@dataclass(frozen=True)
+class Test:
+    """One comparison: how strongly the runs confirm it and refute it, as one-sided p values.
+
+    estimates  the contrasts behind it, the one that decides first
+    distance   in points, from that estimate to what would change the answer; for the power
+    parts      of how many comparisons this is the outcome, all of which would have to hold
+    """
+
+    p_confirm: float
+    p_refute: float
+    estimates: tuple[Estimate, ...] = ()
+    distance: float = np.nan
+    parts: int = 1
+
+    @property
+    def p(self) -> float:
+        """Two-sided: twice the smaller."""
+        return min(1.0, 2 * min(self.p_confirm, self.p_refute))
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whether a contrast is above or below `at`, or similar to it: within the margin; in % and points."""
+
+    terms: tuple[Term, ...]
+    kind: Literal["above", "below", "similar"]
+    at: float = 0.0
+    margin: float = 0.0
+
+
+def questions(check: Check) -> list[Question]:
+    """Take a check apart into what must all hold for it to hold; none for a check of another kind."""
+    if isinstance(check, Against):
+        measure = Measure(check.measure)
+        pairs = [(one, other) for one in check.of for other in check.than]
+        return [
+            Question(_difference(Term(1, one, measure), Term(1, other, measure)), check.kind, 0, margin(one, other))
+            for one, other in pairs
+        ]
+    if isinstance(check, Ordered):
+        steps = [Term(1, check.of[0], Measure(n_way=k)) for k in check.ways] or [Term(1, name) for name in check.of]
+        return [Question(_difference(one, other), "above") for one, other in pairwise(steps)]
+    if isinstance(check, Absolute):
+        return [_about_one(check)]
+    return []
+
+
+def _difference(one: Term, other: Term) -> tuple[Term, Term]:
+    return one, replace(other, weight=-1)
+
+
+def _about_one(check: Absolute) -> Question:
+    (name,) = check.of
+    terms = (Term(1, name, Measure(check.measure)),)
+    guess = chance()
+    if check.kind == "no_gap":
+        return Question((Term(1, name, GAP),), "similar", 0, margin(name, name))
+    if check.kind == "chance":
+        return Question(terms, "similar", guess, resolution(guess))
+    if check.kind == "above_chance":
+        return Question(terms, "above", guess + resolution(guess))
+    at = check.at or 0
+    return Question(terms, "below", at) if check.kind == "at_most" else Question(terms, "similar", at, resolution(at))
+
+
+def margin(one: str, other: str) -> float:
+    """Compute what the paper could tell apart between two networks, in points: the half-width at its own figures."""
+    figures = [e.paper.val for e in map(load_experiment, (one, other)) if e.paper]
+    baseline = load_experiment("baseline").paper
+    assert baseline
+    return resolution(*(figures if len(figures) == 2 else [baseline.val, baseline.val]))
+
+
+def ask(question: Question, evidence: Evidence) -> Test | None:
+    """Test a question on the runs; None where there are none under a common seed."""
+    estimate = evidence.estimate(question.terms)
+    if estimate is None:
+        return None
+    at, near = question.at, question.margin
+    if question.kind == "similar":
+        estimate = replace(estimate, mcnemar=None)  # asks for zero, not for the margins
+        low, high = at - near, at + near
+        confirm = max(estimate.p_above(low), estimate.p_below(high))
+        # no truth lies beyond both
+        refute = min(estimate.p_below(low), estimate.p_above(high))
+        return Test(confirm, refute, (estimate,), abs(abs(estimate.value - at) - near))
+    p = estimate.p_above(at), estimate.p_below(at)
+    return Test(*(p if question.kind == "above" else p[::-1]), (estimate,), abs(estimate.value - at))
+
+
+def ask_all(check: Check, evidence: Evidence) -> Test | None:
+    """Test whether all of a check's questions hold; None where one cannot be asked.
+
+    The weakest confirms; the strongest refutes, corrected for their number.
+    """
+    tests = [ask(question, evidence) for question in questions(check)]
+    known = [test for test in tests if test]
+    if len(known) < len(tests):
+        return None
+    weakest = max(known, key=lambda test: test.p_confirm)
+    refuting = min(known, key=lambda test: test.p_refute)
+    refute = min(1.0, len(known) * refuting.p_refute)
+    decisive = refuting if refute < weakest.p_confirm else weakest
+    estimates = (decisive.estimates[0], *(t.estimates[0] for t in known if t is not decisive))
+    return Test(weakest.p_confirm, refute, estimates, decisive.distance, len(known))
+
+
+def paper_bears_out(claim: Claim) -> str:
+    """Say whether Table 1 itself bears a claim out: "yes", "no", "within noise", or "" where it has no such figures.
+
+    The same questions, asked of the paper's figures: their binomial variance over 250 episodes, and no correction.
+    Seeds are left out: the paper has one.
+    """
+    asked = questions(claim.check)
+    terms = [term for question in asked for term in question.terms]
+    if not asked or not all(t.measure.splits and load_experiment(t.experiment).paper for t in terms):
+        return ""
+    answers = [_paper_answer(question) for question in asked]
+    return "no" if "no" in answers else "within noise" if "within noise" in answers else "yes"
+
+
+def _paper_answer(question: Question) -> str:
+    value = variance = 0.0
+    for term in question.terms:
+        for split, sign in term.measure.splits.items():
+            percent = getattr(load_experiment(term.experiment).paper, split)
+            value += term.weight * sign * percent
+            variance += (resolution(percent) / Z) ** 2
+    noise = Z * variance**0.5
+    if question.kind == "similar":
+        apart = abs(value - question.at)
+        return "yes" if apart <= question.margin else "no" if apart > question.margin + noise else "within noise"
+    side = value - question.at if question.kind == "above" else question.at - value
+    return "yes" if side > noise else "no" if side < -noise else "within noise"

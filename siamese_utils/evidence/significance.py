@@ -1,0 +1,33 @@
+"""Tests and corrections as arithmetic on counts and p values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.05  # of all claims together, after Holm's correction
+
+
+def mcnemar_one_sided(only_first: np.ndarray, only_second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Test two networks on the same episodes, exact and one-sided (Q. McNemar, Psychometrika 12, 1947).
+
+    only_first, only_second  (n,) int: how many episodes only that network answered correctly, a pair of networks each
+
+    Returns p against "the first is not better" and against "the first is not worse", (n,) each.
+    """
+    both = only_first + only_second
+    half = np.minimum(2 * stats.binom.cdf(np.minimum(only_first, only_second), both, 0.5), 1) / 2
+    above = np.select([only_first > only_second, only_first < only_second], [half, 1 - half], 0.5)
+    below = np.select([only_first < only_second, only_first > only_second], [half, 1 - half], 0.5)
+    return above, below
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Correct p values for their number (S. Holm, Scandinavian Journal of Statistics 6, 1979: step-down)."""
+    order = np.argsort(p)
+    stepped = np.asarray(p, float)[order] * np.arange(len(order), 0, -1)
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(np.maximum.accumulate(stepped), 1)
+    return [float(q) for q in corrected]
