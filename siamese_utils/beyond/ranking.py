@@ -14,7 +14,8 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from ..config import Profile
-from ..evidence.estimates import Evidence, Facts, Term
+from ..evidence.estimates import Evidence, Term
+from ..evidence.facts import Facts
 from ..report.table1 import difference_words
 from ..text import number
 from .config import Method

@@ -12,8 +12,9 @@ from siamese_utils.beyond.published import costs
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.evaluation.episodes import draw_episodes
-from siamese_utils.evidence.estimates import Evidence, Facts
+from siamese_utils.evidence.estimates import Evidence
 from siamese_utils.evidence.factorial import load_factorial
+from siamese_utils.evidence.facts import Facts
 from siamese_utils.report.plots.style import to_png
 
 NAMES = ["loss-cross-entropy", "loss-triplet", "loss-prototype"]
