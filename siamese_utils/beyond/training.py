@@ -26,8 +26,9 @@ from ..errors import DataError
 from ..paths import reports_dir
 from ..training.jobs import Job, Notify, OnProgress, Progress, find_or_make
 from ..training.loop import prepare_backend
-from ..training.provenance import code_version, provenance
-from ..training.runs import SCHEMA_VERSION, WEIGHTS, Run, partial_folder, write_json
+from ..training.provenance import code_version
+from ..training.runs import Run, partial_folder, write_json
+from ..training.scores import keep_results
 from .batches import batch_of_step
 from .config import Method, load_method
 from .hard_classes import find_hard_classes, is_due
@@ -208,26 +209,22 @@ def _train_and_evaluate(
     partial.mkdir(exist_ok=True)
     write_json(partial / "config.json", key)
     history.to_csv(partial / "history.csv", index=False)
-    np.savez(partial / "answers.npz", allow_pickle=False, **answers)
-    metrics = {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": folder.name,
-        "learner": method.name,
-        "profile": profile.name,
-        "seed": seed,
-        "held_out": key["held_out"],
-        "scored_on": sorted(set(scored.groups)),
-        "dataset": dataset.origin,
-        "steps": steps,
-        "images_seen": steps * method.classes * method.images,
-        "parameters": model.count_params(),
-        "episodes": profile.episodes,
-        "scores": scores,
-        "training_seconds": round(seconds, 1),
-        "provenance": provenance(),
-    }
-    write_json(partial / "metrics.json", metrics)
-    calibrate(model, scored).save(partial / WEIGHTS)
+    keep_results(
+        partial,
+        calibrate(model, scored),
+        dataset,
+        scores,
+        answers,
+        learner=method.name,
+        profile=profile.name,
+        seed=seed,
+        held_out=key["held_out"],
+        scored_on=sorted(set(scored.groups)),
+        steps=steps,
+        images_seen=steps * method.classes * method.images,
+        episodes=profile.episodes,
+        training_seconds=round(seconds, 1),
+    )
     return partial
 
 

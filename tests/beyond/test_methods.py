@@ -9,6 +9,7 @@ from siamese_utils.backend import keras, ops
 from siamese_utils.beyond.batches import batch_of_step, draw_classes, random_maps, take_forms
 from siamese_utils.beyond.config import Augmentation, Block, HardClasses, load_beyond, load_method
 from siamese_utils.beyond.hard_classes import find_hard_classes, is_due
+from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
 from siamese_utils.beyond.training import (
     find_method_run,
@@ -40,7 +41,7 @@ def small(name, **changes):
 # --- parameters ---------------------------------------------------------------------------------------
 
 
-def test_a_wrong_row_says_where(tmp_path):
+def test_methods_are_checked_data(tmp_path):
     text = (ROOT / "params" / "beyond.yaml").read_text(encoding="utf-8")
     for old, new, says in [
         ("loss: triplet", "loss: tripled", "methods.3.loss"),
@@ -80,7 +81,7 @@ def test_a_wrong_row_says_where(tmp_path):
 def test_the_losses_differ_in_the_loss_and_in_nothing_else():
     rows = [method for method in load_beyond().methods if method.group == "loss"]
     own = {"name", "title", "source", "loss", "loss_options", "normalize", "comparison"}
-    assert len(rows) == len({method.loss for method in rows}) == 9
+    assert len(rows) == len({method.loss for method in rows}) == len(LOSSES)
     assert len({method.model_dump_json(exclude=own) for method in rows}) == 1
 
 
