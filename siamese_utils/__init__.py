@@ -33,6 +33,7 @@ FUNCTIONS = {
     "tidy": "training.runs",
     "compare_runs": "evidence.board",
     "open_study": "report.study",
+    "OneShot": "inference.one_shot",
 }
 MODULES = {
     "plots": "report.plots",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .evaluation.episodes import draw_episodes
     from .evidence import factorial, fidelity, first_loss, leakage
     from .evidence.board import compare_runs
+    from .inference.one_shot import OneShot
     from .models.siamese import build_model
     from .report import plots, tables
     from .report.study import open_study
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from .training.runs import tidy
 
 __all__ = [
+    "OneShot",
     "beyond",
     "build_model",
     "compare_runs",

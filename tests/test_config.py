@@ -123,7 +123,7 @@ def test_a_wrong_matrix_is_refused(tmp_path):
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(ParamsError, match="demo, laptop, paper"):
+    with pytest.raises(ParamsError, match="demo, laptop"):
         load_profile("desktop")
     with pytest.raises(ParamsError, match="dense-128"):
         load_experiment("dense")

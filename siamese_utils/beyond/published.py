@@ -16,7 +16,7 @@ from ..report.readme import seed_links
 from ..text import how_many, listed, number
 from ..training.runs import Run
 from .config import Method, load_method, methods_of
-from .training import find_method_run
+from .runs import find_method_run
 
 PublishedProtocol = Literal["within_alphabet", "random_split", "strict"]
 

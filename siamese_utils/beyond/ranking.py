@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from ..config import Profile
 from ..evidence.estimates import Evidence, Term
 from ..evidence.facts import Facts
+from ..evidence.significance import holm
 from ..report.table1 import difference_words
 from ..text import number
 from .config import Method
-from .training import HeldOut, find_method_run
+from .runs import HeldOut, find_method_run
 
 
 def method_evidence(methods: Sequence[Method], profile: Profile, held_out: HeldOut = "validation") -> Evidence:
@@ -62,7 +62,7 @@ def rank_methods(methods: Sequence[Method], reference: str, evidence: Evidence) 
     frame = pd.DataFrame(lines)
     known = frame["p"].notna()
     if known.any():
-        frame.loc[known, "p"] = multipletests(frame.loc[known, "p"], method="holm")[1]
+        frame.loc[known, "p"] = holm(frame.loc[known, "p"].tolist())
     return frame.sort_values("accuracy", ascending=False, ignore_index=True)
 
 

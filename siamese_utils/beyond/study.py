@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..report.study import Study, show_line
 from ..training.runs import Run
 from .config import Method, load_method
-from .training import HeldOut, method_jobs
+from .runs import HeldOut, method_jobs
 
 if TYPE_CHECKING:
     import keras

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..backend import keras
-from ..config import Profile, key_hash, load_profile
+from ..config import Profile, load_profile
 from ..data import archives
 from ..data.dataset import Dataset, Split, hold_out, with_channels
 from ..data.image_folder import load_folder
 from ..data.load import dataset_fingerprint, load_dataset
 from ..errors import DataError
-from ..paths import reports_dir
-from ..training.jobs import Job, Notify, OnProgress, Progress, find_or_make
+from ..training.jobs import Notify, OnProgress, Progress, find_or_make
 from ..training.loop import prepare_backend
 from ..training.provenance import code_version
 from ..training.runs import Run, partial_folder, write_json
@@ -33,18 +31,15 @@ from .batches import batch_of_step
 from .config import Method, load_method
 from .hard_classes import find_hard_classes, is_due
 from .networks import Reads, backbone_of, build_siamese, build_trainer
+from .runs import HeldOut, method_folder
 from .scoring import benchmark_scores, calibrate, one_shot_scores
 
-# raise when batches, losses, networks or training change what a run's numbers would be
-METHOD_VERSION = 1
 # of the draw of the background alphabets that are held out
 VALIDATION_SEED = 0
 # of the background alphabets: 6 of Omniglot's 30
 VALIDATION_PART = 0.2
 # lines of a run's history
 EPOCHS = 20
-
-HeldOut = Literal["validation", "evaluation"]
 
 
 def load_or_train(
@@ -89,65 +84,6 @@ def load_or_train(
         return _train_and_evaluate(final, key, method, profile, dataset or load_dataset(profile), reads, on_progress)
 
     return find_or_make(final, make, weights=weights, notify=notify)
-
-
-def method_jobs(
-    methods: Iterable[Method],
-    profile: Profile,
-    seeds: Iterable[int],
-    *,
-    held_out: HeldOut = "validation",
-    dataset: Callable[[], Dataset],
-    weights: bool = False,
-    notify: Notify = warnings.warn,
-) -> list[Job]:
-    """The runs of methods under every seed, as `jobs.complete` takes them.
-
-    dataset  loads the profile's dataset, called where one is trained; a method of its own image size loads its own
-    """
-
-    def job(method: Method, seed: int) -> Job:
-        def find() -> Run | None:
-            run = find_method_run(method, profile, seed, held_out)
-            return run if run and (run.weights or not weights) else None
-
-        def train(on_progress: OnProgress) -> Run:
-            data = dataset() if method.sized(profile) == profile else None
-            options: dict[str, Any] = {"on_progress": on_progress, "weights": weights, "notify": notify}
-            return load_or_train(method, profile, seed, held_out=held_out, dataset=data, **options)
-
-        return Job(method.title, seed, find, train)
-
-    return [job(method, seed) for method in methods for seed in seeds]
-
-
-def method_folder(
-    method: Method, profile: Profile, seed: int, held_out: HeldOut, fingerprint: str | None = None
-) -> tuple[Path, dict[str, Any]]:
-    """The folder of a run and the key it is named after: everything that determines its numbers.
-
-    fingerprint  of the dataset; None for the profile's
-    """
-    left_out = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
-    key = {
-        "version": METHOD_VERSION,
-        # what has its default is left out, so that a new field changes no older run
-        "learner": method.model_dump(mode="json", exclude=left_out, exclude_defaults=True, by_alias=True),
-        "steps": method.steps_under(profile),
-        "dataset": fingerprint or dataset_fingerprint(profile),
-        "image_size": method.sized(profile).image_size,
-        "episodes": profile.episodes,
-        "held_out": held_out,
-        "seed": seed,
-    }
-    name = f"{method.name}-{held_out}-s{seed}-{key_hash(key)}"
-    return reports_dir() / profile.name / "beyond" / name, key
-
-
-def find_method_run(method: Method, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:
-    """The finished run, or None where it has not been run."""
-    folder, _ = method_folder(method, profile, seed, held_out)
-    return Run(folder) if folder.is_dir() else None
 
 
 def held_out_alphabets(train: Split) -> set[str]:

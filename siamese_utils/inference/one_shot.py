@@ -54,7 +54,11 @@ class PairSimilarity:
 
 @dataclass(frozen=True)
 class OneShot:
-    """A trained siamese model: a file that `siamese learn` keeps, or any siamese model of this package."""
+    """A trained siamese model: a file that `siamese learn` keeps, or any siamese model of this package.
+
+    >>> OneShot(build_model("baseline", "demo")).size
+    20
+    """
 
     model: keras.Model
 

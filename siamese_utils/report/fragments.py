@@ -11,6 +11,7 @@ import mimetypes
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -98,6 +99,7 @@ class _Renderer(IPythonRenderer):
         return str(piece("formula", body))
 
 
+@lru_cache
 def _exporter() -> HTMLExporter:
     @jinja2.pass_context
     def markdown2html(context: jinja2.runtime.Context, source: str) -> str:

@@ -11,14 +11,8 @@ from siamese_utils.beyond.config import Augmentation, Block, HardClasses, load_b
 from siamese_utils.beyond.hard_classes import find_hard_classes, is_due
 from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
-from siamese_utils.beyond.training import (
-    find_method_run,
-    held_out_alphabets,
-    load_or_train,
-    method_folder,
-    splits,
-    train_method,
-)
+from siamese_utils.beyond.runs import find_method_run, method_folder
+from siamese_utils.beyond.training import held_out_alphabets, load_or_train, splits, train_method
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.data.load import load_dataset

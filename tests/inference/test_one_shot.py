@@ -12,8 +12,9 @@ from conftest import ROOT
 from PIL import Image, ImageDraw
 
 from siamese_utils.beyond.config import load_method
+from siamese_utils.beyond.runs import find_method_run
 from siamese_utils.beyond.scoring import calibrate
-from siamese_utils.beyond.training import find_method_run, train_method
+from siamese_utils.beyond.training import train_method
 from siamese_utils.cli import app as cli
 from siamese_utils.cli import shared
 from siamese_utils.config import load_profile

@@ -10,6 +10,7 @@ from conftest import ROOT
 
 from siamese_utils.beyond import training as learning
 from siamese_utils.beyond.config import load_method
+from siamese_utils.beyond.runs import find_method_run
 from siamese_utils.beyond.scoring import EPISODE_SEED
 from siamese_utils.config import load_experiment, load_profile
 from siamese_utils.data.load import load_dataset
@@ -26,7 +27,7 @@ def committed(name):
     """The folder of a run, seed 0, in this checkout; a user's own runs may lie beside it."""
     if name == "baseline":
         return find_run(load_experiment(name), LAPTOP, 0).folder
-    return learning.find_method_run(load_method(name), LAPTOP, 0).folder
+    return find_method_run(load_method(name), LAPTOP, 0).folder
 
 
 @pytest.fixture(params=SHIPPED_RUNS)

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from siamese_utils.beyond.config import load_method
-from siamese_utils.beyond.training import method_folder
+from siamese_utils.beyond.runs import method_folder
 from siamese_utils.config import key_hash, load_experiment, load_matrix, load_profile
 from siamese_utils.evidence.factorial import cells
 from siamese_utils.training.runs import run_folder
