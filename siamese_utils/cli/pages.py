@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,10 @@ import typer
 from rich.markup import escape
 
 from .shared import ProfileOption, SeedsOption, display, each_once, errors, out
+
+# jsonschema, which reads notebooks, compiles a grammar of internet addresses for two seconds where it finds this
+# package, to check a format that no notebook has; a name bound to None is not found
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from ..report.batch import Outcome

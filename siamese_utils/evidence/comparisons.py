@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ..config import Recipe, load_experiment, load_profile
 from ..models.plan import count_parameters
@@ -121,7 +121,7 @@ def _unsteady(check: Training, evidence: Evidence) -> Test:
 
     (ours, n), (theirs, m) = scatter(one), scatter(other)
     ratio = ours / max(theirs, 1e-12)
-    return Test(float(stats.f.sf(ratio, n, m)), float(stats.f.cdf(ratio, n, m)))
+    return Test(float(special.fdtrc(n, m, ratio)), float(special.fdtr(n, m, ratio)))
 
 
 def _first_loss(check: FirstLoss) -> Fact:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ..config import Profile, load_matrix
 from ..training.runs import find_run
@@ -27,7 +27,7 @@ from .facts import TRAIN, VAL, Facts, Measure
 from .significance import mcnemar_one_sided
 
 PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
-Z = float(stats.norm.ppf(0.975))
+Z = float(special.ndtri(0.975))
 
 
 def resolution(*percent: float) -> float:
@@ -90,7 +90,7 @@ class Estimate:
     def _p(self, distance: float, side: int, threshold: float) -> float:
         if len(self.seeds) < 2:
             return 1.0
-        p = float(stats.t.sf(distance / self.error, self.dof))
+        p = float(special.stdtr(self.dof, -distance / self.error))
         return max(p, self.mcnemar[side]) if self.mcnemar and threshold == 0 else p
 
 
@@ -151,7 +151,7 @@ class Evidence:
         se_episodes, episodes = self._episode_error(terms, seeds)
         se_seeds, dof = self._seed_error(terms, seeds, by_seed)
         value, error = float(by_seed.mean()), float(np.hypot(se_episodes, se_seeds))
-        half_width = float(stats.t.ppf(0.975, dof)) * error if len(seeds) > 1 else np.nan
+        half_width = float(special.stdtrit(dof, 0.975)) * error if len(seeds) > 1 else np.nan
         return Estimate(
             value=value,
             low=value - half_width,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy import stats
+from scipy import special
 
 from ..config import Experiment, Profile, Strict, checked, load_experiment, params_dir, read_yaml
 from ..training.runs import Run, find_run
@@ -131,12 +131,12 @@ def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
     by_seed = float(groups.var(ddof=1).mean()) / len(frame)
     by_episode = float((groups.mean() * (100 - groups.mean())).mean()) / episodes / len(sizes)
     error = 2 * max(by_seed + by_episode, 1e-18) ** 0.5
-    half_width = float(stats.t.ppf(0.975, dof)) * error
+    half_width = float(special.stdtrit(dof, 0.975)) * error
     lines = []
     for factors in [*((name,) for name in names), *combinations(names, 2)]:
         sign = np.prod([frame[name] for name in factors], axis=0)
         value = float((sign * frame["accuracy"]).sum() / (len(frame) / 2))
-        p = float(2 * stats.t.sf(abs(value) / error, dof))
+        p = float(2 * special.stdtr(dof, -abs(value) / error))
         lines.append(
             {"factors": factors, "effect": value, "low": value - half_width, "high": value + half_width, "p": p}
         )

@@ -34,7 +34,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from ..text import how_many, listed, signed
 from .estimates import PAPER_EPISODES
@@ -138,10 +138,10 @@ def mean_difference(apart: pd.DataFrame, measure: str, replicates: Sequence[Repl
         return (replicated, dof) if replicated >= own else (own, own_dof)
 
     variance, of = error(np.arange(len(values)))
-    half_width = float(stats.t.ppf(0.975, of)) * variance**0.5
+    half_width = float(special.stdtrit(of, 0.975)) * variance**0.5
     parts = [(values[w].mean() ** 2 / error(w)[0], error(w)[1]) for w in windows]
     apart_by = float(np.mean([square for square, _ in parts])) ** 0.5
-    p = 2 * float(stats.t.sf(apart_by, min(df for _, df in parts)))
+    p = 2 * float(special.stdtr(min(df for _, df in parts), -apart_by))
     value = float(values.mean())
     return Mean(value, value - half_width, value + half_width, p)
 

@@ -7,7 +7,7 @@ errors, z_level for the first and strictest step of Holm's correction, two-sided
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from .estimates import Estimate
 from .questions import Test
@@ -35,7 +35,7 @@ def needs(test: Test, tests: int) -> str:
 
 def _quantiles(tests: int) -> float:
     """The normal quantiles of level and power added up; the level is Holm's first and strictest step, two-sided."""
-    return float(stats.norm.ppf(1 - LEVEL / (2 * max(tests, 1))) + stats.norm.ppf(POWER))
+    return float(special.ndtri(1 - LEVEL / (2 * max(tests, 1))) + special.ndtri(POWER))
 
 
 def detectable(estimate: Estimate, tests: int = 1) -> float:

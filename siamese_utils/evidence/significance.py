@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.05  # of all claims together, after Holm's correction
 
@@ -18,7 +18,7 @@ def mcnemar_one_sided(only_first: np.ndarray, only_second: np.ndarray) -> tuple[
     Returns p against "the first is not better" and against "the first is not worse", (n,) each.
     """
     both = only_first + only_second
-    half = np.minimum(2 * stats.binom.cdf(np.minimum(only_first, only_second), both, 0.5), 1) / 2
+    half = np.minimum(2 * special.bdtr(np.minimum(only_first, only_second), both, 0.5), 1) / 2
     above = np.select([only_first > only_second, only_first < only_second], [half, 1 - half], 0.5)
     below = np.select([only_first < only_second, only_first > only_second], [half, 1 - half], 0.5)
     return above, below

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from ..config import Experiment
 from .author_logs import comparable_log
@@ -61,7 +61,7 @@ def standing(experiment: Experiment, history: pd.DataFrame) -> Standing:
             return None
         p, count = float(checks["val_accuracy"].mean()), len(checks) * PAPER_EPISODES
         smooth = (p * count + 0.5) / (count + 1)
-        half_width = float(stats.t.ppf(0.975, dof)) * (between * smooth * (1 - smooth) / count) ** 0.5
+        half_width = float(special.stdtrit(dof, 0.975)) * (between * smooth * (1 - smooth) / count) ** 0.5
         return Interval(100 * p, max(0.0, 100 * (p - half_width)), min(100.0, 100 * (p + half_width)))
 
     return Standing(len(ours), mean(ours), mean(theirs), words)
