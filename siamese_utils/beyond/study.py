@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from ..config import Profile
+from ..data.dataset import Dataset
 from ..report.study import Study, show_line
+from ..training.jobs import Job
 from ..training.runs import Run
+from ..training.store import Notify, OnProgress
 from .config import Method, load_method
-from .runs import HeldOut, method_jobs
+from .runs import HeldOut, find_method_run
 
 if TYPE_CHECKING:
     import keras
@@ -41,3 +46,35 @@ def trained(study: Study, name: str) -> tuple[keras.Model, Run]:
     )
     (run,) = study.complete(jobs)
     return run.model(), run
+
+
+def method_jobs(
+    methods: Iterable[Method],
+    profile: Profile,
+    seeds: Iterable[int],
+    *,
+    held_out: HeldOut = "validation",
+    dataset: Callable[[], Dataset],
+    weights: bool = False,
+    notify: Notify = warnings.warn,
+) -> list[Job]:
+    """The runs of methods under every seed, as `jobs.complete` takes them.
+
+    dataset  loads the profile's dataset, called where one is trained; a method of its own image size loads its own
+    """
+
+    def job(method: Method, seed: int) -> Job:
+        def find() -> Run | None:
+            run = find_method_run(method, profile, seed, held_out)
+            return run if run and (run.weights or not weights) else None
+
+        def train(on_progress: OnProgress) -> Run:
+            from .training import load_or_train  # only now: it takes Keras
+
+            data = dataset() if method.sized(profile) == profile else None
+            options: dict[str, Any] = {"on_progress": on_progress, "weights": weights, "notify": notify}
+            return load_or_train(method, profile, seed, held_out=held_out, dataset=data, **options)
+
+        return Job(method.title, seed, find, train)
+
+    return [job(method, seed) for method in methods for seed in seeds]

@@ -52,7 +52,8 @@ def display() -> progress.Progress:
 
 def complete_jobs(jobs: Sequence[Job]) -> list[Run]:
     """The runs of the jobs; those not on disk are trained now, under a progress display."""
-    from ..training.jobs import Progress, complete
+    from ..training.jobs import complete
+    from ..training.store import Progress
 
     with display() as shown:
         whole = shown.add_task("runs", total=len(jobs), what="")

@@ -24,9 +24,10 @@ from ..data.load import load_dataset
 from ..errors import ParamsError
 from ..evidence.board import Board, trained_on
 from ..text import dataset_words, how_many, seed_words
-from ..training.jobs import Job, Progress, complete, jobs_of
+from ..training.jobs import Job, complete, jobs_of
 from ..training.provenance import code_version, short_commit
 from ..training.runs import Run, find_run, find_so_far
+from ..training.store import Progress
 from .rendering import piece
 from .scoreboard import claims_html
 from .table1 import readable, table1_html, verdict_counts_html

@@ -1,46 +1,15 @@
-"""Load or train: one way for the runs of the paper and for those beyond it."""
+"""Runs that are wanted: those on disk are loaded, the others trained one after the other."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from filelock import FileLock
 
 from ..config import Experiment, Profile
 from ..data.dataset import Dataset
-from .runs import WEIGHTS, Run, find_run
-
-Notify = Callable[[str], object]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a training tells on its way: for a progress display, not for results.
-
-    name  of the experiment or method;  accuracy: on val at the last check, None where there are no checks
-    """
-
-    name: str
-    seed: int
-    step: int
-    steps: int
-    loss: float
-    accuracy: float | None = None
-
-    def __str__(self) -> str:
-        """ "baseline, seed 0, step 400 of 5,000, loss 1.652, val accuracy 25.6 %"."""
-        words = f"{self.name}, seed {self.seed}, step {self.step:,} of {self.steps:,}, loss {self.loss:.3f}"
-        return words if self.accuracy is None else f"{words}, val accuracy {100 * self.accuracy:.1f} %"
-
-
-OnProgress = Callable[[Progress], object]
+from .runs import Run, find_run
+from .store import Notify, OnProgress, Progress
 
 
 @dataclass(frozen=True)
@@ -115,67 +84,3 @@ def jobs_of(
         return Job(experiment.label, seed, find, train)
 
     return [job(experiment, seed) for experiment in experiments for seed in seeds]
-
-
-def find_or_make(
-    folder: Path, make: Callable[[], Path], *, weights: bool = False, notify: Notify = warnings.warn
-) -> Run:
-    """The finished run of a folder; made now if it is not there, or if its weights are wanted and are not there.
-
-    make     trains, evaluates, and returns the complete folder under its temporary name
-    weights  whether they are wanted: trained anew for results that have none, they join them, which stay as they are
-    notify   is told so, and how the scores of the new weights compare with those on record
-
-    A second process that asks for the same run waits for the first.
-    """
-
-    def missing() -> bool:
-        return not folder.is_dir() or (weights and Run(folder).weights is None)
-
-    if missing():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):  # its file stays: removed, two could hold it
-            if missing():
-                found = Run(folder) if folder.is_dir() else None
-                if found:
-                    notify(
-                        f"run {found.run_id} has its results here, but not its weights: they are trained anew, which "
-                        f"took {found.seconds:.0f} s where the results were made; the results stay as they are."
-                    )
-                begun = time.perf_counter()
-                new = Run(make())
-                if found:
-                    words = _compared(found.metrics["scores"], new.metrics["scores"])
-                    notify(f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}.")
-                finish(new.folder, folder)
-    return Run(folder)
-
-
-def finish(partial: Path, final: Path) -> Run:
-    """Give a complete folder its final name; results that have it already stay, and take the weights they lack."""
-    try:
-        partial.rename(final)
-    except OSError:
-        if not final.is_dir():
-            raise
-        if Run(final).weights is None:
-            os.replace(partial / WEIGHTS, final / WEIGHTS)
-        shutil.rmtree(partial, ignore_errors=True)
-    return Run(final)
-
-
-def _compared(recorded: list[dict[str, Any]], new: list[dict[str, Any]]) -> str:
-    """How the scores of a second training of one run compare with those of the first, on the same episodes."""
-
-    def by_kind(scores: list[dict[str, Any]]) -> dict[tuple[Any, ...], float]:
-        return {(s["protocol"], s.get("split"), s["ways"]): s["accuracy"] for s in scores}
-
-    before, after = by_kind(recorded), by_kind(new)
-    apart = [abs(after[kind] - before[kind]) for kind in before if kind in after]
-    differing = sum(map(bool, apart))
-    if not differing:
-        return "their scores are those on record"
-    return (
-        f"{differing} of {len(apart)} scores differ from those on record, by {100 * max(apart):.2f} points at most; "
-        "machines round differently"
-    )

@@ -24,7 +24,6 @@ from ..data.pairs import draw_pairs
 from ..models import siamese
 from .checkpoints import History, load_checkpoint, resumable, save_checkpoint
 from .intervals import interval_of
-from .jobs import Notify, OnProgress, Progress, find_or_make
 from .precision import Convolutions, choose_convolutions
 from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks
 from .runs import (
@@ -35,6 +34,7 @@ from .runs import (
     write_json,
 )
 from .scores import check_accuracy, final_scores, keep_results
+from .store import Notify, OnProgress, Progress, find_or_make
 
 
 def load_or_train(

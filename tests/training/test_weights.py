@@ -19,8 +19,8 @@ from siamese_utils.inference.one_shot import OneShot
 from siamese_utils.inference.shipped import ship
 from siamese_utils.report import study
 from siamese_utils.training import loop as training
-from siamese_utils.training.jobs import find_or_make, finish
 from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run
+from siamese_utils.training.store import find_or_make, finish
 
 EVIDENCE = ("config.json", "history.csv", "metrics.json", "answers.npz")
 LEARNER = load_method("loss-prototype").model_copy(
