@@ -12,7 +12,7 @@ from siamese_utils.models import siamese as models
 
 
 def build(experiment: Experiment, profile: Profile) -> keras.Model:
-    """The network of `models.build_model` with inputs of floating-point images."""
+    """The network of `models.siamese.build_model` with inputs of floating-point images."""
     built = models.build_model(experiment, profile)
     stack = built.get_layer("backbone").layers[1:]
     pixels = features = keras.Input((profile.image_size, profile.image_size, 1))

@@ -48,7 +48,7 @@ def author(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 
 
 def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str, Any]]:
-    """This package's training and checks, as `training.run` has them."""
+    """This package's training and checks, as `training.loop` has them."""
     if convolutions == "bfloat16" and not options["instructions"]:
         raise Skipped(ELSEWHERE)
     from siamese_utils.evaluation.accuracy import evaluate

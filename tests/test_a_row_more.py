@@ -33,14 +33,11 @@ CLAIM = """
     notebook: embedding
     check: {kind: similar, of: kernel-7, than: baseline}
 """
-LOSS = '''
-
-def squared(embeddings):
-    """Mean of all squared distances, for the test of an added loss."""
-    return ops.mean(squared_distances(embeddings))
+LOSS = '''def squared(embeddings):
+    """Half of the mean of all squared distances, for the test of an added loss."""
+    return ops.mean(squared_distances(embeddings)) / 2
 
 
-LOSSES["squared"] = squared
 '''
 
 
@@ -74,7 +71,9 @@ def test_what_the_docs_say_leaves_the_suite_green(checkout):
     docs = (checkout / "docs/add-an-experiment.md").read_text(encoding="utf-8")
     add(checkout / "params/experiments.yaml", "\n" + re.findall(r"```yaml\n(.*?)```", docs, re.DOTALL)[0])
     add(checkout / "params/claims.yaml", CLAIM)
-    add(checkout / "siamese_utils/beyond/losses.py", LOSS)
+    losses = checkout / "siamese_utils/beyond/losses.py"
+    before, tuple_of_losses, after = losses.read_text(encoding="utf-8").partition("ON_EMBEDDINGS = (")
+    losses.write_text(f"{before}{LOSS}{tuple_of_losses}squared, {after}", encoding="utf-8")
     config = checkout / "siamese_utils/beyond/config.py"
     config.write_text(config.read_text(encoding="utf-8").replace('"contrastive",', '"contrastive", "squared",', 1))
     add(checkout / "params/beyond.yaml", "\n  - {name: loss-squared, title: Squared distances, loss: squared}\n")

@@ -1,7 +1,7 @@
 """Which method is best: methods ranked by their accuracy on shared episodes, each with its difference to a reference.
 
 Accuracy is strict, 20-way 1-shot, on the background alphabets that were held out of the training. Intervals and tests
-are those of `evidence`: the episodes and the seeds both count.
+are those of `evidence.estimates`: the episodes and the seeds both count.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .runs import HeldOut, find_method_run
 
 
 def method_evidence(methods: Sequence[Method], profile: Profile, held_out: HeldOut = "validation") -> Evidence:
-    """The finished runs of methods under the profile's seeds, as `evidence` takes them."""
+    """The finished runs of methods under the profile's seeds, as `Evidence`."""
     found = {
         method.name: {
             seed: Facts(run.run_id, {"val": run.answers()["strict"]})

@@ -1,6 +1,7 @@
-"""What a dataset of drawn characters is.
+"""What a dataset is: characters by drawers, or any classes of images.
 
-Shapes follow one convention everywhere: images (classes, drawers, height, width), uint8, 0 is ink and 255 is paper.
+Shapes follow one convention everywhere: images (classes, drawers, height, width), uint8; of drawings 0 is ink and 255
+is paper. Pictures in colour have a last axis of 3.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Split:
 class Dataset:
     """A training split, an evaluation split ("val" in the paper's Table 1), and where they come from.
 
-    fingerprint  SHA-256 of names and pixels at the dataset's native size; part of every result's key
+    fingerprint  SHA-256 of names and pixels: of Omniglot at its native size, of a folder at the size that was asked for
     synthetic    True for the built-in characters: every figure and page made from them says so
     """
 

@@ -35,7 +35,8 @@ def draw_pairs(split: Split, batch_size: int, seed: int | Sequence[int] = 0) -> 
     seed  of the draw; training takes [seed, step], so that a batch depends on nothing else and training can resume
           anywhere
 
-    Raises ParamsError where the split has fewer classes than the batch has pairs, or the batch size is odd.
+    Raises ParamsError where the split has fewer classes than the batch has pairs, the batch size is odd, or classes
+    differ in how many images they have.
 
     >>> split = load_dataset("demo").val
     >>> draw_pairs(split, batch_size=4, seed=1).labels
@@ -46,6 +47,10 @@ def draw_pairs(split: Split, batch_size: int, seed: int | Sequence[int] = 0) -> 
         raise ParamsError(
             f"a batch of {batch_size} pairs needs an even size and at least {batch_size} classes, "
             f"but the dataset has {n_classes}: choose a smaller batch_size."
+        )
+    if split.counts is not None:
+        raise ParamsError(
+            "pairs are drawn from classes of one size each, as Omniglot's: use a method beyond the paper."
         )
     negative = batch_size // 2
     left_class = rng.permutation(n_classes)[:batch_size]

@@ -215,5 +215,5 @@ def draw_dataset(size: int = 105, alphabets: tuple[int, int] = (10, 6), drawers:
         val=val,
         fingerprint=fingerprint(train, val),
         synthetic=True,
-        source=f"characters drawn by siamese_utils.synthetic, version {GENERATOR_VERSION}, seed {seed}",
+        source=f"characters drawn by siamese_utils.data.synthetic, version {GENERATOR_VERSION}, seed {seed}",
     )

@@ -71,7 +71,7 @@ def draw_episodes(
     if strict and (n_way > split.classes or n_shot > fewest - 1):
         raise ParamsError(
             f"{n_way}-way {n_shot}-shot episodes need at least {n_way} classes of {n_shot + 1} images by different "
-            f"drawers, but there are {split.classes}, the smallest with {fewest}: lower ways or shots."
+            f"drawers, but there are {split.classes}, the smallest with {fewest}: lower n_way or n_shot."
         )
     rng = np.random.default_rng(seed)
     target, row = rng.integers(0, n_way, n_episodes), np.arange(n_episodes)
@@ -117,7 +117,7 @@ def _images_by_drawer(
     query = rng.integers(0, split.drawers, len(target))
     if not strict:
         return query, rng.integers(0, split.drawers, shape)
-    # different drawers for every way, none of them the query's: skip over the query's number
+    # different drawers for the shots of a way, none of them the query's: skip over the query's number
     others = _distinct(rng, split.drawers - 1, n_shot, support_class.size).reshape(shape)
     return query, others + (others >= query[:, None, None])
 
@@ -128,8 +128,8 @@ def _images_by_class(
     """The same for classes of different sizes, whose images have no drawers."""
     counts, row = np.array(split.sizes), np.arange(len(target))
     query = rng.integers(0, counts[support_class[row, target]])
-    beyond = np.arange(counts.max()) >= counts[support_class][..., None]  # what a class does not have comes last
-    order = rng.random((*support_class.shape, counts.max())) + beyond
+    missing = np.arange(counts.max()) >= counts[support_class][..., None]  # what a class does not have comes last
+    order = rng.random((*support_class.shape, counts.max())) + missing
     if not strict:
         return query, rng.integers(0, counts[support_class][..., None], (*support_class.shape, n_shot))
     order[row, target, query] = np.inf

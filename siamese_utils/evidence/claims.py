@@ -1,6 +1,6 @@
 """The claims ledger, params/claims.yaml: what the paper says that can be checked, and what would confirm it.
 
-Here is only what a claim *is*. Numbers come from `evidence`, verdicts from `verdicts`.
+Here is only what a claim *is*. Numbers come from `estimates`, verdicts from `verdicts`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A trained model on images of your own, in three lines:
 
-from siamese_utils.inference.one_shot import OneShot
+from siamese_utils import OneShot
 model = OneShot.load("model.keras")
 model.classify("query.png", support="letters/")       # a folder that holds a folder of images for each class
 """

@@ -1,7 +1,7 @@
 """The layers of our own that saved models name; importing this module lets Keras load them.
 
-Keras knows a layer by its registered name, "siamese_utils>Name": a class may move, its name may not change. Output
-shapes are inferred by Keras from `call`.
+Keras knows a layer by its registered name, "siamese_utils>Name": a class may move, its name may not change. Keras
+infers the shape of an output from `call`, but for two layers whose number of rows changes.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from .plan import HEAD
+
 if TYPE_CHECKING:
     import keras
 
@@ -46,8 +48,8 @@ def _words(layer: Any) -> str:
             return "image"
         case "Conv2D":
             return f"Conv {'×'.join(map(str, config['kernel_size']))}, {config['filters']}{activation}"
-        case "Dense" if layer.name == "similarity":
-            return "similarity"
+        case "Dense" if layer.name == HEAD:
+            return HEAD
         case "Dense":
             return f"Dense {config['units']}{activation}"
         case "BatchNormalization":

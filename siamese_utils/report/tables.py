@@ -86,7 +86,7 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
 
 
 def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Scores of `results.tidy`, the mean over seeds: `by`, accuracy, and Wilson 95 % interval (low, high).
+    """Scores of `training.runs.tidy`, the mean over seeds: `by`, accuracy, and Wilson 95 % interval (low, high).
 
     All seeds answer the same episodes: these count once, however many seeds there are.
     """
@@ -96,7 +96,7 @@ def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def k_way_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy on val for every k, a column a protocol, with chance; from `results.tidy`, seeds pooled."""
+    """Accuracy on val for every k, a column a protocol, with chance; from `training.runs.tidy`, seeds pooled."""
     shown = pooled(scores[scores["split"] == "val"], ["protocol", "ways"])
     percents = 100 * shown[["accuracy", "low", "high"]]
     shown["words"] = [f"{value:.1f} ({low:.1f}–{high:.1f})" for value, low, high in percents.to_numpy()]

@@ -28,21 +28,18 @@ def complete(jobs: Iterable[Job], on_progress: Callable[[int, int, Progress], ob
     on_progress  is told which of how many trainings it is, from 1 on, and how far that is
     """
     jobs = list(jobs)
-    missing = [number for number, job in enumerate(jobs) if job.find() is None]
-    runs = []
-    for number, job in enumerate(jobs):
-        if number not in missing:
-            found = job.find()
-            assert found is not None
-            runs.append(found)
-            continue
-        place = missing.index(number) + 1
+    found = [job.find() for job in jobs]
+    missing, trained, runs = found.count(None), 0, []
+    for job, run in zip(jobs, found, strict=True):
+        if run is None:
+            trained += 1
 
-        def tell(progress: Progress, place: int = place) -> None:
-            if on_progress:
-                on_progress(place, len(missing), progress)
+            def tell(progress: Progress, number: int = trained) -> None:
+                if on_progress:
+                    on_progress(number, missing, progress)
 
-        runs.append(job.train(tell))
+            run = job.train(tell)
+        runs.append(run)
     return runs
 
 

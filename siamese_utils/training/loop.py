@@ -1,8 +1,8 @@
 """Training: load the finished run of an experiment, or train it, evaluate it and keep it.
 
 The author's loop (5,001 updates, a check after updates 0, 100, …, 5,000) is cut at its checks: the updates up to a
-check are one compiled call that returns the loss of each, so that the check's own can be logged by itself as the author
-did. After each check the model with its optimizer is saved, and a killed run goes on from there.
+check are one call (`intervals.py`) that returns the loss of each, so that the check's own can be logged by itself, as
+the author did. After each check the model with its optimizer is saved, and a killed run goes on from there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..data.dataset import Dataset, Split
 from ..data.load import load_dataset
 from ..data.pairs import draw_pairs
 from ..models import siamese
-from .checkpoints import History, load_checkpoint, resumable, save_checkpoint
+from .checkpoints import History, load_checkpoint, prepare_resume, save_checkpoint
 from .intervals import interval_of
 from .precision import Convolutions, choose_convolutions
 from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks
@@ -176,7 +176,7 @@ def _train_checks(
     prepare_backend(seed, profile.convolutions)
     origin = origin_of_checks()
     partial = partial_folder(folder)
-    history = resumable(experiment, profile, seed, partial)
+    history = prepare_resume(experiment, profile, seed, partial)
     write_json(partial / "config.json", key)
     model = load_checkpoint(partial, history) if history else siamese.build_model(experiment, profile, seed)
     done = int(history[-1]["iteration"]) + 1 if history else 0

@@ -1,4 +1,4 @@
-"""Runs on disk: what each leaves, how one is found, and loaded or made.
+"""Runs on disk: what each leaves, and how one is found.
 
 reports/<profile>/results/<experiment>-s<seed>-<hash>/
     config.json    the run's key: everything that determines its numbers

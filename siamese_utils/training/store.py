@@ -33,7 +33,7 @@ class Progress:
     accuracy: float | None = None
 
     def __str__(self) -> str:
-        """ "baseline, seed 0, step 400 of 5,000, loss 1.652, val accuracy 25.6 %"."""
+        """ "Baseline, seed 0, step 400 of 5,000, loss 1.652, val accuracy 25.6 %"."""
         words = f"{self.name}, seed {self.seed}, step {self.step:,} of {self.steps:,}, loss {self.loss:.3f}"
         return words if self.accuracy is None else f"{words}, val accuracy {100 * self.accuracy:.1f} %"
 

@@ -136,7 +136,7 @@ def test_constant_similarities_are_right_by_chance_for_the_author_and_never_unde
 
 @pytest.mark.parametrize(("ways", "shots"), [(31, 1), (5, 6)])
 def test_a_split_too_small_for_strict_episodes_is_a_clear_error(ways, shots):
-    with pytest.raises(ParamsError, match="lower ways or shots"):
+    with pytest.raises(ParamsError, match="lower n_way or n_shot"):
         draw_episodes(SPLIT, protocol="strict", n_way=ways, n_shot=shots, n_episodes=1, seed=0)
 
 

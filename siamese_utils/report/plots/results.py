@@ -143,7 +143,7 @@ def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figur
 def k_way(scores: pd.DataFrame, paper: dict[int, float] | None = None) -> Figure:
     """The paper's Figure 2: accuracy on val for different k, both protocols, with 95 % intervals.
 
-    scores  one experiment's rows of `results.tidy`; several seeds' episodes are pooled.
+    scores  one experiment's rows of `training.runs.tidy`; several seeds' episodes are pooled.
     paper   k → accuracy in %, figures of the paper to mark.
     """
     figure = new_figure(4.2)
