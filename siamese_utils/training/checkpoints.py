@@ -51,8 +51,8 @@ def load_checkpoint(partial: Path, history: History) -> keras.Model:
 def prepare_resume(experiment: Experiment, profile: Profile, seed: int, partial: Path) -> History:
     """The lines from which a training can go on, its checkpoint in the partial folder; none where it starts anew.
 
-    A partial folder without its checkpoint is removed and made anew. The lines are the interrupted run's own, or those of
-    a shorter run of the same recipe: the first updates are the same.
+    A partial folder without its checkpoint is removed and made anew. The lines are the interrupted run's own, or those
+    of a shorter run of the same recipe: the first updates are the same.
     """
     history = _lines(partial)
     if history and _checkpoint_file(partial, history).is_file():
