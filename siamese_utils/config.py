@@ -31,6 +31,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def refuse_repeated(kind: str, names: Sequence[str]) -> None:
+    """Raise ValueError, for a schema to report, where a name is used twice."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{kind} used twice: {', '.join(twice)}")
+
+
 class LearningRate(Strict):
     """Adam's learning rate: initial · decay_rate ** (step / decay_steps), or fixed where there is no decay."""
 
@@ -116,9 +122,7 @@ class Matrix(Strict):
 
     @model_validator(mode="after")
     def _names_are_unique_and_sections_known(self) -> Matrix:
-        names = [experiment.name for experiment in self.experiments]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"experiment name used twice: {', '.join(twice)}")
+        refuse_repeated("experiment name", [experiment.name for experiment in self.experiments])
         if unknown := sorted({e.section for e in self.experiments} - set(self.sections)):
             raise ValueError(f"unknown section: {', '.join(unknown)}")
         return self

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from ..config import Profile, Strict, checked, params_dir, read_yaml
+from ..config import Profile, Strict, checked, params_dir, read_yaml, refuse_repeated
 from ..errors import ParamsError
 
 LossName = Literal[
@@ -175,8 +175,7 @@ class Beyond(Strict):
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Beyond:
         names = [method.name for method in self.methods]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"method name used twice: {', '.join(twice)}")
+        refuse_repeated("method name", names)
         if unknown := sorted(set(self.demo) - set(names)):
             raise ValueError(f"no such method for the demo: {', '.join(unknown)}")
         return self

@@ -11,9 +11,10 @@ from ..backend import keras
 from ..data import omniglot
 from ..data.dataset import Dataset, Split
 from ..errors import DataError
-from ..evaluation.accuracy import embed_split, predict_episodes, score_of, similarity_of_rows
-from ..evaluation.episodes import Protocol, draw_episodes
+from ..evaluation.accuracy import embed_split, similarity_of_rows
+from ..evaluation.episodes import Protocol
 from ..models.layers import Calibration
+from ..training.scores import score_episodes
 from . import benchmark
 
 EPISODE_SEED = 3_000
@@ -32,10 +33,8 @@ def one_shot_scores(model: keras.Model, split: Split, episodes: int) -> tuple[Sc
     answers: Answers = {}
     for number, protocol in enumerate(PROTOCOLS):
         n_way, seed = min(WAYS, split.classes), [EPISODE_SEED, number]
-        drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=episodes, seed=seed)
-        correct = predict_episodes(model, embeddings, drawn)
-        scores.append({"protocol": protocol, "ways": drawn.n_way, **score_of(correct).as_dict()})
-        answers[protocol] = np.packbits(correct)
+        score, answers[protocol] = score_episodes(model, split, embeddings, protocol, n_way, episodes, seed)
+        scores.append(score)
     return scores, answers
 
 

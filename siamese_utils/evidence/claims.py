@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..config import Experiment, Strict, checked, load_experiment, load_matrix, params_dir, read_yaml
+from ..config import Experiment, Strict, checked, load_experiment, load_matrix, params_dir, read_yaml, refuse_repeated
 from ..errors import ParamsError
 from ..paths import project_root
 from .estimates import resolution
@@ -156,9 +156,7 @@ class Ledger(Strict):
 
     @model_validator(mode="after")
     def _everything_that_is_named_exists(self) -> Ledger:
-        ids = [claim.id for claim in self.claims]
-        if twice := sorted({name for name in ids if ids.count(name) > 1}):
-            raise ValueError(f"claim id used twice: {', '.join(twice)}")
+        refuse_repeated("claim id", [claim.id for claim in self.claims])
         for claim in self.claims:
             try:
                 for name in claim.check.experiments:

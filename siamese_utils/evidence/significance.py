@@ -17,8 +17,9 @@ def mcnemar_one_sided(only_first: np.ndarray, only_second: np.ndarray) -> tuple[
 
     Returns p against "the first is not better" and against "the first is not worse", (n,) each.
     """
-    both = only_first + only_second
-    half = np.minimum(2 * special.bdtr(np.minimum(only_first, only_second), both, 0.5), 1) / 2
+    fewer, more = np.minimum(only_first, only_second), np.maximum(only_first, only_second)
+    # the binomial distribution of `fewer` of all at ½, as an incomplete beta function
+    half = np.minimum(2 * special.betainc(more, fewer + 1, 0.5), 1) / 2
     above = np.select([only_first > only_second, only_first < only_second], [half, 1 - half], 0.5)
     below = np.select([only_first < only_second, only_first > only_second], [half, 1 - half], 0.5)
     return above, below

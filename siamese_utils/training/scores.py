@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..config import Profile
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, Split
 from ..evaluation.accuracy import embed_split, evaluate, predict_episodes, score_of
 from ..evaluation.episodes import Protocol, draw_episodes
 from .provenance import provenance
@@ -47,12 +48,26 @@ def final_scores(
         for protocol in PROTOCOLS:
             for n_way in sorted({20, *(profile.ways if name == "val" else ())}):
                 seed = final_seed(name, n_way)
-                drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=profile.episodes, seed=seed)
-                correct = predict_episodes(model, embeddings, drawn)
-                scores.append({"protocol": protocol, "split": name, "ways": n_way, **score_of(correct).as_dict()})
+                score, packed = score_episodes(model, split, embeddings, protocol, n_way, profile.episodes, seed)
+                scores.append({"split": name, **score})
                 if n_way == 20:
-                    answers[f"{protocol}/{name}"] = np.packbits(correct)
+                    answers[f"{protocol}/{name}"] = packed
     return scores, answers
+
+
+def score_episodes(
+    model: keras.Model,
+    split: Split,
+    embeddings: np.ndarray,
+    protocol: Protocol,
+    n_way: int,
+    n_episodes: int,
+    seed: Sequence[int],
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Draw 1-shot episodes and answer them → the score as results keep it, and the packed (n_episodes,) answers."""
+    drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=n_episodes, seed=seed)
+    correct = predict_episodes(model, embeddings, drawn)
+    return {"protocol": protocol, "ways": n_way, **score_of(correct).as_dict()}, np.packbits(correct)
 
 
 def keep_results(
