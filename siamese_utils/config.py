@@ -144,6 +144,7 @@ class Profile(Strict):
     episodes: int = Field(gt=0)
     ways: tuple[int, ...] = Field(min_length=1)
     batch_size: int | None = Field(None, gt=0, multiple_of=2)  # in place of the recipe's
+    decay: Literal["cut"] | None = None  # the learning rate's: the paper's, ended early; None: shortened in proportion
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     convolutions: Literal["auto", "float32", "bfloat16"] = "float32"  # the device's choice; see `precision`
 
@@ -160,6 +161,7 @@ class Profile(Strict):
             f"{self.image_size}×{self.image_size} pixels instead of 105×105": self.image_size != 105,
             "padded convolutions instead of unpadded ones": self.padding != "valid",
             f"{self.iterations:,} iterations instead of {PAPER_ITERATIONS:,}": self.iterations != PAPER_ITERATIONS,
+            "the learning rate's decay shortened in proportion": self.iterations != PAPER_ITERATIONS and not self.decay,
             f"{self.batch_size} pairs a batch instead of 128": self.batch_size is not None,
         }
         return [words for words, differs in departs.items() if differs]
@@ -167,6 +169,10 @@ class Profile(Strict):
     def scaled(self, steps: int) -> int:
         """A number of the paper's iterations, shortened in proportion to this profile's length (at least 1)."""
         return max(1, round(steps * self.iterations / PAPER_ITERATIONS))
+
+    def decay_steps(self, steps: int) -> int:
+        """The steps of the paper's learning-rate decay under this profile: unchanged where it is cut."""
+        return steps if self.decay == "cut" else self.scaled(steps)
 
 
 def params_dir() -> Path:

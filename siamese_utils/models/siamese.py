@@ -61,7 +61,7 @@ def build_backbone(recipe: Recipe, profile: Profile, seeds: Iterator[int]) -> ke
 
 
 def compile_model(model: keras.Model, recipe: Recipe, profile: Profile) -> None:
-    """Binary cross-entropy and Adam (0.9, 0.999, 1e-7), the learning-rate decay shortened to the profile's length."""
+    """Binary cross-entropy and Adam (0.9, 0.999, 1e-7), and the learning rate of the profile."""
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate_schedule(recipe.learning_rate, profile), epsilon=1e-7),
         loss=keras.losses.BinaryCrossentropy(),
@@ -71,10 +71,10 @@ def compile_model(model: keras.Model, recipe: Recipe, profile: Profile) -> None:
 
 
 def learning_rate_schedule(rate: LearningRate, profile: Profile) -> Any:
-    """A fixed rate, or initial · decay_rate ** (step / decay_steps), continuous, steps scaled to the profile."""
+    """A fixed rate, or initial · decay_rate ** (step / decay_steps), continuous, the steps as the profile has them."""
     if rate.decay_steps is None or rate.decay_rate is None:
         return rate.initial
-    steps = profile.scaled(rate.decay_steps)
+    steps = profile.decay_steps(rate.decay_steps)
     return keras.optimizers.schedules.ExponentialDecay(rate.initial, decay_steps=steps, decay_rate=rate.decay_rate)
 
 

@@ -22,6 +22,8 @@ HISTORY_COLUMNS = (
     "mean_loss",  # mean over the updates since the last check
     "learning_rate",
     *(f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")),  # author's protocol, 20-way
+    "kernel_norm",  # the length of all kernel weights as one vector
+    "saturated",  # part of the embeddings' values, of the check's queries on val, within 0.01 of 0 or of 1
     "seconds",  # since the run began, pauses between a kill and its resumption left out
     *ORIGIN_COLUMNS,  # where the updates since the last check were made: a long run may change machines
 )

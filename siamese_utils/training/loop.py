@@ -33,7 +33,7 @@ from .runs import (
     run_folder,
     write_json,
 )
-from .scores import check_accuracy, final_scores, keep_results
+from .scores import check_model, final_scores, keep_results
 from .store import Notify, OnProgress, Progress, find_or_make
 
 
@@ -184,12 +184,12 @@ def _train_checks(
     checks = check_iterations(experiment, profile)
 
     def after_check(iteration: int, losses: dict[str, float]) -> None:
-        accuracies = check_accuracy(model, dataset, profile, iteration)
+        found = check_model(model, dataset, profile, iteration)
         seconds = round(time.perf_counter() - begun, 1)
-        history.append({"iteration": iteration, **losses, **accuracies, "seconds": seconds, **origin})
+        history.append({"iteration": iteration, **losses, **found, "seconds": seconds, **origin})
         save_checkpoint(partial, model, history)
         if on_progress:
-            now = losses["batch_loss"], accuracies["val_accuracy"]
+            now = losses["batch_loss"], found["val_accuracy"]
             on_progress(Progress(experiment.label, seed, iteration, checks[-1], *now))
 
     train(

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..config import Profile
 from ..data.dataset import Dataset, Split
-from ..evaluation.accuracy import embed_split, evaluate, predict_episodes, score_of
+from ..evaluation.accuracy import embed_split, predict_episodes, score_of
 from ..evaluation.episodes import Protocol, draw_episodes
 from .provenance import provenance
 from .runs import SCHEMA_VERSION, SPLITS, WEIGHTS, final_seed, write_json
@@ -19,18 +19,28 @@ if TYPE_CHECKING:
     import keras
 
 CHECK_SEED = 1_000  # episodes never share random numbers with training, nor checks with finals
+SATURATED = 0.01  # how near to 0 or 1 a sigmoid's value is where it is called saturated
 PROTOCOLS: tuple[Protocol, ...] = ("author", "strict")
 
 
-def check_accuracy(model: keras.Model, dataset: Dataset, profile: Profile, iteration: int) -> dict[str, float]:
-    """The author's check: 1-shot 20-way episodes on each split, 250 in his; the same ones for every model."""
+def check_model(model: keras.Model, dataset: Dataset, profile: Profile, iteration: int) -> dict[str, float]:
+    """The author's check, 1-shot 20-way episodes on each split, the same ones for every model; and how the weights are.
+
+    Columns of `checkpoints.HISTORY_COLUMNS`. Saturated units are those of the val queries' embeddings.
+    """
     row: dict[str, float] = {}
     for number, name in enumerate(SPLITS):
-        seed = [CHECK_SEED, number, iteration]
-        options = {"n_way": 20, "n_shot": 1, "n_episodes": profile.check_episodes}
-        score = evaluate(model, dataset.split(name), protocol="author", **options, seed=seed)
+        split, seed = dataset.split(name), [CHECK_SEED, number, iteration]
+        drawn = draw_episodes(split, protocol="author", n_way=20, n_episodes=profile.check_episodes, seed=seed)
+        embeddings = embed_split(model, split, used_by=drawn)
+        score = score_of(predict_episodes(model, embeddings, drawn))
         row |= {f"{name}_accuracy": score.accuracy, f"{name}_low": score.low, f"{name}_high": score.high}
-    return row
+    queries = embeddings[drawn.query[:, 0], drawn.query[:, 1]]
+    kernels = [variable.numpy() for variable in model.trainable_variables if len(variable.shape) > 1]
+    return row | {
+        "kernel_norm": float(np.sqrt(sum(np.square(kernel, dtype=np.float64).sum() for kernel in kernels))),
+        "saturated": float(((queries < SATURATED) | (queries > 1 - SATURATED)).mean()),
+    }
 
 
 def final_scores(

@@ -106,6 +106,9 @@ def test_the_learning_rate_decays_as_the_author_set_it(tiny):
         assert float(schedule(step)) == pytest.approx(0.05 * 0.0001 ** (step / 4000), rel=1e-4)
     shortened = learning_rate_schedule(load_experiment("baseline").recipe.learning_rate, load_profile("laptop"))
     assert float(shortened(load_profile("laptop").iterations)) == pytest.approx(float(schedule(5000)), rel=1e-4)
+    cut = load_profile("laptop").model_copy(update={"decay": "cut"})
+    ended_early = learning_rate_schedule(load_experiment("baseline").recipe.learning_rate, cut)
+    assert float(ended_early(300)) == pytest.approx(float(schedule(300)), rel=1e-6)
     assert learning_rate_schedule(load_experiment("lr-0.001").recipe.learning_rate, paper) == 0.001
 
 

@@ -23,6 +23,7 @@ from siamese_utils.training import loop as training
 from siamese_utils.training.checkpoints import HISTORY_COLUMNS
 from siamese_utils.training.provenance import ORIGIN_COLUMNS
 from siamese_utils.training.runs import find_run, find_runs, find_so_far, run_folder, tidy
+from siamese_utils.training.scores import check_model
 
 baseline = load_experiment("baseline")
 
@@ -48,6 +49,17 @@ def test_a_run_leaves_everything_a_reader_needs(reports, tiny, fresh_keras):
     twenty = table[(table["ways"] == 20)].set_index(["protocol", "split"])
     for name, correct in run.answers().items():
         assert correct.sum() == twenty.loc[tuple(name.split("/")), "correct"]
+
+
+def test_a_check_says_how_large_the_weights_are_and_how_many_units_are_saturated(reports, tiny, fresh_keras):
+    run = training.load_or_train(baseline, tiny)
+    last, model = run.history.iloc[-1], run.model()
+    penalty = sum(float(loss) for loss in model.losses)
+    assert baseline.recipe.l2 * last["kernel_norm"] ** 2 == pytest.approx(penalty, rel=1e-5)
+    assert 0 <= last["saturated"] <= 1
+    embedding = model.get_layer("backbone").layers[-1]
+    embedding.set_weights([weights * 1000 for weights in embedding.get_weights()])
+    assert check_model(model, load_dataset(tiny), tiny, 0)["saturated"] > 0.9
 
 
 def test_a_finished_run_is_loaded_and_never_trained_again(reports, tiny, monkeypatch, fresh_keras):

@@ -130,7 +130,7 @@ def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figur
         colour, line, marker = styles[number % len(styles)]
         values = np.full(len(iterations), rate.initial)
         if rate.decay_steps and rate.decay_rate:
-            values *= rate.decay_rate ** (iterations / profile.scaled(rate.decay_steps))
+            values *= rate.decay_rate ** (iterations / profile.decay_steps(rate.decay_steps))
         ax.plot(iterations, values, color=colour, linestyle=line, marker=marker, markevery=0.25, markersize=5)
         words, end = " / ".join(dict.fromkeys(labels)), (iterations[-1], values[-1])
         beside: Look = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
