@@ -17,7 +17,7 @@ import pandas as pd
 from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
 from ..evaluation.accuracy import wilson
 from ..training.runs import Run, find_so_far
-from .claims import load_claims, row_claims
+from .claims import can_be_told, load_claims, row_claims
 from .estimates import Estimate, Evidence, Term
 from .facts import Facts, Kind, Measure, machines
 from .fidelity import origin_of
@@ -125,7 +125,7 @@ def _line(board: Board, experiment: Experiment) -> dict[str, object]:
         "difference_low": gap.low if gap else np.nan,
         "difference_high": gap.high if gap else np.nan,
         "verdict": _row_verdict(experiment, judged, bool(runs), bool(so_far)),
-        "apart": judged is not None and judged.claim.check.kind != "similar",
+        "apart": can_be_told(experiment),
         "degenerate": evidence.is_degenerate(experiment.name),
         "why": f"{judged.words} {judged.needs}".strip() if judged else "",
         **(_so_far(so_far, evidence.profile) if so_far else dict.fromkeys(SO_FAR, "")),

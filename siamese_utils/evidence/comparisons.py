@@ -36,7 +36,8 @@ class Untested:
     verdict: Literal["not testable", "not run"] = "not testable"
 
 
-Outcome: TypeAlias = Test | Fact | Untested
+# the tests of a claim, all of which must confirm it
+Outcome: TypeAlias = tuple[Test, ...] | Fact | Untested
 
 
 def compare(claim: Claim, evidence: Evidence) -> Outcome:
@@ -55,7 +56,7 @@ def compare(claim: Claim, evidence: Evidence) -> Outcome:
     if why := _impossible(check, evidence):
         return Untested(why)
     if isinstance(check, Training):
-        return _rising(check, evidence) if check.kind == "rising" else _unsteady(check, evidence)
+        return _rising(check, evidence) if check.kind == "rising" else (_unsteady(check, evidence),)
     return ask_all(check, evidence) or _not_run(check, evidence)
 
 
@@ -111,9 +112,9 @@ def _rising(check: Training, evidence: Evidence) -> Fact:
 def _unsteady(check: Training, evidence: Evidence) -> Test:
     """Compare by an F test how checks scatter around a straight line through the second half of the training."""
     (one,), (other,) = check.of, check.than
-    seeds = evidence.seeds_of((one, other))
+    seeds, key = evidence.seeds_of((one, other)), f"scatter of {one} and {other}"
     if len(seeds) < 2:
-        return Test(1.0, 1.0)
+        return Test(key, 1.0, 1.0)
 
     def scatter(name: str) -> tuple[float, int]:
         squares, dofs = zip(*(evidence.facts[name][seed].late_scatter for seed in seeds), strict=True)
@@ -121,7 +122,7 @@ def _unsteady(check: Training, evidence: Evidence) -> Test:
 
     (ours, n), (theirs, m) = scatter(one), scatter(other)
     ratio = ours / max(theirs, 1e-12)
-    return Test(float(special.fdtrc(n, m, ratio)), float(special.fdtr(n, m, ratio)))
+    return Test(key, float(special.fdtrc(n, m, ratio)), float(special.fdtr(n, m, ratio)))
 
 
 def _first_loss(check: FirstLoss) -> Fact:

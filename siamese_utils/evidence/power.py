@@ -19,18 +19,17 @@ MOST_EPISODES = 10_000_000  # more than anyone would draw
 
 def needs(test: Test, tests: int) -> str:
     """Say what would decide an undecided test, if what was found is the truth, and what can be seen now."""
-    if not test.estimates:
-        return "Needs two seeds at least."
-    estimate = test.estimates[0]
-    if len(estimate.seeds) < 2:
-        return "One seed cannot tell a network from its luck: two or more would."
-    seen = f"{len(estimate.seeds)} seeds find {detectable(estimate, tests):.1f} points four times in five"
+    estimate = test.estimate
+    if estimate is None or len(estimate.seeds) < 2:
+        return "One seed cannot decide: a network and its luck look the same."
+    seen = f"Underpowered: {len(estimate.seeds)} seeds detect {detectable(estimate, tests):.1f} points or more"
+    seen = f"{seen} with {POWER:.0%} power".replace("%", " %")
     if (seeds := seeds_needed(estimate, test.distance, tests)) is not None:
-        return f"About {seeds} seeds would decide it; {seen}."
+        return f"{seen}; about {seeds} seeds would decide."
     episodes = episodes_needed(estimate, test.distance, tests)
     if episodes > MOST_EPISODES:
-        return f"Too near to call for any number of runs; {seen}."
-    return f"More seeds alone would not decide it, {episodes:,.0f} episodes and more seeds would; {seen}."
+        return f"{seen}; too close to call with any number of runs."
+    return f"{seen}; {episodes:,.0f} episodes and more seeds would decide."
 
 
 def _quantiles(tests: int) -> float:

@@ -2,7 +2,7 @@
 
 A claim of similarity is tested by two one-sided tests against a margin (D. Schuirmann, Journal of Pharmacokinetics and
 Biopharmaceutics 15, 1987); the margin is what the paper's own 250 episodes could tell apart. A claim of several parts
-holds where all of them hold.
+holds where all of them hold, and does not where one does not.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from .facts import GAP, Measure
 class Test:
     """One comparison: how strongly the runs confirm it and refute it, as one-sided p values.
 
-    estimates  the contrasts behind it, the one that decides first
+    key        the same for comparisons that are one test, whichever way round they are asked
+    estimate   the contrast behind it; None for a comparison of another kind
     distance   in points, from that estimate to what would change the answer; for the power
-    parts      of how many comparisons this is the outcome, all of which would have to hold
     """
 
+    key: str
     p_confirm: float
     p_refute: float
-    estimates: tuple[Estimate, ...] = ()
+    estimate: Estimate | None = None
     distance: float = np.nan
-    parts: int = 1
 
     @property
     def p(self) -> float:
@@ -48,6 +48,15 @@ class Question:
     kind: Literal["above", "below", "similar"]
     at: float = 0.0
     margin: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Name the test that answers it: the same for A above B, A below B, and B below A."""
+        terms = sorted(self.terms, key=lambda term: (term.experiment, str(term.measure)))
+        sign = 1 if terms[0].weight > 0 else -1
+        weights = [f"{sign * term.weight:+g} {term.experiment} {term.measure}" for term in terms]
+        asked = f"within {self.margin:g} of" if self.kind == "similar" else "from"
+        return f"{' '.join(weights)} {asked} {sign * self.at + 0.0:g}"
 
 
 def questions(check: Check) -> list[Question]:
@@ -105,26 +114,16 @@ def ask(question: Question, evidence: Evidence) -> Test | None:
         confirm = max(estimate.p_above(low), estimate.p_below(high))
         # no truth lies beyond both
         refute = min(estimate.p_below(low), estimate.p_above(high))
-        return Test(confirm, refute, (estimate,), abs(abs(estimate.value - at) - near))
+        return Test(question.key, confirm, refute, estimate, abs(abs(estimate.value - at) - near))
     p = estimate.p_above(at), estimate.p_below(at)
-    return Test(*(p if question.kind == "above" else p[::-1]), (estimate,), abs(estimate.value - at))
+    return Test(question.key, *(p if question.kind == "above" else p[::-1]), estimate, abs(estimate.value - at))
 
 
-def ask_all(check: Check, evidence: Evidence) -> Test | None:
-    """Test whether all of a check's questions hold; None where one cannot be asked.
-
-    The weakest confirms; the strongest refutes, corrected for their number.
-    """
+def ask_all(check: Check, evidence: Evidence) -> tuple[Test, ...]:
+    """Test each of a check's questions, all of which must hold for it to hold; () where one cannot be asked."""
     tests = [ask(question, evidence) for question in questions(check)]
-    known = [test for test in tests if test]
-    if len(known) < len(tests):
-        return None
-    weakest = max(known, key=lambda test: test.p_confirm)
-    refuting = min(known, key=lambda test: test.p_refute)
-    refute = min(1.0, len(known) * refuting.p_refute)
-    decisive = refuting if refute < weakest.p_confirm else weakest
-    estimates = (decisive.estimates[0], *(t.estimates[0] for t in known if t is not decisive))
-    return Test(weakest.p_confirm, refute, estimates, decisive.distance, len(known))
+    known = tuple(test for test in tests if test)
+    return known if len(known) == len(tests) else ()
 
 
 def paper_bears_out(claim: Claim) -> str:

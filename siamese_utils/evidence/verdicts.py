@@ -7,14 +7,15 @@ undecided           neither: too few seeds or episodes for what they show; with 
 not testable        nothing that these runs leave could decide it, and why
 not run             an experiment that the claim needs has no run
 
-Every test has two one-sided p values, one that confirms and one that refutes. Twice the smaller is the claim's p;
-Holm's method corrects the p values of all claims and of Table 1's rows together, a test that several make counted once
-(S. Holm, Scandinavian Journal of Statistics 6, 1979), and 0.05 decides.
+Every test has two one-sided p values, one that confirms and one that refutes. Twice the smaller is the test's p;
+Holm's method corrects the p values of all tests that the claims and Table 1's rows make, a test that several make
+counted once (S. Holm, Scandinavian Journal of Statistics 6, 1979), and 0.05 decides. A claim of several tests holds
+where all of them confirm it, and does not where one refutes it, so that one fact has one verdict everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeAlias, get_args
@@ -25,7 +26,7 @@ from ..config import load_experiment
 from ..text import listed, number, signed
 from .claims import Against, Claim, Counts, FirstLoss, Parameters
 from .comparisons import Fact, Outcome, Untested, compare, compare_level
-from .estimates import Estimate, Evidence, Term
+from .estimates import Estimate, Evidence
 from .power import needs
 from .questions import Test, paper_bears_out
 from .significance import LEVEL, holm
@@ -79,23 +80,21 @@ def judge(claims: Sequence[Claim], evidence: Evidence, *, rows: Sequence[Claim] 
     A test that several claims make is made, and counts, once.
     """
     asked = [pair for claim in claims for pair in _variants(claim)] + [("", row) for row in rows]
-    found: dict[str, Outcome] = {}
-    for _, claim in asked:
-        check, figure = _keys(claim)
-        if check not in found:
-            found[check] = compare(claim, evidence)
-        if figure not in found:
-            found[figure] = compare_level(claim, evidence)
-    tests = {key: outcome for key, outcome in found.items() if isinstance(outcome, Test)}
-    p = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+    found = [(compare(claim, evidence), compare_level(claim, evidence)) for _, claim in asked]
+    made = [test for outcome, figure in found for test in (*_tests(outcome), figure) if isinstance(test, Test)]
+    tests = {test.key: test.p for test in made}
+    p = dict(zip(tests, holm(list(tests.values())), strict=True))
     judgements = []
-    for variant, claim in asked:
-        check, figure = _keys(claim)
-        judgement = _judgement(variant, claim, evidence, found[check], p.get(check, np.nan), len(tests))
-        if judgement.verdict == "reproduced" and isinstance(found[check], Test) and claim.level is not None:
-            judgement = _with_level(judgement, claim.level, found[figure], p.get(figure, np.nan))
+    for (variant, claim), (outcome, figure) in zip(asked, found, strict=True):
+        judgement = _judgement(variant, claim, evidence, outcome, p)
+        if judgement.verdict == "reproduced" and _tests(outcome) and claim.level is not None:
+            judgement = _with_level(judgement, claim.level, figure, p)
         judgements.append(judgement)
     return judgements
+
+
+def _tests(outcome: Outcome) -> tuple[Test, ...]:
+    return outcome if isinstance(outcome, tuple) else ()
 
 
 def _variants(claim: Claim) -> list[tuple[str, Claim]]:
@@ -103,31 +102,26 @@ def _variants(claim: Claim) -> list[tuple[str, Claim]]:
     return [("as described", claim), ("as run", as_run)] if as_run else [("", claim)]
 
 
-def _keys(claim: Claim) -> tuple[str, str]:
-    """Make the keys by which two claims' tests are the same: of their comparisons, and of their figures."""
-    about = "" if claim.level is None else f"{claim.check.experiments[0]} {claim.level}"
-    return claim.check.model_dump_json(), f"figure {about}"
-
-
 # ---- from tests to a verdict ---------------------------------------------------------------------
 
 
-def _judgement(
-    variant: str, claim: Claim, evidence: Evidence, found: Outcome, p: float, number_of_tests: int
-) -> Judgement:
-    """Reach the verdict on a claim's comparison; p is after correction."""
+def _judgement(variant: str, claim: Claim, evidence: Evidence, found: Outcome, p: Mapping[str, float]) -> Judgement:
+    """Reach the verdict on a claim's comparison; p: a test's key → its p after correction."""
     made = partial(Judgement, claim, variant, paper=paper_bears_out(claim))
     if isinstance(found, Untested):
         return made(found.verdict, f"{found.why[0].upper()}{found.why[1:]}.")
     if isinstance(found, Fact):
         verdict: Verdict = "undecided" if found.holds is None else "reproduced" if found.holds else "not reproduced"
         return made(verdict, found.words, run_ids=found.run_ids)
-    estimate = found.estimates[0] if found.estimates else None
-    run_ids = tuple(dict.fromkeys(i for e in found.estimates for i in e.run_ids))
-    made = partial(made, estimate=estimate, p=p, run_ids=run_ids)
-    words = estimate_words(estimate) if estimate else "Scatter of the checks, compared by an F test."
-    if found.parts > 1:
-        words = f"Of {found.parts} parts this one decides. {words}"
+    verdict, decisive = _decide(found, p)
+    in_order = [decisive.estimate, *(test.estimate for test in found if test is not decisive)]
+    run_ids = tuple(dict.fromkeys(i for estimate in in_order if estimate for i in estimate.run_ids))
+    made = partial(made, estimate=decisive.estimate, p=p[decisive.key], run_ids=run_ids)
+    words = estimate_words(decisive.estimate) if decisive.estimate else "Scatter of the checks, compared by an F test."
+    if len(found) > 1:
+        which = "this one does not" if verdict == "not reproduced" else "the weakest is this one"
+        many = "Both" if len(found) == 2 else f"All {len(found)}"
+        words = f"{many} comparisons must hold; {which}: {words}"
     degenerate = [name for name in claim.check.experiments if evidence.is_degenerate(name)]
     if degenerate:
         words += f" {degenerate_words(degenerate)}"
@@ -135,34 +129,60 @@ def _judgement(
         return made("not testable", f"Drawn characters say nothing about the paper. What came out: {words}")
     if degenerate and isinstance(claim.check, Against) and claim.check.measure == "early":
         return made("not testable", f"{degenerate_words(degenerate)} Nothing can be said of its speed.", p=np.nan)
-    if not p < LEVEL:
-        return made("undecided", words, needs=needs(found, number_of_tests))
-    return made("not reproduced" if found.p_refute < found.p_confirm else "reproduced", words)
+    return made(verdict, words, needs=needs(decisive, len(p)) if verdict == "undecided" else "")
 
 
-def _with_level(judgement: Judgement, level: float, found: Outcome, p: float) -> Judgement:
+def _decide(tests: Sequence[Test], p: Mapping[str, float]) -> tuple[Verdict, Test]:
+    """Decide a claim whose tests must all confirm it, and say which of them decides.
+
+    A test refuted by itself refutes whatever it is a part of, at no further cost: one fact has one verdict.
+    """
+    refuting = [test for test in tests if test.p_refute < test.p_confirm]
+    if refuting and p[(strongest := min(refuting, key=lambda test: test.p_refute)).key] < LEVEL:
+        return "not reproduced", strongest
+    weakest = max(tests, key=lambda test: test.p_confirm)
+    return "reproduced" if not refuting and p[weakest.key] < LEVEL else "undecided", weakest
+
+
+def _with_level(judgement: Judgement, level: float, found: Test | Untested, p: Mapping[str, float]) -> Judgement:
     """Add to a confirmed comparison's verdict that on the figure which the paper gives along with it."""
-    if not isinstance(found, Test):
-        assert isinstance(found, Untested)
-        words = f"{judgement.words} The figure of {level:g} % is {found.why}."
+    if isinstance(found, Untested):
+        words = f"{judgement.words} The paper’s {level:g} % cannot be compared: it is {found.why}."
         return replace(judgement, verdict="direction only", words=words)
-    estimate = found.estimates[0]
+    estimate = found.estimate
+    assert estimate, "a test of an accuracy"
     ends = f"{number(estimate.low)} to {number(estimate.high)}"
-    words = f"{judgement.words} Against the figure of {level:g} %: {number(estimate.value)} % ({ends})."
-    holds = p < LEVEL and found.p_confirm < found.p_refute
+    words = f"{judgement.words} Against the paper’s {level:g} %: {number(estimate.value)} % (95 % interval {ends})."
+    holds = p[found.key] < LEVEL and found.p_confirm < found.p_refute
     return replace(judgement, verdict="reproduced" if holds else "direction only", words=words)
 
 
 def estimate_words(estimate: Estimate) -> str:
-    """Write a contrast with its interval: "Dense - 512 minus Baseline: −5.1 points (−6.9 to −3.3), 3 seeds, …"."""
-    is_accuracy = len(estimate.terms) == 1 and estimate.terms[0].measure.kind != "gap"
-    if is_accuracy:
-        value, ends = f"{estimate.value:.1f} %", f"{max(estimate.low, 0):.1f} to {estimate.high:.1f}"
+    """Write a contrast with its interval: "MLP is 5.1 points below the baseline (95 % interval −6.9 to −3.3)."."""
+    terms, value = estimate.terms, estimate.value
+    measure, labels = terms[0].measure, [_called(term.experiment) for term in terms]
+    is_accuracy = len(terms) == 1 and measure.kind != "gap"
+    low = max(estimate.low, 0) if is_accuracy else estimate.low
+    written = number if is_accuracy else signed
+    interval = "" if np.isnan(low) else f" (95 % interval {written(low)} to {written(estimate.high)})"
+    points, side = f"{abs(value):.1f} points", "above" if value > 0 else "below"
+    if measure.n_way:
+        many, few = sorted((term.measure.n_way or 0 for term in terms), reverse=True)
+        said = f"Accuracy at {few} ways minus {many} ways: {signed(value)} points"
+    elif measure.kind == "gap":
+        other = f", {points} {'more' if value > 0 else 'less'} than in {labels[1]}" if len(terms) > 1 else ""
+        said = f"Train minus val accuracy of {labels[0]}{other or f': {signed(value)} points'}"
+    elif is_accuracy:
+        said = f"{labels[0]}{', train' if measure.kind == 'train' else ''}: {number(value)} %"
     else:
-        value, ends = f"{signed(estimate.value)} points", f"{signed(estimate.low)} to {signed(estimate.high)}"
-    seeds = "one seed" if len(estimate.seeds) == 1 else f"{len(estimate.seeds)} seeds"
-    interval = "" if np.isnan(estimate.low) else f" ({ends})"
-    return f"{contrast_words(estimate.terms)}: {value}{interval}, {seeds}, {estimate.episodes:,} episodes."
+        before = {"early": "In the first half of the training, ", "train": "On training characters, "}
+        said = f"{before.get(measure.kind, '')}{labels[0]} is {points} {side} {labels[1]}"
+    return f"{said[0].upper()}{said[1:]}{interval}."
+
+
+def _called(experiment: str) -> str:
+    """Name an experiment within a sentence."""
+    return "the baseline" if experiment == "baseline" else load_experiment(experiment).label
 
 
 def degenerate_words(names: Sequence[str]) -> str:
@@ -171,14 +191,3 @@ def degenerate_words(names: Sequence[str]) -> str:
     labels = labels[0].upper() + labels[1:]
     verb, them = ("does", "it gives") if len(names) == 1 else ("do", "they give")
     return f"{labels} {verb} not train here at all: {them} any two images the same similarity, under every seed."
-
-
-def contrast_words(terms: Sequence[Term]) -> str:
-    """Name what a contrast compares: "Dense - 512 minus Baseline"."""
-    measure = terms[0].measure
-    if measure.n_way:
-        return " minus ".join(f"{term.measure.n_way} ways" for term in terms)
-    names = " minus ".join(load_experiment(term.experiment).label for term in terms)
-    before = {"val": "", "train": "train accuracy, ", "gap": "train over val, ", "early": "first half, "}
-    words = before[measure.kind] + names
-    return words[0].upper() + words[1:]
