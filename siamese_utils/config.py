@@ -166,6 +166,11 @@ class Profile(Strict):
         }
         return [words for words, differs in departs.items() if differs]
 
+    @property
+    def follows_the_log(self) -> bool:
+        """Whether an iteration of a run stands at the same learning rate as the author's, on the same data."""
+        return self.dataset == "omniglot" and (self.iterations == PAPER_ITERATIONS or self.decay == "cut")
+
     def scaled(self, steps: int) -> int:
         """A number of the paper's iterations, shortened in proportion to this profile's length (at least 1)."""
         return max(1, round(steps * self.iterations / PAPER_ITERATIONS))

@@ -9,13 +9,15 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from ..config import Experiment, load_matrix, params_dir
+from ..config import Experiment, load_experiment, load_matrix, params_dir
 from ..errors import ParamsError
 from .first_loss import expected_first_loss, first_loss_fits, logged_first_loss
 
 FILE = "author_logs.csv"
+LATEST = 5  # checks that say where a training stands
 COLUMNS = {
     "model": "str",
     "iteration": "int64",
@@ -39,6 +41,19 @@ def comparable_log(experiment: Experiment) -> pd.DataFrame:
     """Read the author's log of this network, as `author_log`; no line where there is none, or of another."""
     run = experiment.author.run if experiment.author and not incomparable(experiment) else ""
     return author_log(run)
+
+
+def author_difference(experiment: Experiment, iteration: int) -> float:
+    """Compute how far the author's val accuracy of a network was from the baseline's at an iteration, in points.
+
+    Means of the last five checks up to there; NaN where one of the logs is not there, or ends before.
+    """
+    last = []
+    for one in (experiment, load_experiment("baseline")):
+        log = comparable_log(one)
+        checks = log[(log["iteration"] > 0) & (log["iteration"] <= iteration)].tail(LATEST)
+        last.append(checks["val_accuracy"].mean() if len(checks) and log["iteration"].max() >= iteration else np.nan)
+    return float(100 * (last[0] - last[1]))
 
 
 def incomparable(experiment: Experiment) -> str:

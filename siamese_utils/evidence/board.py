@@ -17,6 +17,7 @@ import pandas as pd
 from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
 from ..evaluation.accuracy import wilson
 from ..training.runs import Run, find_so_far
+from .author_logs import author_difference
 from .claims import can_be_told, load_claims, row_claims
 from .estimates import Estimate, Evidence, Term
 from .facts import Facts, Kind, Measure, machines
@@ -71,6 +72,8 @@ class Board:
         seeds, run_ids                                     how many seeds have run, and the runs' ids
         paper_difference                                   to the baseline, val, in points
         difference, difference_low, difference_high        ours, and its 95 % interval; see `estimates`
+        author_difference                                  in the author's log where our training stops, in points; NaN
+                                                           where the two cannot be compared, see `author_logs`
         verdict, why                                       see `verdicts`; "under way" for a row without a finished run
         so_far, so_far_val, so_far_origin                  how far such a row has come, with which accuracy, where
         apart                                              whether the paper's figure can be told from its baseline's
@@ -124,12 +127,18 @@ def _line(board: Board, experiment: Experiment) -> dict[str, object]:
         "difference": gap.value if gap else np.nan,
         "difference_low": gap.low if gap else np.nan,
         "difference_high": gap.high if gap else np.nan,
+        "author_difference": _author_difference(evidence.profile, experiment),
         "verdict": _row_verdict(experiment, judged, bool(runs), bool(so_far)),
         "apart": can_be_told(experiment),
         "degenerate": evidence.is_degenerate(experiment.name),
         "why": f"{judged.words} {judged.needs}".strip() if judged else "",
         **(_so_far(so_far, evidence.profile) if so_far else dict.fromkeys(SO_FAR, "")),
     }
+
+
+def _author_difference(profile: Profile, experiment: Experiment) -> float:
+    is_baseline, end = experiment.name == "baseline", profile.scaled(experiment.recipe.iterations)
+    return author_difference(experiment, end) if profile.follows_the_log and not is_baseline else np.nan
 
 
 def _accuracies(runs: list[Facts]) -> dict[str, float]:

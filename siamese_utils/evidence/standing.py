@@ -9,12 +9,11 @@ import pandas as pd
 from scipy import special
 
 from ..config import Experiment
-from .author_logs import comparable_log
+from .author_logs import LATEST, comparable_log
 from .estimates import PAPER_EPISODES
 from .fidelity import known_replicates
 from .likeness import differences, mean_difference, spread
 
-LATEST = 5  # checks that say where a run stands
 FEWEST_LATEST = 3
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import time
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
+from markupsafe import Markup
 
 from ..config import Experiment, Profile, load_experiment, load_matrix, section_experiments, with_seeds
 from ..data.dataset import Dataset
@@ -28,9 +29,10 @@ from ..training.jobs import Job, complete, jobs_of
 from ..training.provenance import code_version, short_commit
 from ..training.runs import Run, find_run, find_so_far
 from ..training.store import Progress
-from .rendering import piece
+from .rendering import piece, render_html
 from .scoreboard import claims_html
 from .table1 import readable, table1_html, verdict_counts_html
+from .tables import prediction_table
 
 if TYPE_CHECKING:
     import keras
@@ -152,6 +154,43 @@ class Study:
     def show_text(self, words: str) -> None:
         """Show a sentence or two."""
         show_html(piece("text", words))
+
+    def show_finding(self, words: str = "") -> None:
+        """Show the notebook's finding; called without words on top, it leaves a place that the last call fills, too.
+
+        words  HTML: sentences computed from the runs, see `conclusion`
+        """
+        waiting = "<p>The finding stands here once the notebook has run to its end.</p>"
+        content = HTML(piece("finding", Markup(words or waiting)))
+        if words:
+            self._place_on_top.update(content)
+            display(content)
+        else:
+            self._place_on_top.display(content)
+
+    @cached_property
+    def _place_on_top(self) -> DisplayHandle:
+        return DisplayHandle()
+
+    def conclusion(self) -> str:
+        """Say how the study's networks stand to the baseline here and in the paper: HTML, computed from the runs."""
+        return render_html("conclusion.html.j2", profile=self.profile, rows=self._variants())
+
+    def show_full_length(self) -> None:
+        """Show why the differences may be others at the paper's full length: the author's log where our runs stop."""
+        show_html(render_html("full_length.html.j2", profile=self.profile, rows=self._variants()))
+
+    def show_prediction(self, mine: Mapping[str, float | None]) -> None:
+        """Score a prediction made before the runs: experiment → points of val accuracy above (+) or below the baseline.
+
+        Raises ParamsError for the name of an experiment that does not exist.
+        """
+        rows = self.board.rows_of([load_experiment(name) for name in mine])
+        table, score = prediction_table(rows, list(mine.values()))
+        self.show_table(table, caption=f"Points of val accuracy against the baseline. {score}")
+
+    def _variants(self) -> list[dict[Any, Any]]:
+        return self.board.rows_of(e for e in self.experiments if e.name != "baseline").to_dict("records")
 
     def show_rows(self, *, runs: Iterable[Run] = ()) -> None:
         """Show the study's rows of Table 1: the paper's figures beside ours."""

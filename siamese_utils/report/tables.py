@@ -5,7 +5,7 @@ Accuracies in these tables are in %. Nothing here trains anything or imports Ker
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -83,6 +83,30 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines)
+
+
+def prediction_table(rows: pd.DataFrame, mine: Sequence[float | None]) -> tuple[pd.DataFrame, str]:
+    """A prediction beside the paper's differences and ours, and its score in a sentence.
+
+    rows  of a Board;  mine  (rows,) the predicted differences to the baseline in points; None for none
+    """
+    guesses = pd.Series([np.nan if guess is None else guess for guess in mine], rows.index, dtype=float)
+    table = pd.DataFrame(
+        {
+            "experiment": rows["label"],
+            "my prediction": [signed(guess) if guess == guess else "–" for guess in guesses],
+            "paper": [signed(gap) if gap == gap else "–" for gap in rows["paper_difference"]],
+            "here": [signed(gap) if gap == gap else "not run" for gap in rows["difference"]],
+        }
+    )
+    off = [float((given - rows["difference"]).abs().mean()) for given in (guesses, rows["paper_difference"])]
+    if rows["difference"].isna().all():
+        score = "Nothing has run yet that could score it."
+    elif guesses.isna().all():
+        score = f"No prediction was made. As one, the paper’s Table 1 is off by {off[1]:.1f} points on average."
+    else:
+        score = f"My prediction is off by {off[0]:.1f} points on average; the paper’s Table 1 by {off[1]:.1f}."
+    return table, score
 
 
 def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
