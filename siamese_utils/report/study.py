@@ -131,16 +131,18 @@ class Study:
         runs    the runs that it is made from; none where it shows data alone
         source  where it comes from, in words, if from no run of the profile
         """
-        from .plots.style import to_png
+        from .plots.style import notes_of, to_png
 
         if not alt.strip():
             raise ParamsError("a figure needs a description: give alt= what it shows.")
         png = b64encode(to_png(figure)).decode()
+        notes = notes_of(figure)
+        about = {"alt": alt, "width": SHOWN_WIDTH, **({"notes": notes} if notes else {})}
         # nbconvert's default template drops the description of an image/png output, so there is HTML beside it
         display(
-            {"text/html": str(piece("image", png, alt, SHOWN_WIDTH)), "image/png": png, "text/plain": alt},
+            {"text/html": str(piece("image", png, alt, SHOWN_WIDTH, notes)), "image/png": png, "text/plain": alt},
             raw=True,
-            metadata={"image/png": {"alt": alt, "width": SHOWN_WIDTH}},
+            metadata={"image/png": about},
         )
         show_html(piece("figure_caption", caption, source or self.origin(runs)))
 

@@ -21,8 +21,11 @@ from .style import (
     chance_line,
     dot_rows,
     empty_figure,
+    end_labels,
     legend,
     new_figure,
+    note,
+    square_root_axis,
     styled,
     with_intervals,
 )
@@ -66,6 +69,41 @@ def first_losses(candidates: pd.DataFrame) -> Figure:
             "logged by the author": {"color": BLUE},
         },
     )
+    return figure
+
+
+@styled
+def first_loss_scatter(found: pd.DataFrame) -> Figure:
+    """The first loss that each row's network as described should have, and the one that its author logged.
+
+    found  from `first_loss.first_loss_candidates`; a row without a logged loss is left out
+    """
+    shown = found[found["described"] & found["logged"].notna()]
+    height = max(4.4, 1 + 0.16 * len(shown))
+    figure = new_figure(height)
+    ax = figure.subplots()
+    both = shown[["expected", "logged"]].to_numpy()
+    limits = both.min(initial=1) / 1.3, both.max(initial=1) * 1.3
+    ax.plot(limits, limits, color=GREY, linewidth=1, label="logged as expected")
+    for fits, marker, colour, words in (
+        (True, "o", BLUE, "text and run agree"),
+        (False, "D", ORANGE, "text and run disagree"),
+    ):
+        part = shown[shown["fits"] == fits]
+        look: Look = {"marker": marker, "color": colour, "linestyle": "", "fillstyle": "full" if fits else "none"}
+        ax.plot(part["expected"], part["logged"], markersize=6, label=words, **look)
+    ax.set(xscale="log", yscale="log")
+    ticks = [0.5, 1, 2, 5, 10, 20, 50, 100]
+    for axis, name in ((ax.xaxis, "expected"), (ax.yaxis, "logged")):
+        axis.set_ticks(ticks, list(map(str, ticks)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_label_text(f"first loss, {name}")
+    ax.set(xlim=limits, ylim=limits)
+    points = list(zip(shown["expected"], shown["logged"], shown["experiment"], strict=True))
+    for expected, logged, name in points:
+        note(ax, expected, logged, f"{name}: first loss {expected:.3f} expected, {logged:.3f} logged")
+    end_labels(ax, points, height - 0.9)
+    legend(figure)
     return figure
 
 
@@ -169,10 +207,8 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
                 ax.axvline(history["iteration"].max(), **stop_line)
                 look = {**here, "markersize": 2.6, "clip_on": False, "zorder": 3}
                 ax.plot(history["iteration"], scale * history[column], **look)
-            ax.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-            ax.set_xlim(0, end)
-            ax.set_xticks([0, 400, 2000, end], ["0", "400", "2,000", f"{end:,}"], fontsize=7)
-            ax.tick_params(axis="y", labelsize=7)
+            square_root_axis(ax, end, 0.25)
+            ax.tick_params(labelsize=7)
             if place >= len(curves) - beside:
                 ax.set_xlabel("iteration", fontsize=8)
         loss.set_title(f"{label}: to iteration {', '.join(f'{stop:,}' for stop in stops)}", fontsize=8)

@@ -9,11 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from ...evaluation.episodes import is_correct
 from ...models.summary import network_summary
 from ...text import shortened
-from .style import GREY, INK, WIDTH, Look, styled
+from .style import BLUE, GREY, INK, ORANGE, PALE_BLUE, PALE_GREY, WIDTH, Look, styled
 
 if TYPE_CHECKING:
     import keras
@@ -111,11 +112,17 @@ def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = N
 
 
 @styled
-def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
-    """One N-way 1-shot episode: the query beside its support set; the right answer has a thick frame."""
+def episode_figure(split: Split, episodes: Episodes, number: int = 0, similarities: np.ndarray | None = None) -> Figure:
+    """One N-way 1-shot episode: the query beside its support set; the right answer has a thick frame.
+
+    similarities  (n_episodes, n_way, n_shot) between 0 and 1, from `evaluation.accuracy.similarities`: the network's
+                  answer; its choice has a dashed frame
+    """
     columns = min(5, episodes.n_way)
     rows = -(-episodes.n_way // columns)
-    figure = Figure(figsize=(WIDTH, 0.3 + 1.02 * rows), layout="constrained")
+    answered = None if similarities is None else similarities[number].mean(axis=-1)
+    choice = -1 if answered is None else int(np.where(np.isnan(answered), -np.inf, answered).argmax())
+    figure = Figure(figsize=(WIDTH, 0.3 + (1.02 if answered is None else 1.24) * rows), layout="constrained")
     query_part, support_part = np.asarray(figure.subfigures(1, 2, width_ratios=(1.6, columns)))
     query = episodes.query[number]
     ax = query_part.subplots()
@@ -132,9 +139,27 @@ def episode_figure(split: Split, episodes: Episodes, number: int = 0) -> Figure:
         show_drawing(ax, split.images[support[0], support[1]], frame, colour)
         words = "answer" if answer else "same class again" if same_class else ""
         words += ", the query itself" if (support == query).all() else ""
-        ax.set_xlabel(f"{words or 'other class'}, drawer {support[1] + 1}", fontsize=7)
-    support_part.suptitle(f"support set: {episodes.n_way} ways, 1 shot", fontsize=9.5, fontweight="bold")
+        if answered is None:
+            ax.set_xlabel(f"{words or 'other class'}, drawer {support[1] + 1}", fontsize=7)
+        else:
+            _similarity_bar(ax, float(answered[way]), words, chosen=way == choice)
+    title = f"support set: {episodes.n_way} ways, 1 shot"
+    if similarities is not None:
+        tie = ", a tie" if choice == episodes.target[number] else ""
+        title += "; the network is right" if is_correct(similarities, episodes)[number] else f"; wrong{tie}"
+    support_part.suptitle(title, fontsize=9.5, fontweight="bold")
     return figure
+
+
+def _similarity_bar(ax: Axes, value: float, words: str, *, chosen: bool) -> None:
+    """Write a similarity between 0 and 1 under a drawing, with a bar of its length; frame the network's choice."""
+    place: Look = {"transform": ax.transAxes, "clip_on": False, "linewidth": 0}
+    ax.add_patch(Rectangle((0, -0.16), 1, 0.07, facecolor=PALE_GREY, **place))
+    ax.add_patch(Rectangle((0, -0.16), float(np.nan_to_num(value)), 0.07, facecolor=BLUE, **place))
+    if chosen:
+        look: Look = {**place, "linewidth": 2.4, "linestyle": (0, (3, 1.2)), "edgecolor": ORANGE}
+        ax.add_patch(Rectangle((-0.07, -0.07), 1.14, 1.14, fill=False, **look))
+    ax.set_xlabel(f"{value:.3f}\n{words}".rstrip(), fontsize=8, labelpad=10, linespacing=1.1)
 
 
 def _blocks(model: keras.Model) -> list[tuple[str, str]]:
@@ -160,7 +185,7 @@ def _sheet(rows: int, each: float) -> tuple[Figure, np.ndarray]:
 
 
 def _box(ax: Axes, x: float, y: float, width: float, height: float, words: str, size: float) -> None:
-    look: Look = {"boxstyle": "round,pad=0,rounding_size=0.8", "facecolor": "#eef3f7", "edgecolor": INK}
+    look: Look = {"boxstyle": "round,pad=0,rounding_size=0.8", "facecolor": PALE_BLUE, "edgecolor": INK}
     ax.add_patch(FancyBboxPatch((x, y), width, height, **look))
     ax.text(x + width / 2, y + height / 2, words, ha="center", va="center", fontsize=size, linespacing=1.35)
 

@@ -1,142 +1,21 @@
-"""The figures of trainings and their results: curves, learning rates, k ways, Table 1."""
+"""The figures of final results: k ways, differences to the baseline, similarities of pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from ...config import load_experiment
+from ...evidence.estimates import resolution
+from ...text import how_many, signed
 from ..tables import pooled
-from .style import (
-    BLUE,
-    DOTTED,
-    GREY,
-    INK,
-    ORANGE,
-    Look,
-    chance_line,
-    dot_rows,
-    empty_figure,
-    legend,
-    new_figure,
-    styled,
-    with_intervals,
-)
+from .style import BLUE, DOTTED, GREY, INK, ORANGE, Look, dot_rows, legend, new_figure, note, styled, with_intervals
 
-if TYPE_CHECKING:
-    from ...config import Experiment, LearningRate, Profile
-    from ...training.runs import Run
-
-# an experiment's name → its runs
-Groups = dict[str, list["Run"]]
-
-
-@styled
-def learning_curves(runs: Iterable[Run]) -> Figure:
-    """Accuracy at every check, a panel an experiment; the baseline stands in grey in the others' panels.
-
-    One seed: the band is the Wilson 95 % interval of a check's episodes. Several: the line is the mean over
-    the seeds, the band reaches from the lowest to the highest. At the right margin: the paper's Table 1.
-    """
-    groups = _by_experiment(runs)
-    if not groups:
-        return empty_figure()
-    figure, panels = _panels(groups, "accuracy in %, 1-shot 20-way")
-    baseline = _curve(groups["baseline"]) if "baseline" in groups else None
-    for ax, experiment, curve in panels:
-        if baseline is not None and experiment.name != "baseline":
-            ax.plot(baseline.index, 100 * baseline["val_accuracy"], color=GREY, linewidth=1.2, linestyle=":")
-        ax.fill_between(
-            curve.index, 100 * curve["val_low"], 100 * curve["val_high"], color=BLUE, alpha=0.2, linewidth=0
-        )
-        ax.plot(curve.index, 100 * curve["train_accuracy"], color=ORANGE, linestyle="--", linewidth=1.3)
-        every = max(1, len(curve) // 8)
-        ax.plot(curve.index, 100 * curve["val_accuracy"], color=BLUE, marker="o", markersize=4, markevery=every)
-        chance_line(ax)
-        ax.set_ylim(0, 100)
-        if experiment.paper:
-            _margin_mark(ax, experiment.paper.val, f"paper\n{experiment.paper.val:g}")
-        elif experiment.author and experiment.author.val:
-            _margin_mark(ax, experiment.author.val, f"author\n{experiment.author.val:g}")
-    several = max(map(len, groups.values())) > 1
-    band = "lowest to highest seed" if several else "95 % interval (Wilson)"
-    entries: dict[str, Look] = {
-        "val, mean of the seeds" if several else "val": {"color": BLUE, "marker": "o"},
-        band: {"color": BLUE, "alpha": 0.2, "linewidth": 7},
-        "train": {"color": ORANGE, "linestyle": "--"},
-    }
-    if baseline is not None and len(groups) > 1:
-        entries["baseline, val"] = {"color": GREY, "linestyle": ":"}
-    entries["chance, 5 %"] = DOTTED
-    entries["Table 1, val"] = {"color": INK, "marker": "<", "linestyle": ""}
-    legend(figure, entries)
-    return figure
-
-
-@styled
-def loss_curves(runs: Iterable[Run]) -> Figure:
-    """Training loss on a logarithmic axis, a panel an experiment.
-
-    The first loss is that of the very first batch, before any update. The author's stands beside it where one
-    was logged and the images have the paper's size, on which the penalty depends.
-    """
-    groups = _by_experiment(runs)
-    if not groups:
-        return empty_figure()
-    figure, panels = _panels(groups, "loss, penalties included")
-    entries: dict[str, Look] = {
-        "mean since the last check": {"color": BLUE, "marker": "o"},
-        "the check's own batch": {"color": ORANGE, "linestyle": "--"},
-        "first loss here": {"color": INK, "marker": "D", "linestyle": ""},
-    }
-    for ax, experiment, curve in panels:
-        ax.plot(curve.index, curve["mean_loss"], color=BLUE, marker="o", markersize=3.5, markevery=0.12)
-        ax.plot(curve.index, curve["batch_loss"], color=ORANGE, linestyle="--", linewidth=1.1)
-        group = groups[experiment.name]
-        first = float(np.mean([run.metrics["first_batch_loss"] for run in group]))
-        ax.plot([0], [first], color=INK, marker="D", markersize=5, linestyle="", clip_on=False)
-        words = f"first loss {first:.3f}"
-        if group[0].image_size == 105 and experiment.author and experiment.author.first_loss:
-            ax.plot([0], [experiment.author.first_loss], color=INK, marker="D", markersize=6, fillstyle="none")
-            entries["author's first loss"] = {**entries["first loss here"], "fillstyle": "none"}
-            words += f", author's {experiment.author.first_loss:.3f}"
-        ax.text(0.97, 0.95, words, transform=ax.transAxes, ha="right", va="top", fontsize=8)
-        ax.set_yscale("log")
-        # a loss may never move
-        low, high = ax.get_ylim()
-        ax.set_ylim(low * 0.9, high * max(high / low, 1.5) ** 0.22)
-        _plain_log_ticks(ax)
-    legend(figure, entries)
-    return figure
-
-
-@styled
-def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figure:
-    """Adam's learning rate over the iterations; experiments with the same schedule share a line."""
-    by_rate: dict[LearningRate, list[str]] = {}
-    for experiment in experiments:
-        by_rate.setdefault(experiment.recipe.learning_rate, []).append(experiment.label.partition(" (")[0])
-    figure = new_figure(3.6)
-    ax = figure.subplots()
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    iterations = np.arange(profile.iterations + 1)
-    styles = [(INK, "-", "o"), (BLUE, "--", "s"), (ORANGE, "-.", "^"), (GREY, ":", "D")]
-    for number, (rate, labels) in enumerate(by_rate.items()):
-        colour, line, marker = styles[number % len(styles)]
-        values = np.full(len(iterations), rate.initial)
-        if rate.decay_steps and rate.decay_rate:
-            values *= rate.decay_rate ** (iterations / profile.decay_steps(rate.decay_steps))
-        ax.plot(iterations, values, color=colour, linestyle=line, marker=marker, markevery=0.25, markersize=5)
-        words, end = " / ".join(dict.fromkeys(labels)), (iterations[-1], values[-1])
-        beside: Look = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
-        ax.annotate(words, end, (8, 0), fontsize=8.5, **beside)
-    ax.set(yscale="log", xlabel="iteration", ylabel="learning rate (logarithmic)", xlim=(0, iterations[-1]))
-    return figure
+# how far the paper's mark stands above its line, and ours below
+LIFT = 0.17
 
 
 @styled
@@ -169,78 +48,74 @@ def k_way(scores: pd.DataFrame, paper: dict[int, float] | None = None) -> Figure
 
 
 @styled
-def table1_dots(rows: pd.DataFrame) -> Figure:
-    """Table 1 as a dot plot of val accuracy, in the paper's order: paper ○, ours ● with its 95 % interval.
+def differences(rows: pd.DataFrame, *, iterations: int, at_iteration: pd.DataFrame | None = None) -> Figure:
+    """Differences to the baseline in points of val accuracy, a line a row of Table 1: the paper's and ours.
 
-    rows  those of a `Board`; a row without a run shows the paper's figure alone.
+    rows          those of a `Board`; a row without a finished run shows the paper's difference alone
+    iterations    the length of a finished run
+    at_iteration  experiment, author_difference: the author's own difference at the same iteration, in points
     """
-    figure, ax = dot_rows(list(rows["label"]), ylabel="row of Table 1", xlabel="val accuracy in %, 1-shot 20-way")
-    chance_line(ax, upright=True)
-    y = np.arange(len(rows))
-    paper, ours, strict = (rows[name].astype(float) for name in ("paper_val", "ours_val", "strict_val"))
-    ax.plot([paper, ours], [y, y], color=GREY, linewidth=0.7, zorder=1)
-    ring: Look = {"color": INK, "marker": "o", "markersize": 7, "fillstyle": "none", "linestyle": ""}
-    ax.plot(paper, y, label="paper, Table 1", **ring)
-    with_intervals(ax, y, ours, rows["low"], rows["high"], color=BLUE, marker="o", label="here, author's protocol")
-    ax.plot(strict, y, color=ORANGE, marker="D", markersize=3.5, linestyle="", label="here, strict protocol")
+    baseline = load_experiment("baseline").paper
+    assert baseline
+    rows = rows[rows["paper_val"].notna() & (rows["experiment"] != "baseline")].reset_index(drop=True)
+    figure, ax = dot_rows(list(rows["label"]), ylabel="", xlabel="difference to the baseline, val, in points")
+    ax.axvline(0, color=INK, linewidth=1.6)
+    ax.annotate("baseline", (0, 1), (0, 2), ("data", "axes fraction"), "offset points", ha="center", fontsize=8.5)
     for place in np.flatnonzero(rows["group"].ne(rows["group"].shift()))[1:]:
         ax.axhline(place - 0.5, color=GREY, linewidth=0.7)
+    y = np.arange(len(rows))
+    noise = rows["paper_val"].map(lambda val: resolution(val, baseline.val))
+    rows = rows.assign(
+        noise=noise, noise_low=rows["paper_difference"] - noise, noise_high=rows["paper_difference"] + noise
+    )
+    logged = (
+        pd.Series(dtype=float) if at_iteration is None else at_iteration.set_index("experiment")["author_difference"]
+    )
+    rows["logged"] = rows["experiment"].map(logged).astype(float)
+    ring: Look = {"color": INK, "marker": "o", "markersize": 6, "fillstyle": "none", "ecolor": GREY, "capsize": 0}
+    values = (rows[name] for name in ("paper_difference", "noise_low", "noise_high"))
+    with_intervals(ax, y - LIFT, *values, label="the paper, ± its noise", **ring)
+    values = (rows[name] for name in ("difference", "difference_low", "difference_high"))
+    with_intervals(ax, y + LIFT, *values, color=BLUE, marker="o", label="here, with 95 % interval")
+    if at_iteration is not None:
+        diamond: Look = {"color": GREY, "marker": "D", "markersize": 4.5, "capsize": 0}
+        with_intervals(ax, y, *[rows["logged"]] * 3, label="the author at the same iteration", **diamond)
+    drawn = rows[["noise_low", "noise_high", "difference", "difference_low", "difference_high", "logged"]].astype(float)
+    ax.set_xlim(min(-5, drawn.min().min()) - 2, max(5, drawn.max().max()) + 2)
+    margin: Look = {"transform": ax.get_yaxis_transform(), "va": "center", "fontsize": 8}
+    for place, row in enumerate(rows.to_dict("records")):
+        label, paper, ours = row["label"], row["paper_difference"], row["difference"]
+        note(ax, paper, place - LIFT, f"{label}, Table 1: {signed(paper)} ± {row['noise']:.1f} points")
+        if not np.isnan(row["logged"]):
+            words = f"{signed(row['logged'])} points in the author's log at the same iteration"
+            note(ax, row["logged"], place, f"{label}: {words}")
+        if np.isnan(ours):
+            continue
+        low, high, seeds = row["difference_low"], row["difference_high"], how_many(int(row["seeds"]), "seed")
+        interval = "" if np.isnan(low) else f" (95 % {signed(low)} to {signed(high)})"
+        words = f"{signed(ours)} points{interval}, {seeds}, {iterations:,} iterations, runs {', '.join(row['run_ids'])}"
+        note(ax, ours, place + LIFT, f"{label}, here: {words}")
+        ax.text(1.01, place, f"{seeds}, {iterations:,} it.", **margin)
     legend(figure)
     return figure
 
 
-# ---- shared by several ---------------------------------------------------------------------------
+@styled
+def similarity_histograms(panels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """How a network's similarities of pairs are spread, from 0 to 1, in % of the pairs; panels side by side.
 
-
-def _by_experiment(runs: Iterable[Run]) -> Groups:
-    """Runs grouped by their experiment's name, in the order in which they come."""
-    groups: Groups = {}
-    for run in runs:
-        groups.setdefault(run.config["experiment"], []).append(run)
-    return groups
-
-
-def _curve(group: list[Run]) -> pd.DataFrame:
-    """History by iteration, mean over the seeds; low and high: Wilson's for one seed, else the extremes."""
-    histories = pd.concat([run.history for run in group])
-    mean = histories.groupby("iteration").mean(numeric_only=True)
-    if len(group) > 1:
-        val = histories.groupby("iteration")["val_accuracy"]
-        mean["val_low"], mean["val_high"] = val.min(), val.max()
-    return mean
-
-
-def _panels(groups: Groups, ylabel: str) -> tuple[Figure, Iterator[tuple[Axes, Experiment, pd.DataFrame]]]:
-    """One wide panel, or two columns of them: each with its experiment and the curve to draw."""
-    columns = min(len(groups), 2)
-    lines = -(-len(groups) // columns)
-    figure = new_figure(3.9 if columns == 1 else 0.7 + 2.3 * lines)
-    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
-    for ax in axes[len(groups) :]:
-        ax.remove()
-    for ax in axes[: len(groups) : columns]:
-        ax.set_ylabel(ylabel)
-
-    def panels() -> Iterator[tuple[Axes, Experiment, pd.DataFrame]]:
-        for ax, group in zip(axes, groups.values(), strict=False):
-            ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-            ax.set(xlabel="iteration", title=group[0].experiment.label)
-            yield ax, group[0].experiment, _curve(group)
-
-    return figure, panels()
-
-
-def _margin_mark(ax: Axes, value: float, words: str) -> None:
-    """A triangle at the right margin that points at a figure of the paper's."""
-    place = ax.get_yaxis_transform()
-    ax.plot([1.015], [value], color=INK, marker="<", markersize=6, transform=place, clip_on=False)
-    ax.text(1.035, value, words, transform=place, va="center", fontsize=7.5, linespacing=1.1)
-
-
-def _plain_log_ticks(ax: Axes) -> None:
-    """1, 2, 5, 10 … instead of powers of ten where an axis spans less than two decades."""
-    low, high = ax.get_ylim()
-    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 6 else (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
-    ax.yaxis.set_major_locator(LogLocator(subs=subs))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    panels  title → similarities of different pairs (n,), of same pairs (m,)
+    """
+    figure = new_figure(3.3)
+    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    bins = np.linspace(0, 1, 26)
+    same: Look = {"facecolor": BLUE, "alpha": 0.75, "label": "same character"}
+    different: Look = {"facecolor": "none", "edgecolor": ORANGE, "hatch": "////", "linewidth": 1.4}
+    for ax, (title, (others, alike)) in zip(axes, panels.items(), strict=True):
+        for values, look in ((alike, same), (others, {**different, "label": "different characters"})):
+            counts, _ = np.histogram(values, bins)
+            ax.stairs(100 * counts / max(1, len(values)), bins, fill=True, **look)
+        ax.set(title=title, xlabel="similarity")
+    axes[0].set(xlim=(0, 1), ylim=(0, None), ylabel="% of the pairs")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure

@@ -16,12 +16,16 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from PIL import Image
 
-# inches
+from ...evidence.estimates import chance
+
+# inches; a page shows 780 pixels, and sharp screens have two for each
 WIDTH = 8.0
-DPI = 130
+DPI = 195
+COLOURS = 64
 # % of 20-way episodes that guessing answers correctly
-CHANCE = 100 / 20
+CHANCE = chance()
 INK, BLUE, ORANGE, GREY = "#21242a", "#1f5a85", "#c0651a", "#8a8f98"
+PALE_BLUE, PALE_GREY = "#eef3f7", "#e4e2dd"
 # how a line or a marker looks, as matplotlib takes it
 Look: TypeAlias = dict[str, Any]
 DOTTED: Look = {"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 2))}
@@ -37,7 +41,7 @@ STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#e4e2dd",
+    "grid.color": PALE_GREY,
     "grid.linewidth": 0.7,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
@@ -61,15 +65,46 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def to_png(figure: Figure, dpi: int = DPI) -> bytes:
-    """The figure as a PNG of at most 256 colours, which keeps a report of dozens of figures small."""
+    """The figure as a PNG of few colours, which keeps a report of dozens of figures small."""
     with mpl.rc_context(STYLE):
         raw, packed = io.BytesIO(), io.BytesIO()
         figure.savefig(raw, format="png", dpi=dpi, facecolor="white")
-    Image.open(raw).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(packed, "png", optimize=True)
+    Image.open(raw).convert("RGB").quantize(COLOURS, kmeans=2, dither=Image.Dither.NONE).save(
+        packed, "png", optimize=True
+    )
     return packed.getvalue()
 
 
+# ---- notes: what a page says of a point under the mouse ------------------------------------------
+
+
+def note(ax: Axes, x: float, y: float, words: str) -> None:
+    """Keep words about a point of an axes, in data coordinates."""
+    vars(ax).setdefault("notes", []).append((x, y, words))
+
+
+def notes_of(figure: Figure) -> list[tuple[float, float, str]]:
+    """List the notes of a figure that has been drawn, by `to_png`: x, y as fractions from its top left, and the words.
+
+    >>> notes_of(empty_figure())
+    []
+    """
+    found = []
+    for ax in figure.axes:
+        for x, y, words in vars(ax).get("notes", []):
+            right, up = ax.transData.transform((x, y)) / figure.bbox.size
+            found.append((round(float(right), 4), round(1 - float(up), 4), str(words)))
+    return found
+
+
 # ---- what several figures have in common ---------------------------------------------------------
+
+
+def look_of(number: int) -> Look:
+    """Colour, dash and marker of a figure's line by its number, from 0; the first 16 differ in two of them."""
+    colours, dashes = (INK, BLUE, ORANGE, GREY), ("-", "--", "-.", ":")
+    dash = dashes[(number + number // 4) % 4]
+    return {"color": colours[number % 4], "linestyle": dash, "marker": "osD^vP*X"[number % 8]}
 
 
 def new_figure(height: float) -> Figure:
@@ -114,8 +149,57 @@ def chance_line(ax: Axes, *, upright: bool = False) -> None:
 
 def legend(figure: Figure, entries: Mapping[str, Look] | None = None) -> None:
     """One legend above all panels: words and the style of their line, or whatever has a label."""
+    place: Look = {"loc": "outside upper center", "ncols": 5, "columnspacing": 1.4, "handlelength": 1.8}
     if entries is None:
-        figure.legend(loc="outside upper center", ncols=4)
+        figure.legend(**place)
     else:
-        handles = [Line2D([], [], **style) for style in entries.values()]
-        figure.legend(handles, list(entries), loc="outside upper center", ncols=4)
+        figure.legend([Line2D([], [], **style) for style in entries.values()], list(entries), **place)
+
+
+def square_root_axis(ax: Axes, end: int, between: float = 0.13) -> None:
+    """Make x a square root's axis from 0 to the last iteration, with ticks at round ones.
+
+    between  the least distance of two ticks, as a part of the axis
+    """
+    ax.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+    ax.set_xlim(0, end)
+    ticks = [end]
+    for tick in (digit * 10**power for power in range(6, -1, -1) for digit in (5, 2, 1)):
+        if (ticks[-1] / end) ** 0.5 - (tick / end) ** 0.5 >= between <= (tick / end) ** 0.5:
+            ticks.append(tick)
+    ax.set_xticks([0, *reversed(ticks)], ["0", *(f"{tick:,}" for tick in reversed(ticks))])
+
+
+def end_labels(ax: Axes, ends: Sequence[tuple[float, float, str]], height: float, size: float = 8) -> None:
+    """Write words at the right of an axes, as near to their points as they fit; a thin line leads from each to its own.
+
+    ends    x, y in data coordinates, and the words
+    height  of the axes in inches, about
+    """
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()  # settles the limits
+    ax.set(xlim=(left, right), ylim=(low, high))
+    to_axes = ax.transScale + ax.transLimits
+    # of points as high as one another, the left one has its words above: no line crosses a mark
+    ends = sorted(ends, key=lambda end: -end[0])
+    heights = [round(float(to_axes.transform((x, y))[1]), 2) for x, y, _ in ends]
+    line: Look = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3}
+    place: Look = {"textcoords": "axes fraction", "va": "center", "annotation_clip": False, "fontsize": size}
+    for (x, y, words), up in zip(ends, spread(heights, 1.25 * size / 72 / height), strict=True):
+        ax.annotate(words, (x, y), (1.06, up), arrowprops=line, **place)
+
+
+def spread(values: Sequence[float], gap: float) -> list[float]:
+    """Move values between 0 and 1 apart, by as little as possible and in their order, until all differ by the gap.
+
+    Least squares: isotonic regression, by pooling neighbours, of what is left after the gaps.
+    """
+    order, gaps = np.argsort(values, kind="stable"), gap * np.arange(len(values))
+    pools: list[list[float]] = []
+    for value in np.asarray(values)[order] - gaps:
+        pools.append([value])
+        while len(pools) > 1 and np.mean(pools[-2]) >= np.mean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    placed = np.empty(len(values))
+    level = [float(np.mean(pool)) for pool in pools for _ in pool]
+    placed[order] = np.clip(level, 0, max(0, 1 - gap * (len(values) - 1))) + gaps
+    return placed.tolist()
