@@ -176,7 +176,8 @@ class Study:
 
     def conclusion(self) -> str:
         """Say how the study's networks stand to the baseline here and in the paper: HTML, computed from the runs."""
-        return render_html("conclusion.html.j2", profile=self.profile, rows=self._variants())
+        (reference,) = self.board.rows_of([load_experiment("baseline")]).to_dict("records")
+        return render_html("conclusion.html.j2", profile=self.profile, rows=self._variants(), reference=reference)
 
     def show_full_length(self) -> None:
         """Show why the differences may be others at the paper's full length: the author's log where our runs stop."""
