@@ -28,6 +28,7 @@ FUNCTIONS = {
     "draw_episodes": "evaluation.episodes",
     "evaluate": "evaluation.accuracy",
     "embed_split": "evaluation.accuracy",
+    "similarities": "evaluation.accuracy",
     "train": "training.loop",
     "load_or_train": "training.loop",
     "tidy": "training.runs",
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from .config import load_experiment, load_matrix, load_profile
     from .data.load import load_dataset
     from .data.pairs import draw_pairs, gather
-    from .evaluation.accuracy import embed_split, evaluate
+    from .evaluation.accuracy import embed_split, evaluate, similarities
     from .evaluation.episodes import draw_episodes
     from .evidence import factorial, fidelity, first_loss, leakage
     from .evidence.board import compare_runs
@@ -82,6 +83,7 @@ __all__ = [
     "load_profile",
     "open_study",
     "plots",
+    "similarities",
     "tables",
     "tidy",
     "train",

@@ -113,6 +113,10 @@ def similarities(model: keras.Model, embeddings: np.ndarray, episodes: Episodes)
     """Every query beside every support image of its episode, by the model's own head.
 
     Embeddings (classes, drawers, d) → (n_episodes, n_way, n_shot) float32.
+
+    >>> model, val = build_model("baseline", "demo"), load_dataset("demo").val
+    >>> similarities(model, embed_split(model, val), draw_episodes(val, n_way=5, n_episodes=3)).shape
+    (3, 5, 1)
     """
     _, drawers, width = embeddings.shape
     query, support = (picks[..., 0] * drawers + picks[..., 1] for picks in (episodes.query, episodes.support))

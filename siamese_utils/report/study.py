@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
@@ -29,7 +29,8 @@ from ..training.jobs import Job, complete, jobs_of
 from ..training.provenance import code_version, short_commit
 from ..training.runs import Run, find_run, find_so_far
 from ..training.store import Progress
-from .rendering import piece, render_html
+from .conclusions import conclusion, full_length
+from .rendering import piece
 from .scoreboard import claims_html
 from .table1 import readable, table1_html, verdict_counts_html
 from .tables import prediction_table
@@ -176,12 +177,11 @@ class Study:
 
     def conclusion(self) -> str:
         """Say how the study's networks stand to the baseline here and in the paper: HTML, computed from the runs."""
-        (reference,) = self.board.rows_of([load_experiment("baseline")]).to_dict("records")
-        return render_html("conclusion.html.j2", profile=self.profile, rows=self._variants(), reference=reference)
+        return conclusion(self.board, self.experiments)
 
     def show_full_length(self) -> None:
         """Show why the differences may be others at the paper's full length: the author's log where our runs stop."""
-        show_html(render_html("full_length.html.j2", profile=self.profile, rows=self._variants()))
+        show_html(full_length(self.board, self.experiments))
 
     def show_prediction(self, mine: Mapping[str, float | None]) -> None:
         """Score a prediction made before the runs: experiment → points of val accuracy above (+) or below the baseline.
@@ -191,9 +191,6 @@ class Study:
         rows = self.board.rows_of([load_experiment(name) for name in mine])
         table, score = prediction_table(rows, list(mine.values()))
         self.show_table(table, caption=f"Points of val accuracy against the baseline. {score}")
-
-    def _variants(self) -> list[dict[Any, Any]]:
-        return self.board.rows_of(e for e in self.experiments if e.name != "baseline").to_dict("records")
 
     def show_rows(self, *, runs: Iterable[Run] = ()) -> None:
         """Show the study's rows of Table 1: the paper's figures beside ours."""

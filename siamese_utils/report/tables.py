@@ -65,7 +65,7 @@ def protocols(split: Split, n_way: int = 20, n_episodes: int = 20_000, seed: int
 def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
     """How steady the training was: accuracies in % at the checks, a line a run.
 
-    The gap is train minus val, both as means over the last checks.
+    The last checks are ten, or all after fewer. The gap is train minus val, both as means over these.
     """
     lines = []
     for run in runs:
@@ -77,9 +77,9 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
                 "seed": run.seed,
                 "val, last check": number(val.iloc[-1]),
                 "val, best check": number(val.max()),
-                f"val, last {len(end)} checks": f"{end.min():.1f} to {end.max():.1f}",
-                "checks below the one before": f"{int((val.diff() < 0).sum())} of {len(val) - 1}",
-                f"gap, last {len(end)} checks": signed(train.tail(last).mean() - end.mean()),
+                "val, last checks": f"{end.min():.1f} to {end.max():.1f}",
+                "drops between checks": f"{int((val.diff() < 0).sum())} of {len(val) - 1}",
+                "gap, last checks": signed(train.tail(last).mean() - end.mean()),
             }
         )
     return pd.DataFrame(lines)

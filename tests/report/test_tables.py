@@ -118,7 +118,7 @@ def test_counts_and_protocols_of_a_dataset(characters):
 def test_checks_count_the_steps_down(reports, tiny):
     run = make_run("baseline", tiny, 0, answers(700))
     line = tables.checks([run]).iloc[0]
-    assert line["checks below the one before"] == "0 of 2"
+    assert line["drops between checks"] == "0 of 2"
     assert line["val, last check"] == "50.0"
 
 

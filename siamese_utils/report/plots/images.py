@@ -112,11 +112,14 @@ def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = N
 
 
 @styled
-def episode_figure(split: Split, episodes: Episodes, number: int = 0, similarities: np.ndarray | None = None) -> Figure:
+def episode_figure(
+    split: Split, episodes: Episodes, number: int = 0, similarities: np.ndarray | None = None, *, reveal: bool = True
+) -> Figure:
     """One N-way 1-shot episode: the query beside its support set; the right answer has a thick frame.
 
     similarities  (n_episodes, n_way, n_shot) between 0 and 1, from `evaluation.accuracy.similarities`: the network's
                   answer; its choice has a dashed frame
+    reveal        if false, supports are numbered and nothing tells the answer
     """
     columns = min(5, episodes.n_way)
     rows = -(-episodes.n_way // columns)
@@ -128,18 +131,21 @@ def episode_figure(split: Split, episodes: Episodes, number: int = 0, similariti
     ax = query_part.subplots()
     show_drawing(ax, split.images[query[0], query[1]])
     ax.set_title("query", loc="center")
-    ax.set_xlabel(f"{_class_name(split, query[0], lines=True)}\ndrawer {query[1] + 1}", fontsize=7.5)
+    if reveal:
+        ax.set_xlabel(f"{_class_name(split, query[0], lines=True)}\ndrawer {query[1] + 1}", fontsize=7.5)
     cells = np.asarray(support_part.subplots(rows, columns, squeeze=False)).ravel()
     for ax in cells[episodes.n_way :]:
         ax.set_axis_off()
     for way, ax in enumerate(cells[: episodes.n_way]):
         support = episodes.support[number, way, 0]
         same_class, answer = support[0] == query[0], way == episodes.target[number]
-        frame, colour = (4, INK) if answer else (0.8, GREY)
+        frame, colour = (4, INK) if answer and reveal else (0.8, GREY)
         show_drawing(ax, split.images[support[0], support[1]], frame, colour)
         words = "answer" if answer else "same class again" if same_class else ""
         words += ", the query itself" if (support == query).all() else ""
-        if answered is None:
+        if not reveal:
+            ax.set_xlabel(str(way + 1), fontsize=8.5)
+        elif answered is None:
             ax.set_xlabel(f"{words or 'other class'}, drawer {support[1] + 1}", fontsize=7)
         else:
             _similarity_bar(ax, float(answered[way]), words, chosen=way == choice)
