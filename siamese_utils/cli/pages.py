@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from ..text import listed
 from .shared import ProfileOption, SeedsOption, display, each_once, errors, out
 
 # jsonschema, which reads notebooks, compiles a grammar of internet addresses for two seconds where it finds this
@@ -76,25 +77,34 @@ def scoreboard(
     ] = "laptop",
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if it is not current.")] = False,
 ) -> None:
-    """Renew the README's scoreboard from the runs on disk: Table 1, the claims with their verdicts, what we learned."""
+    """Renew RESULTS.md and the README's block of results from the runs on disk."""
     from ..beyond.published import markdown_table
     from ..config import load_profile
     from ..evidence.board import Board
     from ..paths import project_root
-    from ..report.readme import scoreboard_markdown, with_scoreboard
+    from ..report.plots import differences
+    from ..report.plots.style import to_png
+    from ..report.readme import front_page, results_markdown, with_results
 
-    path, small = project_root() / "README.md", load_profile(profile)
-    old = path.read_text(encoding="utf-8")
-    full = Board(load_profile("paper"))
-    new = with_scoreboard(old, scoreboard_markdown(full, Board(small), markdown_table(small)))
-    if new == old:
-        out.print("the README's scoreboard is current")
+    root, small = project_root(), Board(load_profile(profile))
+    full, readme = Board(load_profile("paper")), root / "README.md"
+    made = {
+        readme: with_results(readme.read_text(encoding="utf-8"), front_page(full, small)),
+        root / "RESULTS.md": results_markdown(full, small, markdown_table(small.profile)),
+    }
+    stale = [path for path, new in made.items() if not path.is_file() or path.read_text(encoding="utf-8") != new]
+    if not stale:
+        out.print("README.md and RESULTS.md are current")
     elif check:
-        errors.print("the README's scoreboard is not current: run `siamese scoreboard`.")
+        errors.print(f"{listed(path.name for path in stale)} not current: run `siamese scoreboard`.")
         raise typer.Exit(1)
     else:
-        path.write_text(new, encoding="utf-8")
-        out.print(f"{path}: scoreboard renewed", soft_wrap=True)
+        for path in stale:
+            path.write_text(made[path], encoding="utf-8")
+            out.print(f"{path}: renewed", soft_wrap=True)
+        figure = root / "docs" / "images" / "differences.png"
+        figure.parent.mkdir(parents=True, exist_ok=True)
+        figure.write_bytes(to_png(differences(small.rows, iterations=small.profile.iterations)))
 
 
 class _Now:

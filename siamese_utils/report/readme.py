@@ -1,4 +1,4 @@
-"""The README's scoreboard: Markdown between two marks. `siamese scoreboard` writes it, a test keeps it current."""
+"""RESULTS.md, and the README's block of results between two marks. `siamese scoreboard` writes both."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from .findings import findings
 from .rendering import render
 from .table1 import accuracy_words
 
-BEGIN, END = "<!-- scoreboard: made by `siamese scoreboard`, do not edit -->", "<!-- scoreboard: end -->"
+BEGIN, END = "<!-- results: made by `siamese scoreboard`, do not edit -->", "<!-- results: end -->"
+SENTENCES = 3  # findings on the front page
 
 
-def scoreboard_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str:
-    """The full protocol and a scaled-down profile side by side, what was learned, and the claims.
+def results_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str:
+    """RESULTS.md: the full protocol and a scaled-down profile side by side, what was found, and the claims.
 
-    beyond  lines on the results beyond the paper, to stand among them
+    beyond  lines on the results beyond the paper
     """
     rows = zip(full.rows.to_dict("records"), small.rows.to_dict("records"), strict=True)
     # a row of one's own is shown once it has run
@@ -24,22 +25,31 @@ def scoreboard_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str
     values = {
         "full": full,
         "small": small,
-        "decides": full if full.has_runs else small,
+        "decides": _decides(full, small),
         "rows": shown,
-        "findings": findings(full if full.has_runs else small),
+        "findings": findings(_decides(full, small)),
         "beyond": list(beyond),
         "accuracy_words": accuracy_words,
         "seed_links": seed_links,
     }
-    return render("readme.md.j2", values)
+    return render("results.md.j2", values) + "\n"
 
 
-def with_scoreboard(readme: str, block: str) -> str:
-    """The README's text with this scoreboard between its two marks; ResultsError where the marks are missing."""
+def front_page(full: Board, small: Board) -> str:
+    """The README's block: three findings, and what was run of Table 1 as differences to the baseline."""
+    board = _decides(full, small)
+    reference, *rows = board.rows[board.rows["group"] != NOT_IN_TABLE].to_dict("records")
+    shown = [row for row in rows if row["variant"] != "as described"]
+    values = {"profile": board.profile, "reference": reference, "rows": shown, "findings": findings(board)[:SENTENCES]}
+    return render("front_page.md.j2", values)
+
+
+def with_results(readme: str, block: str) -> str:
+    """The README's text with this block between its two marks; ResultsError where the marks are missing."""
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ResultsError(f"README.md has no {BEGIN} … {END}: put the two lines where the scoreboard belongs.")
+        raise ResultsError(f"README.md has no {BEGIN} … {END}: put the two lines where the results belong.")
     return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
 
 
@@ -49,3 +59,7 @@ def seed_links(profile: str, kind: str, run_ids: Iterable[str]) -> list[str]:
         f"[{run_id.split('-s')[-1].partition('-')[0]}](reports/{profile}/{kind}/{run_id}/metrics.json)"
         for run_id in run_ids
     ]
+
+
+def _decides(full: Board, small: Board) -> Board:
+    return full if full.has_runs else small

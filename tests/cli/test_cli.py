@@ -145,13 +145,15 @@ def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, re
     new = readme.read_text(encoding="utf-8")
     assert new.startswith(f"# Mine\n\n{BEGIN}\n")
     assert new.endswith(f"{END}\n\nmore\n")
-    assert "| Baseline | 73.2 | 73.2 | not run | not run |" in new
+    assert "| without Dropout | −7.2 * | – | not run |" in new
+    assert "| Baseline | 73.2 | 73.2 | not run | not run |" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert (tmp_path / "docs/images/differences.png").is_file()
     assert "old" not in new.splitlines()
     assert call(capsys, monkeypatch, "scoreboard", "--check")[0] == 0
     readme.write_text("no marks here", encoding="utf-8")
     code, _, err = call(capsys, monkeypatch, "scoreboard")
     assert code == 2
-    assert "put the two lines where the scoreboard belongs" in " ".join(err.split())
+    assert "put the two lines where the results belong" in " ".join(err.split())
 
 
 def test_the_command_is_installed():

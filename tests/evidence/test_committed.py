@@ -85,16 +85,18 @@ def test_every_rows_first_loss_at_the_full_protocol_is_that_of_its_log():
     assert len(compared) >= 18
 
 
-def test_the_readmes_scoreboard_is_current(runs):
+def test_the_readme_and_the_results_are_current(runs):
     from siamese_utils.beyond.published import markdown_table
     from siamese_utils.evidence.board import Board
-    from siamese_utils.report.readme import scoreboard_markdown, with_scoreboard
+    from siamese_utils.report.readme import front_page, results_markdown, with_results
 
+    full, small = Board(load_profile("paper")), Board(laptop)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = scoreboard_markdown(Board(load_profile("paper")), Board(laptop), markdown_table(laptop))
-    assert with_scoreboard(readme, block) == readme, "run `make scoreboard`"
+    assert with_results(readme, front_page(full, small)) == readme, "run `make scoreboard`"
+    results = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
+    assert results_markdown(full, small, markdown_table(laptop)) == results, "run `make scoreboard`"
     for run in runs.values():
-        assert f"reports/laptop/results/{run.run_id}/metrics.json" in block
+        assert f"reports/laptop/results/{run.run_id}/metrics.json" in results
 
 
 def test_the_committed_claims_are_what_the_runs_say():
