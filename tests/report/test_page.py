@@ -25,6 +25,9 @@ TABLE = """<table class="table1"><thead><tr><th>Group</th><th>Row</th><th>Val</t
 <tr><th>Baseline</th><td></td><td>73.2</td></tr><tr><th>MLP</th><td>Dense</td><td>34.4</td></tr></tbody></table>"""
 
 
+NOTES = [[0.25, 0.5, "a 'quoted' \"note\" <b> & 9.5–17.9"]]
+
+
 def png(width=640, height=400) -> str:
     """A grey picture as base64."""
     buffer = io.BytesIO()
@@ -59,7 +62,10 @@ def dataset_notebook():
             "x = " + "'long' + " * 120 + "''  # one long line",
             new_output("stream", text="an anchor ✓\n" + "wide " * 200),
         ),
-        code("show()", display({"image/png": png(), "text/plain": "<Figure>"}, **{"image/png": {"alt": ALT}})),
+        code(
+            "show()",
+            display({"image/png": png(), "text/plain": "<Figure>"}, **{"image/png": {"alt": ALT, "notes": NOTES}}),
+        ),
         code(
             "frame",
             display({"text/html": frame + "<script src='https://cdn.example/x.js'></script>", "text/plain": "f"}),
@@ -228,6 +234,8 @@ def test_nothing_is_loaded_from_outside(page):
 def test_figures_keep_their_alt_text(page):
     described, other = page.find_all("img")
     assert described["alt"] == ALT
+    assert json.loads(described["data-notes"]) == NOTES
+    assert "data-notes" not in other.attrs
     assert "4.1 Baseline model" in other["alt"]
     assert "No description has been provided" not in str(page)
 

@@ -9,18 +9,22 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from PIL import Image
 from run_on_disk import answers, make_run
 
 from siamese_utils.config import load_experiment, load_matrix, load_profile, section_experiments
 from siamese_utils.data.pairs import draw_pairs
 from siamese_utils.errors import ParamsError
-from siamese_utils.evaluation.episodes import draw_episodes
+from siamese_utils.evaluation.episodes import draw_episodes, is_correct
+from siamese_utils.evidence.author_logs import author_log
 from siamese_utils.evidence.board import Board
+from siamese_utils.evidence.estimates import resolution
+from siamese_utils.evidence.first_loss import first_loss_candidates
 from siamese_utils.models.siamese import build_model
+from siamese_utils.report import plots as figures
 from siamese_utils.report import study, table1
 from siamese_utils.report.plots import images as pictures
-from siamese_utils.report.plots import results as figures
 from siamese_utils.report.plots import style
 from siamese_utils.training import runs as results
 
@@ -41,12 +45,63 @@ def check(figure):
     return figure.axes
 
 
+def words_of(figure):
+    """What the legend says."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def line_of(ax, colour, number=0):
+    """One of an axes's lines of a colour, with data."""
+    return [line for line in ax.lines if line.get_color() == colour and len(line.get_xdata()) > 1][number]
+
+
+def overlapping(texts):
+    """The pairs of texts that lie on one another in a figure that has been drawn; a label's line does not count."""
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in texts if text.get_text()]
+    pairs = [(a, b) for place, a in enumerate(boxes) for b in boxes[place + 1 :]]
+    return [(one, other) for (one, box), (other, second) in pairs if box.overlaps(second)]
+
+
+def with_config(run, **profile):
+    """The run as if made under a profile with other values."""
+    path = run.folder / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "profile": config["profile"] | profile}))
+    return results.Run(run.folder)
+
+
+def with_history(run, **columns):
+    """The run with columns of its history added or replaced."""
+    run.history.assign(**columns).to_csv(run.folder / "history.csv", index=False)
+    return results.Run(run.folder)
+
+
 @pytest.mark.parametrize("count", [1, 3, 7])
-def test_learning_and_loss_curves_are_labelled(runs, count):
+def test_learning_and_loss_curves_are_labelled_and_share_their_axes(runs, count):
     for draw in (figures.learning_curves, figures.loss_curves):
         axes = check(draw(runs[:count]))
-        assert all(ax.get_xlabel() and ax.get_title("left") for ax in axes)
+        assert all(ax.get_title("left") for ax in axes)
         assert axes[0].get_ylabel()
+        assert "square-root" in axes[-1].get_xlabel()
+        assert len({(*ax.get_xlim(), *ax.get_ylim()) for ax in axes}) == 1
+        assert axes[0].get_xlim() == (0, 4)
+
+
+def test_accuracies_reach_up_to_the_next_multiple_of_20(runs):
+    (ax,) = figures.learning_curves(runs[-1:]).axes  # no row of Table 1; val is 50 % at the end
+    assert ax.get_ylim() == (0, 60)
+    (ax,) = figures.learning_curves([with_history(runs[-1], val_accuracy=[0.1, 0.4, 0.4])]).axes
+    assert ax.get_ylim() == (0, 40)
+    (ax,) = figures.learning_curves(runs[:1]).axes  # Table 1 has 73.2
+    assert ax.get_ylim() == (0, 80)
+
+
+def test_few_checks_are_marked_and_many_are_not(runs):
+    run = runs[-1]
+    assert line_of(figures.learning_curves([run]).axes[0], style.BLUE).get_marker() == "o"
+    many = pd.concat([run.history.assign(iteration=run.history["iteration"] + 6 * n) for n in range(6)])
+    many.to_csv(run.folder / "history.csv", index=False)
+    assert not line_of(figures.learning_curves([results.Run(run.folder)]).axes[0], style.BLUE).get_marker()
 
 
 def test_a_loss_that_never_moves_is_seen_inside_its_panel(runs):
@@ -60,14 +115,23 @@ def test_a_loss_that_never_moves_is_seen_inside_its_panel(runs):
     assert low * 1.05 < loss < high / 1.05
 
 
-def test_a_curve_of_several_seeds_shows_their_mean_and_spread(runs):
-    figure = figures.learning_curves(runs[:3])
-    (legend,) = figure.legends
-    words = [text.get_text() for text in legend.get_texts()]
-    assert "val, mean of the seeds" in words
-    assert "lowest to highest seed" in words
-    alone = figures.learning_curves(runs[:1])
-    assert "95 % interval (Wilson)" in [text.get_text() for text in alone.legends[0].get_texts()]
+def test_a_curve_of_several_seeds_shows_each_and_their_mean(runs):
+    low = with_history(runs[0], val_accuracy=[0.1, 0.2, 0.3])
+    figure = figures.learning_curves([low, *runs[1:3]])
+    assert {"val, each seed", "val, mean"} <= set(words_of(figure))
+    (ax,) = figure.axes
+    *seeds, mean = [line.get_ydata() for line in ax.lines if line.get_color() == style.BLUE]
+    assert seeds[0] == pytest.approx([10, 20, 30])
+    assert seeds[1] == pytest.approx([10, 30, 50])
+    assert mean == pytest.approx(np.mean(seeds, axis=0))
+    assert words_of(figures.learning_curves(runs[:1]))[:2] == ["val", "train"]
+
+
+def test_the_mean_ends_where_the_first_seed_does(runs):
+    path = runs[0].folder / "history.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")
+    (ax,) = figures.learning_curves([results.Run(runs[0].folder), *runs[1:3]]).axes
+    assert list([line for line in ax.lines if line.get_color() == style.BLUE][-1].get_xdata()) == [0, 2]
 
 
 def test_the_papers_figure_stands_at_the_margin(runs):
@@ -75,7 +139,50 @@ def test_the_papers_figure_stands_at_the_margin(runs):
     assert "paper\n73.2" in [text.get_text() for text in ax.texts]
 
 
-@pytest.mark.parametrize("draw", [figures.learning_curves, figures.loss_curves])
+def test_the_authors_curve_stands_where_its_iterations_are_ours(runs):
+    log = author_log(load_experiment("baseline").author.run)
+    for profile in (
+        {"dataset": "omniglot"},
+        {"decay": "cut"},
+        {"dataset": "synthetic", "iterations": 5000},
+    ):
+        (ax,) = figures.learning_curves(
+            [with_config(runs[0], **{"decay": None, "dataset": "synthetic"} | profile)]
+        ).axes
+        assert not any(line.get_color() == style.GREY and len(line.get_xdata()) for line in ax.lines)
+    figure = figures.learning_curves([with_config(runs[0], dataset="omniglot", decay="cut")])
+    (ax,) = check(figure)
+    author = line_of(ax, style.GREY)
+    assert list(author.get_xdata()) == list(log["iteration"])
+    assert author.get_ydata() == pytest.approx(100 * log["val_accuracy"])
+    assert [text.get_text() for text in ax.texts] == ["ours stop at 4"]  # and no mark at the margin
+    assert ax.get_xlim() == (0, 5000)
+    assert list(ax.get_xticks()) == [0, 100, 500, 1000, 2000, 5000]
+    (ax,) = figures.loss_curves([with_config(runs[1], dataset="omniglot", decay="cut", image_size=105)]).axes
+    assert list(line_of(ax, style.GREY).get_ydata()) == list(log["batch_loss"])
+    (small,) = figures.loss_curves([with_config(runs[1], image_size=28)]).axes
+    assert not any(line.get_color() == style.GREY and len(line.get_xdata()) for line in small.lines)
+
+
+def test_weights_and_saturation_have_a_line_each_with_a_label_that_can_be_read(runs):
+    empty = figures.weight_curves(runs)
+    assert not empty.axes
+    assert "older runs" in empty.texts[0].get_text()
+    weights = [with_history(run, kernel_norm=[20, 10, 9], saturated=[0, 0.1, 0.5 + run.seed / 10]) for run in runs[:6]]
+    figure = figures.weight_curves([*weights, runs[6]])
+    lengths, saturated = check(figure)
+    assert lengths.get_yscale() == "log"
+    assert [line.get_ydata()[-1] for line in saturated.lines] == pytest.approx([60, 60])
+    for ax in (lengths, saturated):
+        assert {text.get_text() for text in ax.texts} == {"Baseline", load_experiment("mlp").label}
+        assert not overlapping(ax.texts)
+    zeros = figures.weight_curves([with_history(weights[0], kernel_norm=0.0)])
+    check(zeros)
+    looks = [tuple(style.look_of(n).values()) for n in range(16)]
+    assert len(set(looks)) == 16
+
+
+@pytest.mark.parametrize("draw", [figures.learning_curves, figures.loss_curves, figures.weight_curves])
 def test_no_runs_give_an_empty_figure(draw):
     check(draw([]))
 
@@ -96,11 +203,98 @@ def test_k_way_shows_both_protocols_and_chance(runs):
     assert {"author's protocol", "strict protocol", "chance, 1/k", "the paper's Figure 2"} == words
 
 
-def test_table_1_as_dots_has_a_line_for_each_row_even_without_runs(reports, tiny, runs):
-    (ax,) = check(figures.table1_dots(Board(tiny).rows))
-    assert len(ax.get_yticklabels()) == len(load_matrix().experiments)
-    assert ax.get_xlabel()
-    assert ax.get_ylabel()
+def test_the_differences_to_the_baseline_are_those_of_the_board(reports, tiny, runs):
+    rows = Board(tiny.model_copy(update={"seeds": (0, 1, 2)})).rows
+    at = pd.DataFrame({"experiment": ["mlp"], "author_difference": [-30.0]})
+    figure = figures.differences(rows, iterations=4, at_iteration=at)
+    (ax,) = check(figure)
+    shown = rows[rows["paper_val"].notna() & (rows["experiment"] != "baseline")]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(shown["label"])
+    paper, ours, author = [container.lines[0] for container in ax.containers]
+    assert paper.get_xdata() == pytest.approx(shown["paper_difference"])
+    assert ours.get_xdata() == pytest.approx(shown["difference"], nan_ok=True)
+    assert np.nansum(author.get_xdata()) == -30
+    whisker = ax.containers[0].lines[2][0].get_segments()[0][:, 0]
+    first = shown.iloc[0]
+    half = resolution(first["paper_val"], 73.2)
+    assert whisker == pytest.approx([first["paper_difference"] - half, first["paper_difference"] + half])
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == ["baseline", "3 seeds, 4 it."]
+    assert min(text.get_fontsize() for text in [*ax.texts, *ax.get_yticklabels()]) >= 8
+    assert not overlapping([*ax.texts, *ax.get_yticklabels()])
+    assert ax.get_yticklabels()[-1].get_text() == load_experiment("mlp").label
+    told = [words for *_, words in style.notes_of(figure) if "here" in words]
+    assert len(told) == 1
+    assert "3 seeds, 4 iterations, runs mlp-s0-" in told[0]
+    assert len(words_of(figures.differences(rows, iterations=4))) == 2
+
+
+def test_the_similarities_of_same_and_different_pairs_share_their_axes():
+    rng = np.random.default_rng(0)
+    panels = {"before": (rng.uniform(0.4, 0.6, 50), rng.uniform(0.4, 0.6, 70)), "after": (np.zeros(5), np.ones(5))}
+    before, after = check(figures.similarity_histograms(panels))
+    assert (before.get_title("left"), after.get_title("left")) == ("before", "after")
+    assert before.get_ylim() == after.get_ylim()
+    same, different = (patch.get_data()[0] for patch in after.patches)
+    assert (same[-1], different[0]) == (100, 100)
+    assert all(patch.get_data()[0].sum() == pytest.approx(100) for ax in (before, after) for patch in ax.patches)
+    assert [bool(patch.get_hatch()) for patch in after.patches] == [False, True]
+
+
+def test_first_losses_stand_beside_the_logged_ones_with_labels_apart():
+    names = [e.name for e in load_matrix().experiments if e.paper and e.variant != "as run"]
+    found = first_loss_candidates(names)
+    (ax,) = check(figures.first_loss_scatter(found))
+    agree, disagree = ax.lines[1:]
+    shown = found[found["described"] & found["logged"].notna()]
+    assert list(agree.get_xdata()) == list(shown[shown["fits"]]["expected"])
+    assert list(disagree.get_ydata()) == list(shown[~shown["fits"]]["logged"])
+    assert {text.get_text() for text in ax.texts} == set(shown["experiment"])
+    assert not overlapping(ax.texts)
+
+
+def test_labels_are_moved_apart_as_little_as_possible():
+    assert style.spread([0.5, 0.1], 0.1) == pytest.approx([0.5, 0.1])
+    assert style.spread([0.5, 0.5], 0.1) == pytest.approx([0.45, 0.55])
+    assert style.spread([1, 1, 0.2], 0.1) == pytest.approx([0.9, 1, 0.2])
+    assert style.spread([], 0.1) == []
+
+
+def test_a_note_says_where_its_point_is_in_the_picture():
+    figure = style.new_figure(3)
+    ax = figure.subplots()
+    ax.set(xlim=(0, 10), ylim=(1, 100), yscale="log", xlabel="a label, for which room is made", title="a title")
+    ax.plot([3], [20], "o", color="red", markersize=9, markeredgewidth=0)
+    style.note(ax, 3, 20, "here")
+    picture = Image.open(io.BytesIO(style.to_png(figure))).convert("RGB")
+    ((x, y, words),) = style.notes_of(figure)
+    rows, columns = np.nonzero((np.asarray(picture) == (255, 0, 0)).all(axis=-1))
+    assert words == "here"
+    assert x * picture.width == pytest.approx(columns.mean(), abs=1.5)
+    assert y * picture.height == pytest.approx(rows.mean(), abs=1.5)
+
+
+def test_the_points_of_a_curve_say_what_they_are(runs):
+    figure = figures.learning_curves(runs[:6])
+    check(figure)
+    notes = style.notes_of(figure)
+    assert len(notes) == 18
+    assert all(0 < x < 1 and 0 < y < 1 for x, y, _ in notes)
+    said = f"Baseline, iteration 2: val 30.0 % (5.0–40.0), seed 0, run {runs[0].run_id}"
+    assert said in [words for *_, words in notes]
+    figure = figures.loss_curves(runs[:3])
+    check(figure)
+    assert "Baseline, iteration 2: mean loss 6.000, batch loss 6.000, mean of 3 seeds" in [
+        words for *_, words in style.notes_of(figure)
+    ]
+
+
+def test_few_colours_keep_the_palette(runs):
+    for figure in (figures.learning_curves(runs), figures.loss_curves(runs)):
+        pixels = np.asarray(Image.open(io.BytesIO(style.to_png(figure))).convert("RGB")).reshape(-1, 3).astype(int)
+        for colour in (style.INK, style.BLUE, style.ORANGE):
+            wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+            assert np.abs(pixels - wanted).max(axis=1).min() <= 8
 
 
 @pytest.mark.parametrize("name", [e.name for e in load_matrix().experiments if e.variant != "as run"])
@@ -138,6 +332,29 @@ def test_the_answer_of_an_episode_is_framed(characters):
     assert int(np.argmax(frames)) == drawn.target[0]
 
 
+def test_an_answered_episode_shows_similarities_choice_and_whether_it_is_right(characters):
+    split = characters.val
+    drawn = draw_episodes(split, n_way=20, n_episodes=2, seed=3)
+    similarities = np.linspace(0.1, 0.5, 40, dtype=np.float32).reshape(2, 20, 1)
+    similarities[0, drawn.target[0]] = 0.9
+    assert list(is_correct(similarities, drawn)) == [True, False]
+    for number, verdict in enumerate(("right", "wrong")):
+        figure = pictures.episode_figure(split, drawn, number, similarities)
+        cells = check(figure)[1:]
+        assert figure.subfigs[1].get_suptitle().endswith(f"the network is {verdict}")
+        for ax, value in zip(cells, similarities[number, :, 0], strict=True):
+            assert ax.get_xlabel().startswith(f"{value:.3f}")
+            assert ax.patches[1].get_width() == pytest.approx(value)
+        (chosen,) = [way for way, ax in enumerate(cells) if len(ax.patches) == 3]
+        assert chosen == similarities[number].argmax()
+        assert (chosen == drawn.target[number]) == (verdict == "right")
+        frames = [ax.spines["top"].get_linewidth() for ax in cells]
+        assert int(np.argmax(frames)) == drawn.target[number]
+        assert not overlapping([*(ax.xaxis.label for ax in cells), *(ax.title for ax in cells)])
+    tie = pictures.episode_figure(split, drawn, 0, np.ones_like(similarities))
+    assert "wrong" in tie.subfigs[1].get_suptitle()
+
+
 # ---- what notebooks call
 
 
@@ -167,7 +384,9 @@ def test_a_figure_is_shown_with_description_and_origin(reports, tiny, runs, monk
     figure = figures.learning_curves(runs[:6])
     opened.show_figure(figure, alt='Curves "of" two', caption="Two.", runs=runs[:6])
     image, caption = shown
-    assert BeautifulSoup(image["text/html"], "html.parser").img["alt"] == 'Curves "of" two'
+    shown_image = BeautifulSoup(image["text/html"], "html.parser").img
+    assert shown_image["alt"] == 'Curves "of" two'
+    assert [tuple(note) for note in json.loads(shown_image["data-notes"])] == style.notes_of(figure)
     for words in ("Two.", "Profile tiny", "not Omniglot", "seeds 0, 1, 2", "6 runs", "commit 0123456789"):
         assert words in caption.data
     with pytest.raises(ParamsError, match="description"):

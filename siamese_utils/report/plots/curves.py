@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ...config import PAPER_ITERATIONS
 from ...evidence.author_logs import comparable_log
-from ...text import how_many, shortened
+from ...text import how_many
 from .style import (
     BLUE,
     DOTTED,
@@ -157,7 +157,7 @@ def weight_curves(runs: Iterable[Run]) -> Figure:
             values = scale * curve[column]
             few = len(curve) <= MARKED
             ax.plot(curve.index, values, markersize=4, markevery=None if few else 0.2, clip_on=False, **look_of(number))
-            ends.append((float(curve.index[-1]), float(values.iloc[-1]), shortened(label, 29)))
+            ends.append((float(curve.index[-1]), float(values.iloc[-1]), label.replace("(as ", "(")))
             for iteration, value in zip(curve.index, values, strict=True):
                 told = f"{words} {value:.3g}{unit}, {_seeds(groups[name])}"
                 note(ax, iteration, value, f"{label}, iteration {iteration:,}: {told}")

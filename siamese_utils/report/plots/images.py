@@ -151,8 +151,9 @@ def episode_figure(
             _similarity_bar(ax, float(answered[way]), words, chosen=way == choice)
     title = f"support set: {episodes.n_way} ways, 1 shot"
     if similarities is not None:
-        tie = ", a tie" if choice == episodes.target[number] else ""
-        title += "; the network is right" if is_correct(similarities, episodes)[number] else f"; wrong{tie}"
+        right = is_correct(similarities, episodes)[number]
+        tie = " by a tie" if choice == episodes.target[number] else ""
+        title += "; the network is right" if right else f"; the network is wrong{tie}"
     support_part.suptitle(title, fontsize=9.5, fontweight="bold")
     return figure
 
@@ -160,12 +161,13 @@ def episode_figure(
 def _similarity_bar(ax: Axes, value: float, words: str, *, chosen: bool) -> None:
     """Write a similarity between 0 and 1 under a drawing, with a bar of its length; frame the network's choice."""
     place: Look = {"transform": ax.transAxes, "clip_on": False, "linewidth": 0}
-    ax.add_patch(Rectangle((0, -0.16), 1, 0.07, facecolor=PALE_GREY, **place))
-    ax.add_patch(Rectangle((0, -0.16), float(np.nan_to_num(value)), 0.07, facecolor=BLUE, **place))
+    ax.add_patch(Rectangle((0, -0.2), 1, 0.07, facecolor=PALE_GREY, **place))
+    ax.add_patch(Rectangle((0, -0.2), float(np.nan_to_num(value)), 0.07, facecolor=BLUE, **place))
     if chosen:
         look: Look = {**place, "linewidth": 2.4, "linestyle": (0, (3, 1.2)), "edgecolor": ORANGE}
         ax.add_patch(Rectangle((-0.07, -0.07), 1.14, 1.14, fill=False, **look))
-    ax.set_xlabel(f"{value:.3f}\n{words}".rstrip(), fontsize=8, labelpad=10, linespacing=1.1)
+    words = ", ".join(filter(None, [words, "chosen" if chosen else ""]))
+    ax.set_xlabel(f"{value:.3f}\n{words}".rstrip(), fontsize=8, labelpad=12, linespacing=1.1)
 
 
 def _blocks(model: keras.Model) -> list[tuple[str, str]]:

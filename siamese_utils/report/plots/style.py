@@ -182,7 +182,7 @@ def end_labels(ax: Axes, ends: Sequence[tuple[float, float, str]], height: float
     # of points as high as one another, the left one has its words above: no line crosses a mark
     ends = sorted(ends, key=lambda end: -end[0])
     heights = [round(float(to_axes.transform((x, y))[1]), 2) for x, y, _ in ends]
-    line: Look = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3}
+    line: Look = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)}
     place: Look = {"textcoords": "axes fraction", "va": "center", "annotation_clip": False, "fontsize": size}
     for (x, y, words), up in zip(ends, spread(heights, 1.25 * size / 72 / height), strict=True):
         ax.annotate(words, (x, y), (1.06, up), arrowprops=line, **place)
