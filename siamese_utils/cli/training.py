@@ -79,10 +79,10 @@ def factorial(profile: ProfileOption = "laptop") -> None:
     """Train the paper's details in all combinations (params/factorial.yaml); what is finished is not trained again."""
     from ..config import load_profile
     from ..data.load import load_dataset
-    from ..evidence.factorial import cells, load_factorial
+    from ..evidence.factorial import cells, load_factorial, shortened
     from ..training.jobs import jobs_of
 
-    chosen, seeds = load_profile(profile), load_factorial().seeds
+    chosen, seeds = shortened(load_profile(profile)), load_factorial().seeds
     dataset = lru_cache(lambda: load_dataset(chosen))
     jobs = [job for seed in seeds for job in jobs_of(cells().values(), chosen, [seed], dataset=dataset)]
     for job, found in zip(jobs, complete_jobs(jobs), strict=True):

@@ -43,6 +43,7 @@ class Factorial(Strict):
     """The whole of params/factorial.yaml."""
 
     seeds: tuple[int, ...] = Field(min_length=2)  # the spread between seeds is what effects are weighed against
+    on_omniglot: dict[str, Any]  # fields of a profile of Omniglot that the design has of its own
     factors: tuple[Factor, ...] = Field(min_length=2)
 
 
@@ -52,6 +53,12 @@ def load_factorial(path: Path | None = None) -> Factorial:
     path = path or params_dir() / "factorial.yaml"
     design: Factorial = checked(Factorial, read_yaml(path), path)
     return design
+
+
+def shortened(profile: Profile) -> Profile:
+    """Make the profile under which the design runs: on Omniglot with its own size and length."""
+    changes = load_factorial().on_omniglot if profile.dataset == "omniglot" else {}
+    return profile.model_copy(update=changes)
 
 
 def cells() -> dict[tuple[bool, ...], Experiment]:
@@ -77,7 +84,8 @@ def cells() -> dict[tuple[bool, ...], Experiment]:
 def _found(profile: Profile) -> list[tuple[tuple[bool, ...], Run]]:
     """Find the finished runs, each with its combination of levels."""
     wanted = [(levels, experiment, seed) for levels, experiment in cells().items() for seed in load_factorial().seeds]
-    return [(levels, run) for levels, experiment, seed in wanted if (run := find_run(experiment, profile, seed))]
+    short = shortened(profile)
+    return [(levels, run) for levels, experiment, seed in wanted if (run := find_run(experiment, short, seed))]
 
 
 def find_cells(profile: Profile) -> list[Run]:

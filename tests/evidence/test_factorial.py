@@ -9,8 +9,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from siamese_utils.config import load_experiment, load_profile
-from siamese_utils.evidence.factorial import accuracies, cells, effects, find_cells, load_factorial
+from siamese_utils.evidence.factorial import accuracies, cells, effects, find_cells, load_factorial, shortened
 from siamese_utils.training.loop import load_or_train
+from siamese_utils.training.runs import run_folder
 
 
 def made_up(value, seeds=2, noise=0.0):
@@ -83,3 +84,12 @@ def test_a_cell_runs_as_an_experiment(reports, fresh_keras, tiny):
     frame = accuracies(profile)
     assert frame[["batch_norm", "regularization", "learning_rate", "embedding"]].to_numpy().tolist() == [[-1, 1, -1, 1]]
     assert [found.run_id for found in find_cells(profile)] == [made.run_id]
+
+
+def test_the_design_keeps_its_size_and_length_whatever_the_profile_of_omniglot():
+    """Its runs are found again by any profile of Omniglot; drawn characters have the profile's own."""
+    laptop, next_one = load_profile("laptop"), load_profile("laptop-1000")
+    row = next(iter(cells().values()))
+    assert run_folder(row, shortened(laptop), 0)[0].name == run_folder(row, shortened(next_one), 0)[0].name
+    assert run_folder(row, laptop, 0)[0].name != run_folder(row, next_one, 0)[0].name
+    assert shortened(load_profile("demo")) == load_profile("demo")
