@@ -49,6 +49,16 @@ def numbers(board: Board) -> dict[str, Any]:
     }
 
 
+def gist(board: Board) -> dict[str, str]:
+    """What a notebook's networks came to, in points to the baseline, in a few words: by the notebook's name."""
+    rows = board.rows if _on_omniglot(board) else board.rows[:0]
+    rows = rows[rows["difference"].notna() & (rows["variant"] != "as described")]
+    return {
+        str(notebook): ", ".join(f"{row.row} {signed(row.difference)}" for row in own.itertuples())
+        for notebook, own in rows.groupby("notebook")
+    }
+
+
 def _author_there(profile: Profile) -> dict[str, float] | None:
     """The author's baseline in % where the profile stops, by his log, and at its end; None at the full length."""
     log = comparable_log(load_experiment("baseline")).set_index("iteration")["val_accuracy"] * 100
@@ -74,9 +84,8 @@ def _ruled_out(board: Board) -> list[str]:
         for judgement in board.judgements
         if isinstance(judgement.claim.check, FirstLoss) and judgement.verdict == "not reproduced"
     ]
-    return [
-        SHORT.get(name, load_experiment(name).row) for check in refuted if not check.starts_at for name in check.of
-    ]
+    described = [load_experiment(name) for check in refuted if not check.starts_at for name in check.of]
+    return [SHORT.get(row.name, row.label.removesuffix(f" ({row.variant})")) for row in described]
 
 
 def _resolution(board: Board) -> dict[str, Any]:
@@ -111,7 +120,8 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
     assert baseline, "a row of Table 1"
     untrained, ours = rows["degenerate"].astype(bool), rows["difference"]
     clear = ~untrained & (rows["difference_low"] * rows["difference_high"] > 0)
-    below = clear & (ours < 0) & (rows["paper_difference"] < 0) & rows["apart"].astype(bool)
+    holds = rows["verdict"].isin(("reproduced", "direction only")) & rows["apart"].astype(bool)
+    below = clear & holds & (ours < 0)
     otherwise = clear & (ours * rows["paper_difference"] < 0)
 
     def name(row: Any) -> str:

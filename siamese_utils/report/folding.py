@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup, Tag
 from .rendering import piece
 
 # rows; a longer table is folded under its caption
-LONG = 6
+LONG = 5
 OPEN = "img, ul.claims, .error, .celltag_papermill-error-cell-tag, .celltag_open"
 FOLD = ".celltag_fold"
 PART = ":scope > h3:first-child"
@@ -25,6 +25,8 @@ def shorten(soup: BeautifulSoup) -> None:
     """Leave out what the top of the page says, and fold where figures and tables come from; fold long tables."""
     for said in soup.select(f"{ABOUT}, {NOTES}"):
         said.decompose()
+    for empty in soup.select(".rich:empty"):
+        empty.decompose()
     for rule in soup.select(RULE):
         rule.replace_with(BeautifulSoup(piece("see_rule"), "html.parser"))
     for origin in soup.select(".figure-origin > small, caption > small"):

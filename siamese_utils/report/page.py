@@ -26,7 +26,7 @@ from ..paths import reports_dir
 from ..training.provenance import short_commit
 from ..training.runs import Run, find_so_far
 from .batch import Outcome, read_outcomes
-from .findings import findings, numbers
+from .findings import findings, gist, numbers
 from .folding import shorten, shorten_notebook
 from .fragments import Section, convert, let_tables_scroll
 from .links import point_links
@@ -93,6 +93,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
             "experiments": [section for section in sections if section not in introduction],
         },
         "contents": _distinctive_headings(sections),
+        "gist": gist(board),
     }
     text = render_html("page.html.j2", **page, size_warning="")
     if (size := len(text.encode())) > size_budget:
@@ -159,8 +160,13 @@ def _runs_so_far(profile: Profile) -> list[Run]:
 def _distinctive_headings(sections: list[Section]) -> dict[str, list[tuple[str, str]]]:
     """The headings of each notebook, (id, text without its number), that stand in two notebooks at most."""
     headings = {s.name: [(place, NUMBERING.sub("", text)) for place, text in s.headings] for s in sections}
-    often = Counter(text for own in headings.values() for text in {text for _, text in own})
-    return {name: [(place, text) for place, text in own if often[text] <= OFTEN] for name, own in headings.items()}
+    often = Counter(text for own in headings.values() for text in {_singular(text) for _, text in own})
+    return {n: [(place, text) for place, text in own if often[_singular(text)] <= OFTEN] for n, own in headings.items()}
+
+
+def _singular(heading: str) -> str:
+    """ "The figures" and "the figure" are one heading."""
+    return heading.lower().removesuffix("s")
 
 
 def _dataset(run: Run) -> dict[str, Any]:
