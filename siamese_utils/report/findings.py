@@ -1,12 +1,13 @@
 """What was found: the numbers of a few sentences, from the runs, the paper's figures and the author's logged losses.
 
-The sentences stand in templates/findings.md.j2 and conclusion.html.j2; one that the runs at hand do not bear has None or
-nothing here.
+The sentences stand in templates/findings.md.j2 and conclusion.html.j2; one that the runs at hand do not bear has None
+or nothing here.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,8 @@ from ..text import number, signed
 from .rendering import render
 
 MOST = 6
+# no line ends there
+SPACE = "\u00a0"
 # a row whose name says nothing without its group
 SHORT = {"mlp": "the MLP"}
 
@@ -28,7 +31,8 @@ SHORT = {"mlp": "the MLP"}
 def findings(board: Board) -> list[str]:
     """The sentences on what the runs and the logs teach, the first that have their numbers."""
     paragraphs = render("findings.md.j2", numbers(board)).split("\n\n")
-    return [sentence for paragraph in paragraphs if (sentence := " ".join(paragraph.split()))][:MOST]
+    sentences = [" ".join(paragraph.split()) for paragraph in paragraphs if paragraph.strip()]
+    return [sentence.replace(" %", f"{SPACE}%") for sentence in sentences][:MOST]
 
 
 def numbers(board: Board) -> dict[str, Any]:
@@ -54,7 +58,7 @@ def gist(board: Board) -> dict[str, str]:
     rows = board.rows if _on_omniglot(board) else board.rows[:0]
     rows = rows[rows["difference"].notna() & (rows["variant"] != "as described")]
     return {
-        str(notebook): ", ".join(f"{row.row} {signed(row.difference)}" for row in own.itertuples())
+        str(notebook): ", ".join(f"{row['row']} {signed(row['difference'])}" for row in own.to_dict("records"))
         for notebook, own in rows.groupby("notebook")
     }
 
@@ -124,22 +128,17 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
     below = clear & holds & (ours < 0)
     otherwise = clear & (ours * rows["paper_difference"] < 0)
 
-    def name(row: Any) -> str:
-        return SHORT.get(row.experiment, row.label)
+    def named(chosen: pd.Series, words: Callable[[dict[Hashable, Any]], str]) -> list[str]:
+        return [f"{SHORT.get(r['experiment'], r['label'])} ({words(r)})" for r in rows[chosen].to_dict("records")]
 
-    def noise(row: Any) -> str:
-        return number(resolution(row.paper_val, baseline.val))
+    def beside_paper(row: dict[Hashable, Any]) -> str:
+        noise = number(resolution(row["paper_val"], baseline.val))
+        return f"{signed(row['difference'])}; paper {signed(row['paper_difference'])}{SPACE}±{SPACE}{noise}"
 
     return {
-        "below": [f"{name(row)} ({signed(row.difference)})" for row in rows[below].itertuples()],
-        "otherwise": [
-            f"{name(row)} ({signed(row.difference)}; paper {signed(row.paper_difference)} ± {noise(row)})"
-            for row in rows[otherwise].itertuples()
-        ],
-        "untrained": [
-            f"{name(row)} (paper {number(row.paper_val)} %)"
-            for row in rows[untrained].itertuples()
-        ],
+        "below": named(below, lambda row: signed(row["difference"])),
+        "otherwise": named(otherwise, beside_paper),
+        "untrained": named(untrained, lambda row: f"paper {number(row['paper_val'])} %"),
     }
 
 

@@ -37,7 +37,7 @@ def shorten(soup: BeautifulSoup) -> None:
 
 
 def shorten_notebook(soup: BeautifulSoup, *, failed: bool) -> None:
-    """Do so for a notebook, whose Table 1 stands at the top of the page, and fold its parts; all open where it failed."""
+    """Do so for a notebook, whose Table 1 stands at the top, and fold its parts; all are open where it failed."""
     for table in soup.select("table.table1"):
         table.replace_with(BeautifulSoup(piece("see_table1"), "html.parser"))
     for ids in soup.select(".run-ids"):
@@ -74,18 +74,17 @@ def _fold(soup: BeautifulSoup, content: Tag, kind: str, words: str) -> None:
 
 
 def _fold_parts(soup: BeautifulSoup, *, failed: bool) -> None:
-    for heading in soup.select(".text-cell > h3"):
-        _split(soup, heading)
-    for number, cell in enumerate([cell for cell in soup.select(".text-cell") if cell.select_one(PART)]):
-        heading = cell.select_one(PART)
-        following = []
+    for inner in soup.select(".text-cell > h3"):
+        _split(soup, inner)
+    starts = [(cell, heading) for cell in soup.select(".text-cell") if (heading := cell.select_one(PART))]
+    for number, (cell, heading) in enumerate(starts):
+        following: list[Tag] = []
         for sibling in cell.find_next_siblings():
             if sibling.select_one(PART):
                 break
             following.append(sibling)
         part, summary = soup.new_tag("details", attrs={"class": "part"}), soup.new_tag("summary")
         cell.insert_before(part)
-        assert heading, "PART selects the cells"
         # a summary holds no link
         for link in heading.select(".anchor"):
             link.decompose()

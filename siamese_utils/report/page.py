@@ -1,6 +1,6 @@
 """The report: what was found, Table 1, and the executed notebooks on one HTML page that needs no network.
 
-The page's design is in templates/: page.html.j2 and what it includes, report.css, report.js, and notebook/ for the cells.
+The page's design is in templates/: page.html.j2 and what it includes, the .css and .js files, notebook/ for the cells.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     }
 
     def linked(template: str) -> Markup:
-        """A part of the page's own: its links to notebooks lead into the page, and its tables scroll where they are wide."""
+        """A part of the page's own: its links to notebooks lead into the page, and a wide table scrolls."""
         soup = BeautifulSoup(render_html(f"{template}.html.j2", **values), "html.parser")
         point_links(soup, "", ids, folder)
         let_tables_scroll(soup)

@@ -9,7 +9,6 @@
   dialog.setAttribute("aria-label", "The figure, large");
   const box = make("div", { tabIndex: 0 }), large = make("img", { alt: "" });
   const close = make("button", { type: "button", textContent: "Close" });
-  box.append(large);
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", "The figure, scrolls");
   dialog.append(close, box);
@@ -47,6 +46,7 @@
       large.src = image.src;
       large.alt = image.alt;
       if (image.dataset.notes) large.dataset.notes = image.dataset.notes; else delete large.dataset.notes;
+      box.replaceChildren(large);
       dialog.showModal();
     });
     const notes = notesOf(image);
@@ -65,5 +65,5 @@
   });
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-  dialog.addEventListener("close", hide);
+  dialog.addEventListener("close", () => { hide(); box.replaceChildren(); });
 })();
