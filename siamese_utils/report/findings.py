@@ -32,7 +32,7 @@ def findings(board: Board) -> list[str]:
     """The sentences on what the runs and the logs teach, the first that have their numbers."""
     paragraphs = render("findings.md.j2", numbers(board)).split("\n\n")
     sentences = [" ".join(paragraph.split()) for paragraph in paragraphs if paragraph.strip()]
-    return [sentence.replace(" %", f"{SPACE}%") for sentence in sentences][:MOST]
+    return [sentence.replace(" %", f"{SPACE}%").replace(" ± ", f"{SPACE}±{SPACE}") for sentence in sentences][:MOST]
 
 
 def numbers(board: Board) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def _resolution(board: Board) -> dict[str, Any]:
 
 
 def _paper_above(rows: pd.DataFrame) -> list[str]:
-    """The networks that the paper's own table has above the baseline."""
-    above = rows[(rows["paper_difference"] > 0) & (rows["variant"] != "as described")]
+    """The networks that the paper's own table has above the baseline, within its noise."""
+    above = rows[(rows["paper_difference"] > 0) & ~rows["apart"].astype(bool) & (rows["variant"] != "as described")]
     return [f"{label} ({number(val)} %)" for label, val in zip(above["label"], above["paper_val"], strict=True)]
 
 
@@ -133,7 +133,7 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
 
     def beside_paper(row: dict[Hashable, Any]) -> str:
         noise = number(resolution(row["paper_val"], baseline.val))
-        return f"{signed(row['difference'])}; paper {signed(row['paper_difference'])}{SPACE}±{SPACE}{noise}"
+        return f"{signed(row['difference'])}; paper {signed(row['paper_difference'])} ± {noise}"
 
     return {
         "below": named(below, lambda row: signed(row["difference"])),

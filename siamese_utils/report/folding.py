@@ -15,10 +15,10 @@ LONG = 5
 OPEN = "img, ul.claims, .error, .celltag_papermill-error-cell-tag, .celltag_open"
 FOLD = ".celltag_fold"
 PART = ":scope > h3:first-child"
-# said once, at the top
+# said once, at the top; by their words in notebooks that were executed before these had classes
 ABOUT = ".about, .banner.alert, .rich > p:has(+ .banner.alert)"
-RULE = 'p.caption:-soup-contains("How a verdict comes about")'
-NOTES = 'p.caption:-soup-contains("Not the paper’s protocol", "say nothing about the paper")'
+RULE = '.caption.rule, p.caption:-soup-contains("How a verdict comes about")'
+NOTES = '.caption.protocol, p.caption:-soup-contains("Not the paper’s protocol", "say nothing about the paper")'
 
 
 def shorten(soup: BeautifulSoup) -> None:

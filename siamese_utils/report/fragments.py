@@ -103,7 +103,7 @@ class _Renderer(IPythonRenderer):
 def _formula(tex: str, display: str) -> str:
     """TeX as MathML, or as it is written where that fails; the converter raises errors of many kinds."""
     try:
-        return to_mathml(tex, display=display)
+        return str(to_mathml(tex, display=display))
     except Exception:
         return str(piece("formula", tex))
 
