@@ -14,7 +14,7 @@ from .rendering import render_html
 
 def conclusion(board: Board, experiments: Iterable[Experiment]) -> Markup:
     """How the networks stand to the baseline, here and in the paper, by verdict."""
-    return render_html("conclusion.html.j2", **_values(board, experiments))
+    return render_html("section_conclusion.html.j2", **_values(board, experiments))
 
 
 def full_length(board: Board, experiments: Iterable[Experiment]) -> Markup:

@@ -1,49 +1,84 @@
-"""What we learned: the numbers of a few sentences, from the runs, the paper's figures and the author's logged losses.
+"""What was found: the numbers of a few sentences, from the runs, the paper's figures and the author's logged losses.
 
-The sentences stand in templates/findings.md.j2; one that the runs at hand do not bear has None or nothing here.
+The sentences stand in templates/findings.md.j2 and conclusion.html.j2; one that the runs at hand do not bear has None
+or nothing here.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Hashable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from ..config import load_experiment
+from ..config import Profile, load_experiment
+from ..evidence.author_logs import comparable_log
 from ..evidence.board import NOT_IN_TABLE, Board
 from ..evidence.claims import FirstLoss
 from ..evidence.estimates import Z, resolution
+from ..evidence.verdicts import VERDICTS
 from ..text import number, signed
 from .rendering import render
 
+MOST = 6
+# no line ends there
+SPACE = "\u00a0"
+# a row whose name says nothing without its group
+SHORT = {"mlp": "the MLP"}
+
 
 def findings(board: Board) -> list[str]:
-    """The sentences on what the runs and the logs teach."""
+    """The sentences on what the runs and the logs teach, the first that have their numbers."""
     paragraphs = render("findings.md.j2", numbers(board)).split("\n\n")
-    return [sentence for paragraph in paragraphs if (sentence := " ".join(paragraph.split()))]
+    sentences = [" ".join(paragraph.split()) for paragraph in paragraphs if paragraph.strip()]
+    return [sentence.replace(" %", f"{SPACE}%").replace(" ± ", f"{SPACE}±{SPACE}") for sentence in sentences][:MOST]
 
 
 def numbers(board: Board) -> dict[str, Any]:
     """Every number and name that the sentences need, by the finding."""
-    settled, judged = board.counts(by_runs=False), board.counts(by_runs=True)
-    found: dict[str, Any] = {
+    rows = board.rows if _on_omniglot(board) else board.rows[:0]
+    return {
         "profile": board.profile,
-        "claims": sum(settled.values()) + sum(judged.values()),
-        "settled": [f"{count} {verdict}" for verdict, count in settled.items()],
-        "judged": [f"{count} {verdict}" for verdict, count in judged.items()],
-        "settled_count": sum(settled.values()),
-        "judged_count": sum(judged.values()),
+        "counts": _counts(board),
         "ruled_out": _ruled_out(board),
         "resolution": _resolution(board),
         "gaps": {name: _paper_gap(name) for name in ("baseline", "without-dropout")},
+        "seed_spread": _seed_spread(board),
+        "author_there": _author_there(board.profile),
+        "paper_above": _paper_above(board.rows),
+        "best": _best(rows),
+        "leak": _leak(rows),
+        **_sides(rows),
     }
+
+
+def gist(board: Board) -> dict[str, str]:
+    """What a notebook's networks came to, in points to the baseline, in a few words: by the notebook's name."""
     rows = board.rows if _on_omniglot(board) else board.rows[:0]
-    return {**found, **_sides(rows), "best": _best(rows), "seed_spread": _seed_spread(board), "leak": _leak(rows)}
+    rows = rows[rows["difference"].notna() & (rows["variant"] != "as described")]
+    return {
+        str(notebook): ", ".join(f"{row['row']} {signed(row['difference'])}" for row in own.to_dict("records"))
+        for notebook, own in rows.groupby("notebook")
+    }
+
+
+def _author_there(profile: Profile) -> dict[str, float] | None:
+    """The author's baseline in % where the profile stops, by his log, and at its end; None at the full length."""
+    log = comparable_log(load_experiment("baseline")).set_index("iteration")["val_accuracy"] * 100
+    if profile.iterations not in log.index[:-1]:
+        return None
+    return {"there": log[profile.iterations], "end": log.iloc[-1]}
 
 
 def _on_omniglot(board: Board) -> bool:
     return board.profile.dataset == "omniglot" and board.has_runs
+
+
+def _counts(board: Board) -> dict[str, int]:
+    """How many claims, as described, got which verdict; those that none got are left out."""
+    counts = Counter(board.counts(by_runs=True)) + Counter(board.counts(by_runs=False))
+    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
 
 def _ruled_out(board: Board) -> list[str]:
@@ -53,28 +88,23 @@ def _ruled_out(board: Board) -> list[str]:
         for judgement in board.judgements
         if isinstance(judgement.claim.check, FirstLoss) and judgement.verdict == "not reproduced"
     ]
-    return [load_experiment(name).row for check in refuted if not check.starts_at for name in check.of]
+    described = [load_experiment(name) for check in refuted if not check.starts_at for name in check.of]
+    return [SHORT.get(row.name, row.label.removesuffix(f" ({row.variant})")) for row in described]
 
 
 def _resolution(board: Board) -> dict[str, Any]:
-    """How many rows the paper's episodes can tell from the baseline, and how many are left where seeds differ too."""
+    """How many rows the paper's episodes can tell from the baseline; the half-width of a difference there."""
     rows = _in_table(board.rows)
     baseline = rows.loc[rows["experiment"] == "baseline", "paper_val"].item()
     variants = rows.loc[(rows["experiment"] != "baseline") & (rows["variant"] != "as run"), "paper_val"]
-    gaps = abs(variants - baseline)
-    episodes = np.array([resolution(val, baseline) for val in variants])
-    found = {
-        "variants": len(variants),
-        "baseline": baseline,
-        "half_width": resolution(baseline, baseline),
-        "apart": sum(gaps > episodes),
-        "left": None,
-    }
-    if _seed_spread(board) is not None:
-        spread = board.evidence.spread_at
-        seeds = np.array([Z * np.hypot(spread(val), spread(baseline)) for val in variants])
-        found["left"] = sum(gaps > np.hypot(episodes, seeds))
-    return found
+    apart = sum(abs(val - baseline) > resolution(val, baseline) for val in variants)
+    return {"variants": len(variants), "apart": apart, "half_width": resolution(baseline, baseline)}
+
+
+def _paper_above(rows: pd.DataFrame) -> list[str]:
+    """The networks that the paper's own table has above the baseline, within its noise."""
+    above = rows[(rows["paper_difference"] > 0) & ~rows["apart"].astype(bool) & (rows["variant"] != "as described")]
+    return [f"{label} ({number(val)} %)" for label, val in zip(above["label"], above["paper_val"], strict=True)]
 
 
 def _paper_gap(name: str) -> float:
@@ -85,37 +115,42 @@ def _paper_gap(name: str) -> float:
 
 
 def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """The rows that stand below the baseline as in the paper, otherwise than in the paper, or did not train."""
-    untrained = rows["degenerate"].astype(bool)
-    ours, paper = rows["difference"], rows["paper_difference"]
-    reach = np.array([resolution(val, val - gap) for val, gap in zip(rows["paper_val"], paper, strict=True)])
-    holding = rows["verdict"].isin(("reproduced", "direction only")) & ~untrained & (ours < 0) & (paper < -reach)
-    failing = (rows["verdict"] == "not reproduced") & ours.notna()
-    same_side = ours * paper > 0
+    """The networks that stand below the baseline as in the paper, otherwise than there, or did not train.
 
-    def beside_paper(chosen: pd.Series) -> list[str]:
-        shown = zip(rows["label"][chosen], ours[chosen], paper[chosen], strict=True)
-        return [f"{label} ({signed(here)}; paper {signed(there)})" for label, here, there in shown]
+    Of a network that was not run as described, the one that was run: the paper's figure is of it.
+    """
+    rows = rows[(rows["seeds"] > 0) & (rows["variant"] != "as described")]
+    baseline = load_experiment("baseline").paper
+    assert baseline, "a row of Table 1"
+    untrained, ours = rows["degenerate"].astype(bool), rows["difference"]
+    clear = ~untrained & (rows["difference_low"] * rows["difference_high"] > 0)
+    holds = rows["verdict"].isin(("reproduced", "direction only")) & rows["apart"].astype(bool)
+    below = clear & holds & (ours < 0)
+    otherwise = clear & (ours * rows["paper_difference"] < 0)
+
+    def named(chosen: pd.Series, words: Callable[[dict[Hashable, Any]], str]) -> list[str]:
+        return [f"{SHORT.get(r['experiment'], r['label'])} ({words(r)})" for r in rows[chosen].to_dict("records")]
+
+    def beside_paper(row: dict[Hashable, Any]) -> str:
+        noise = number(resolution(row["paper_val"], baseline.val))
+        return f"{signed(row['difference'])}; paper {signed(row['paper_difference'])} ± {noise}"
 
     return {
-        "below": [f"{label} ({signed(gap)})" for label, gap in zip(rows["label"][holding], ours[holding], strict=True)],
-        "other_side": beside_paper(failing & ~same_side),
-        "farther": beside_paper(failing & same_side),
-        "untrained": [
-            f"{label} (paper {number(val)} %)"
-            for label, val in rows.loc[untrained & (rows["seeds"] > 0), ["label", "paper_val"]].to_numpy()
-        ],
+        "below": named(below, lambda row: signed(row["difference"])),
+        "otherwise": named(otherwise, beside_paper),
+        "untrained": named(untrained, lambda row: f"paper {number(row['paper_val'])} %"),
     }
 
 
 def _best(rows: pd.DataFrame) -> dict[str, Any] | None:
-    """The best network of Table 1, and the baseline's accuracy; None where that is the best, or has not run."""
+    """The best network of Table 1, and the baseline's accuracy; None where that has not run."""
     rows = _in_table(rows)
     rows = rows[rows["seeds"] > 0].sort_values("ours_val")
     baseline = rows.loc[rows["experiment"] == "baseline", "ours_val"]
-    if baseline.empty or rows["experiment"].iloc[-1] == "baseline":
+    if baseline.empty:
         return None
-    return {"label": rows["label"].iloc[-1], "val": rows["ours_val"].iloc[-1], "baseline": baseline.item()}
+    best = rows.iloc[-1]
+    return {"name": best["experiment"], "label": best["label"], "val": best["ours_val"], "baseline": baseline.item()}
 
 
 def _seed_spread(board: Board) -> dict[str, float] | None:

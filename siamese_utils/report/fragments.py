@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import jinja2
 import nbformat
 from bs4 import BeautifulSoup
+from latex2mathml.converter import convert as to_mathml
 from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -87,16 +88,24 @@ def convert(path: Path) -> Section:
 
 
 class _Renderer(IPythonRenderer):
-    """Markdown as Jupyter reads it; a formula stays TeX, as the page has no MathJax."""
+    """Markdown as Jupyter reads it; a formula becomes MathML, as the page has no MathJax."""
 
     def inline_math(self, body: str) -> str:
-        return str(piece("formula", body))
+        return _formula(body, "inline")
 
     def block_math(self, body: str) -> str:
-        return str(piece("formula", body))
+        return _formula(body, "block")
 
     def latex_environment(self, name: str, body: str) -> str:
-        return str(piece("formula", body))
+        return _formula(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
+
+
+def _formula(tex: str, display: str) -> str:
+    """TeX as MathML, or as it is written where that fails; the converter raises errors of many kinds."""
+    try:
+        return str(to_mathml(tex, display=display))
+    except Exception:
+        return str(piece("formula", tex))
 
 
 @lru_cache
@@ -152,9 +161,13 @@ def _keep_self_contained(soup: BeautifulSoup, notebooks: Path) -> None:
 
 
 def let_tables_scroll(soup: BeautifulSoup) -> None:
-    """Let a wide table scroll in a box of its own, by keyboard too, so that the page never does."""
+    """Let a wide table scroll in a box of its own, so that the page never does; a head that says nothing is no head."""
+    for head in soup.find_all("th"):
+        if not head.get_text(strip=True):
+            head.name = "td"
+            del head["scope"]
     for table in soup.find_all("table"):
-        table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
+        table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
 
 
 def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, str]], dict[str, str]]:
@@ -184,7 +197,7 @@ def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, 
         if (old := str(tag["id"])) and f"#{old}" not in styled:
             tag["id"] = own(old)
             fragments.setdefault(old, str(tag["id"]))
-    title, headings = "", []
+    title, headings, above = "", [], 2
     for tag in soup.find_all(re.compile("^h[1-6]$")):
         text = " ".join(tag.get_text(" ").split())
         level = int(tag.name[1])
@@ -193,7 +206,9 @@ def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, 
             name_place(text, f"nb-{name}")
             tag.decompose()
             continue
-        tag.name = f"h{min(max(level + 1, 3), 6)}"
+        # no level is left out
+        above = min(max(level + 1, 3), above + 1, 6)
+        tag.name = f"h{above}"
         if not tag.get("id"):
             tag["id"] = own(_slug(text))
         name_place(text, str(tag["id"]))

@@ -30,6 +30,8 @@ def point_links(soup: BeautifulSoup, name: str, ids: Ids, folder: Path) -> None:
 def _target(href: str, name: str, ids: Ids, folder: Path) -> str | None:
     """Where a link leads from the page: an id on it, a web address, a file of the project, or nowhere."""
     if href.startswith("#"):
+        if not name:
+            return href
         fragment = unquote(href[1:])
         known = href[1:] in ids[name].values() or fragment in ids[name].values()
         return href if known else f"#{ids[name][fragment]}" if fragment in ids[name] else None

@@ -1,12 +1,15 @@
-"""The report: executed notebooks, Table 1 and provenance on one HTML page that needs no network.
+"""The report: what was found, Table 1, and the executed notebooks on one HTML page that needs no network.
 
-The page's design is in templates/: page.html.j2, report.css, report.js, and notebook/ for the cells.
+The page's design is in templates/: page.html.j2 and what it includes, the .css and .js files, notebook/ for the cells.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
+from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -23,15 +26,24 @@ from ..paths import reports_dir
 from ..training.provenance import short_commit
 from ..training.runs import Run, find_so_far
 from .batch import Outcome, read_outcomes
-from .findings import findings
+from .findings import findings, gist, numbers
+from .folding import shorten, shorten_notebook
 from .fragments import Section, convert, let_tables_scroll
 from .links import point_links
 from .rendering import piece, render_html
-from .scoreboard import claims_csv, counts_html, scoreboard_html
+from .scoreboard import claims_csv, scoreboard_html
+from .study import SHOWN_WIDTH
 from .table1 import table1_html
 
 # bytes; browsers and mail refuse or stutter at reports of 40 MB
 SIZE_BUDGET = 15 * 2**20
+KEY_FIGURE = (
+    "For each row of Table 1, the difference to the baseline in points: the paper’s with its noise, and ours with its "
+    "95 % interval. Table 1 below has the numbers."
+)
+# "2. The network" → "The network"
+NUMBERING = re.compile(r"^[\d.]+\s+")
+OFTEN = 2
 
 log = logging.getLogger(__name__)
 
@@ -48,27 +60,40 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     ids = {section.name: section.fragments for section in sections}
     for section in sections:
         point_links(section.soup, section.name, ids, folder)
-
-    def linked(content: Markup) -> Markup:
-        """A table of the page's own: its links to notebooks lead into the page, and it scrolls where it is wide."""
-        soup = BeautifulSoup(content, "html.parser")
-        point_links(soup, "", ids, folder)
-        let_tables_scroll(soup)
-        return Markup(str(soup))
+        shorten_notebook(section.soup, failed=section.failed)
 
     board, runs = Board(profile), _runs_so_far(profile)
     synthetic = profile.dataset == "synthetic" or any(_dataset(run).get("synthetic") for run in runs if run.finished)
-    page = {
-        "profile": profile,
+    introduction = [section for section in sections if section.title.startswith("1")]
+    values = {
+        **numbers(board),
         "built": datetime.now(timezone.utc),
+        "findings": findings(board),
+        "figure": key_figure(board),
+        "table1": table1_html(board),
+        "claims": scoreboard_html(board),
+        "provenance": provenance(profile, runs),
+    }
+
+    def linked(template: str) -> Markup:
+        """A part of the page's own: its links to notebooks lead into the page, and a wide table scrolls."""
+        soup = BeautifulSoup(render_html(f"{template}.html.j2", **values), "html.parser")
+        point_links(soup, "", ids, folder)
+        let_tables_scroll(soup)
+        shorten(soup)
+        return Markup(str(soup))
+
+    page = {
+        **values,
+        **{name: linked(name) for name in ("header", "top", "introduction", "methodology", "conclusion")},
         "synthetic": synthetic,
         "failed": [section for section in sections if section.failed],
-        "table1": linked(table1_html(board)),
-        "counts": counts_html(board),
-        "claims": linked(scoreboard_html(board)),
-        "findings": findings(board),
-        "provenance": provenance(profile, runs),
-        "sections": sections,
+        "sections": {
+            "introduction": introduction,
+            "experiments": [section for section in sections if section not in introduction],
+        },
+        "contents": _distinctive_headings(sections),
+        "gist": gist(board),
     }
     text = render_html("page.html.j2", **page, size_warning="")
     if (size := len(text.encode())) > size_budget:
@@ -85,6 +110,18 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     os.replace(part, out)
     (folder / "claims.csv").write_text(claims_csv(board), encoding="utf-8")
     return out
+
+
+def key_figure(board: Board) -> Markup:
+    """How far each network stands from the baseline, as an image."""
+    # Matplotlib takes a second to import
+    from .plots import differences, notes_of, to_png
+
+    known = board.rows.dropna(subset="author_difference")
+    logged = known[["experiment", "author_difference"]] if len(known) else None
+    figure = differences(board.rows, iterations=board.profile.iterations, at_iteration=logged)
+    png = b64encode(to_png(figure)).decode()
+    return piece("image", png, KEY_FIGURE, SHOWN_WIDTH, notes_of(figure))
 
 
 def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
@@ -121,6 +158,18 @@ def _runs_so_far(profile: Profile) -> list[Run]:
     """The runs of the whole matrix, finished or under way, in its order."""
     asked = ((experiment, seed) for experiment in load_matrix().experiments for seed in profile.seeds)
     return [run for experiment, seed in asked if (run := find_so_far(experiment, profile, seed))]
+
+
+def _distinctive_headings(sections: list[Section]) -> dict[str, list[tuple[str, str]]]:
+    """The headings of each notebook, (id, text without its number), that stand in two notebooks at most."""
+    headings = {s.name: [(place, NUMBERING.sub("", text)) for place, text in s.headings] for s in sections}
+    often = Counter(text for own in headings.values() for text in {_singular(text) for _, text in own})
+    return {n: [(place, text) for place, text in own if often[_singular(text)] <= OFTEN] for n, own in headings.items()}
+
+
+def _singular(heading: str) -> str:
+    """ "The figures" and "the figure" are one heading."""
+    return heading.lower().removesuffix("s")
 
 
 def _dataset(run: Run) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from ..config import PAPER_ITERATIONS
 from ..evidence.verdicts import VERDICT_RULE
 from ..text import JOIN, dataset_words, duration, how_many, listed, number, seed_words, signed
 
@@ -45,7 +46,7 @@ def _environment() -> jinja2.Environment:
     words = (dataset_words, duration, how_many, listed, number, seed_words, signed, thousands, unbroken)
     environment.filters.update({function.__name__: function for function in words})
     environment.tests["nan"] = lambda value: bool(np.isnan(value))
-    environment.globals["verdict_rule"] = VERDICT_RULE
+    environment.globals.update(verdict_rule=VERDICT_RULE, paper_iterations=PAPER_ITERATIONS)
     return environment
 
 

@@ -36,12 +36,6 @@ def scoreboard_html(board: Board) -> Markup:
     return render_html("scoreboard.html.j2", profile=board.profile, judgements=board.judgements)
 
 
-def counts_html(board: Board) -> Markup:
-    """How many claims got which verdict, as rows of figures."""
-    by_runs, otherwise = board.counts(by_runs=True), board.counts(by_runs=False)
-    return render_html("counts.html.j2", by_runs=by_runs, otherwise=otherwise)
-
-
 def claims_csv(board: Board) -> str:
     """Every verdict as a line of CSV, for those who want to compute with them; figures in points and %."""
     out = io.StringIO()

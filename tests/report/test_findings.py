@@ -7,8 +7,9 @@ import pytest
 from run_on_disk import answers, make_run
 
 from siamese_utils.config import load_experiment
+from siamese_utils.evidence.author_logs import author_log
 from siamese_utils.evidence.board import Board
-from siamese_utils.report.findings import findings, numbers
+from siamese_utils.report.findings import SHORT, findings, gist, numbers
 from siamese_utils.report.rendering import piece, render
 
 
@@ -19,38 +20,54 @@ def laptop():
 
 def test_without_runs_only_the_paper_and_the_logs_speak(reports):
     sentences = findings(Board.of("laptop"))
-    assert len(sentences) == 4
-    assert "9 of the 14 variants" in sentences[2]
+    assert len(sentences) == 3
+    assert "9 of its 14 variants" in sentences[1]
     assert "seed" not in " ".join(sentences)
+    assert gist(Board.of("laptop")) == {}
 
 
 def test_drawn_characters_teach_nothing_about_the_paper(reports, tiny):
     for seed, right in ((0, 700), (1, 600)):
         make_run("baseline", tiny, seed, answers(right))
-    assert len(findings(Board(tiny))) == 4
+    assert len(findings(Board(tiny))) == 3
+
+
+def test_the_findings_are_few_short_and_no_counts_of_verdicts(laptop):
+    sentences = findings(laptop)
+    assert 3 <= len(sentences) <= 6
+    for sentence in sentences:
+        assert len(re.findall(r"[A-Za-z]{2,}", sentence)) <= 35, sentence
+        assert not re.search("reproduced|undecided|not testable", sentence)
 
 
 def test_the_counts_are_the_boards(laptop):
     counts = [laptop.counts(by_runs=by_runs) for by_runs in (False, True)]
-    first = findings(laptop)[0]
-    assert first.startswith(f"Of {sum(sum(c.values()) for c in counts)} claims")
-    assert [int(n) for n in re.findall(r"(\d+) (?:reproduced|direction|not |undecided)", first)] == [
-        count for part in counts for count in part.values()
-    ]
+    found = numbers(laptop)["counts"]
+    assert found == {verdict: sum(part.get(verdict, 0) for part in counts) for verdict in found}
+    assert sum(found.values()) == sum(sum(part.values()) for part in counts)
 
 
 def test_the_best_network_and_the_sides_are_those_of_the_rows(laptop):
     rows, found = laptop.rows.set_index("label"), numbers(laptop)
     in_table = rows[rows["group"] != "Not in Table 1"]
     assert found["best"]["label"] == in_table["ours_val"].idxmax()
-    for name, sign in (("below", 1), ("farther", 1), ("other_side", -1)):
+    labels = {short: load_experiment(name).label for name, short in SHORT.items()}
+    for name, sign in (("below", 1), ("otherwise", -1)):
         assert found[name], "the committed runs have rows of each kind"
         for words in found[name]:
-            row = rows.loc[words[: words.rindex(" (")]]
+            label = words[: words.rindex(" (")]
+            row = rows.loc[labels.get(label, label)]
             assert np.sign(row["difference"] * row["paper_difference"]) == sign
-    assert {words.partition(" (paper")[0] for words in found["untrained"]} == {
-        load_experiment(name).label for name in ("zero-initialization", "without-batch-norm")
-    }
+            assert row["difference_low"] * row["difference_high"] > 0
+    untrained = laptop.rows[laptop.rows["degenerate"].astype(bool)]
+    assert [words.partition(" (paper")[0] for words in found["untrained"]] == list(untrained["label"])
+
+
+def test_the_author_stood_elsewhere_where_the_profile_stops(laptop):
+    log = author_log("model_v3").set_index("iteration")["val_accuracy"]
+    there = numbers(laptop)["author_there"]
+    assert there == {"there": 100 * log[laptop.profile.iterations], "end": pytest.approx(73.2)}
+    assert numbers(Board.of("paper"))["author_there"] is None
 
 
 def test_html_is_escaped_and_a_sentence_is_not(laptop):

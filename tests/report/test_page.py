@@ -1,186 +1,42 @@
 """The report: a file with every notebook, which says what its numbers are made of and needs no network."""
 
 import base64
-import io
 import json
 import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
-import nbformat
 import pytest
 from browser import check_report, chromium, opened
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from PIL import Image
+from made_up_report import (
+    ALT,
+    NOTES,
+    TABLE,
+    baseline_notebook,
+    code,
+    display,
+    empty_reports,
+    executed_notebooks,
+    png,
+    write_notebook,
+)
+from nbformat.v4 import new_markdown_cell, new_output
 
-from siamese_utils.config import load_experiment, load_profile, params_dir
+from siamese_utils.config import load_profile, params_dir
 from siamese_utils.errors import ResultsError
 from siamese_utils.report.page import build_report
 from siamese_utils.text import duration
-from siamese_utils.training import runs as results
-
-ALT = 'Validation accuracy over 20 ways, "strict" & author’s protocol, für Anfänger'
-TABLE = """<table class="table1"><thead><tr><th>Group</th><th>Row</th><th>Val</th></tr></thead><tbody>
-<tr><th>Baseline</th><td></td><td>73.2</td></tr><tr><th>MLP</th><td>Dense</td><td>34.4</td></tr></tbody></table>"""
-
-
-NOTES = [[0.25, 0.5, "a 'quoted' \"note\" <b> & 9.5–17.9"]]
-
-
-def png(width=640, height=400) -> str:
-    """A grey picture as base64."""
-    buffer = io.BytesIO()
-    Image.new("L", (width, height), 200).save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
-def display(data, **metadata):
-    return new_output("display_data", data=data, metadata=metadata)
-
-
-def code(source, *outputs, tags=(), count=1):
-    return new_code_cell(source, outputs=list(outputs), execution_count=count, metadata={"tags": list(tags)})
-
-
-def dataset_notebook():
-    frame = '<table border="1" class="dataframe"><thead><tr>' + "".join(f"<th>way {k}</th>" for k in range(30))
-    frame += "</tr></thead><tbody><tr>" + "<td>0.123</td>" * 30 + "</tr></tbody></table>"
-    return [
-        new_markdown_cell(
-            "# 1.1 Dataset: Zeichen ✍\n\nSee [the baseline](02_baseline.ipynb), "
-            "its [verdict](./02_baseline.ipynb#Verdict), "
-            "[Omniglot](https://github.com/brendenlake/omniglot), [here](#What-to-expect), "
-            "[nowhere](99_lost.ipynb)."
-        ),
-        new_markdown_cell(
-            "## What to expect\n\nThe distance is $\\sum_i |a_i - b_i|$, and\n\n$$\\eta_0 \\cdot 0.0001^{t/4000}$$"
-        ),
-        code("profile = 'demo'", tags=["parameters"]),
-        code("profile = 'tiny'", tags=["injected-parameters"]),
-        code(
-            "x = " + "'long' + " * 120 + "''  # one long line",
-            new_output("stream", text="an anchor ✓\n" + "wide " * 200),
-        ),
-        code(
-            "show()",
-            display({"image/png": png(), "text/plain": "<Figure>"}, **{"image/png": {"alt": ALT, "notes": NOTES}}),
-        ),
-        code(
-            "frame",
-            display({"text/html": frame + "<script src='https://cdn.example/x.js'></script>", "text/plain": "f"}),
-        ),
-        new_markdown_cell("![far away](https://example.com/picture.png)\n\n## Verdict"),
-    ]
-
-
-def baseline_notebook():
-    return [
-        new_markdown_cell("# 4.1 Baseline model"),
-        new_markdown_cell("## What to expect\n\nText.\n\n## Verdict\n\n### Details\n\nMore."),
-        code(
-            "warn()",
-            new_output("stream", name="stderr", text="\x1b[33mslow\x1b[0m start"),
-            new_output("stream", text="ok\n"),
-        ),
-        code("show()", display({"image/png": png(), "text/plain": "<Figure>"})),
-    ]
-
-
-def failed_notebook():
-    return [
-        new_markdown_cell(
-            '<span style="color:red">An Exception was encountered at '
-            "'<a href=\"#papermill-error-cell\">In [3]</a>'.</span>",
-            metadata={"tags": ["papermill-error-cell-tag"]},
-        ),
-        new_markdown_cell("# 4.2 Final embedding layer"),
-        new_markdown_cell(
-            '<span id="papermill-error-cell" style="color:red">'
-            "Execution using papermill encountered an exception here and stopped:</span>",
-            metadata={"tags": ["papermill-error-cell-tag"]},
-        ),
-        code(
-            "run('dense-128')",
-            new_output(
-                "error",
-                ename="DataError",
-                evalue="no <data> here",
-                traceback=["\x1b[0;31mDataError\x1b[0m: no <data> here", "\x1b[1;32mline 3\x1b[0m"],
-            ),
-        ),
-    ]
-
-
-def write_notebook(folder: Path, name: str, cells) -> None:
-    notebook = new_notebook(cells=cells)
-    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, folder / f"{name}.ipynb")
-
-
-def write_run(experiment, profile, seed=0, *, commit="0123456789abcdef", keras="3.12.0", modified=False) -> None:
-    """A finished run of which only what the report reads is there."""
-    folder, key = results.run_folder(load_experiment(experiment), profile, seed)
-    folder.mkdir(parents=True)
-    results.write_json(folder / "config.json", key)
-    dataset = {"name": "made-up", "synthetic": profile.dataset == "synthetic", "fingerprint": "feedface"}
-    provenance = {
-        "commit": commit,
-        "modified": modified,
-        "backend": "tensorflow",
-        "device": "CPU",
-        "processor": "An Honest Processor",
-        "cores": 2,
-        "platform": "Linux",
-        "python": "3.11.2",
-        "packages": {"keras": keras},
-        "finished": "2025-11-23T10:00:00+00:00",
-    }
-    results.write_json(folder / "metrics.json", {"seconds": 100.0, "dataset": dataset, "provenance": provenance})
-
-
-CLAIMS = '<table><tr><td><a href="02_baseline.ipynb#Verdict">reproduced</a></td></tr></table>'
 
 
 @pytest.fixture
 def reports(tmp_path, monkeypatch) -> Path:
-    """An empty reports folder, and a scoreboard that needs no results."""
-    stand_ins = {
-        "table1_html": lambda profile: TABLE,
-        "counts_html": lambda board: "",
-        "scoreboard_html": lambda board: CLAIMS,
-        "findings": lambda board: ["Something was learned."],
-        "claims_csv": lambda board: "claim,verdict\n",
-    }
-    for name, stand_in in stand_ins.items():
-        monkeypatch.setattr(f"siamese_utils.report.page.{name}", stand_in)
-    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path))
-    return tmp_path
+    return empty_reports(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def executed(reports):
-    """demo: three notebooks, the last of which failed, and three runs by two commits."""
-    profile, folder = load_profile("demo"), reports / "demo"
-    write_notebook(folder / "notebooks", "01_dataset", dataset_notebook())
-    write_notebook(folder / "notebooks", "02_baseline", baseline_notebook())
-    write_notebook(folder / "notebooks", "03_embedding", failed_notebook())
-    batch = [
-        {"notebook": "01_dataset", "status": "ok", "seconds": 3.2, "error": None},
-        {"notebook": "02_baseline", "status": "ok", "seconds": 200.0, "error": None},
-        {
-            "notebook": "03_embedding",
-            "status": "failed",
-            "seconds": 1.0,
-            "error": "DataError: no <data> here",
-        },
-    ]
-    (folder / "batch.json").write_text(json.dumps(batch))
-    write_run("baseline", profile)
-    write_run("dense-128", profile, keras="3.13.1")
-    write_run("mlp", profile, commit="fedcba9876543210", modified=True)
-    return profile
+    return executed_notebooks(reports)
 
 
 @pytest.fixture
@@ -197,7 +53,11 @@ def test_every_notebook_is_a_section_in_order_with_its_title(page):
     assert titles == ["1.1 Dataset: Zeichen ✍", "4.1 Baseline model", "4.2 Final embedding layer"]
     assert len(page.find_all("h1")) == 1
     assert page.html["lang"] == "en"
-    assert "executed in 3 min 20 s" in text_of(page.find(id="nb-02_baseline"))
+    parts = [text_of(heading) for heading in page.select("section:not(.notebook) > h2")]
+    assert parts[0] == "Findings in thirty seconds"
+    assert parts[-5:] == ["1 Introduction", "2 Related work", "3 Methodology", "5 Conclusion", "References"]
+    order = [text_of(section.h2).split()[0] for section in page.select("main > section")]
+    assert [number for number in order if number[0].isdigit()] == ["1", "1.1", "2", "3", "4.1", "4.2", "5"]
 
 
 def test_ids_are_unique_and_every_link_inside_the_page_resolves(page):
@@ -208,6 +68,13 @@ def test_ids_are_unique_and_every_link_inside_the_page_resolves(page):
     contents = [text_of(link) for link in page.select("nav.toc a")]
     assert contents.count("What to expect") == 2, "headings of the same text in two notebooks"
     assert "Details" not in contents, "two levels"
+
+
+def test_headings_of_many_notebooks_are_left_out_of_the_contents(executed, reports):
+    write_notebook(reports / "demo" / "notebooks", "04_more", [new_markdown_cell("# 4.3\n\n## 7. What to expect")])
+    page = BeautifulSoup(build_report(executed).read_text(), "html.parser")
+    assert "What to expect" not in [text_of(link) for link in page.select("nav.toc a")]
+    assert "7. What to expect" in text_of(page.find(id="nb-04_more"))
 
 
 def test_links_between_notebooks_stay_on_the_page(page):
@@ -261,10 +128,50 @@ def test_code_and_messages_are_folded_away(page):
     assert page.select_one("details.stderr .ansi-yellow-fg").get_text() == "slow"
 
 
-def test_a_formula_is_shown_as_it_is_written(page):
-    formulas = [code.get_text() for code in page.select("#nb-01_dataset code.formula")]
-    assert formulas == [r"\sum_i |a_i - b_i|", r"\eta_0 \cdot 0.0001^{t/4000}"]
+def test_a_formula_is_mathml_or_shown_as_it_is_written(page, reports):
+    inline, block = page.select("#nb-01_dataset math")
+    assert (inline["display"], block["display"]) == ("inline", "block")
+    assert inline.find("mi", string="a")
+    assert block.find("msup")
     assert "$" not in text_of(page.find(id="nb-01_dataset"))
+    write_notebook(reports / "demo" / "notebooks", "00_start", [new_markdown_cell("$a^b^c$ is wrong")])
+    page = BeautifulSoup(build_report(load_profile("demo")).read_text(), "html.parser")
+    assert page.select_one("#nb-00_start code.formula").get_text() == "a^b^c"
+
+
+def test_a_part_is_open_where_it_comes_first_or_shows_something(executed, reports):
+    text = "# 4.3\n\nFirst words.\n\n## 1. Claim\n\nText.\n\n## 2. The run\n\nText."
+    cells = [new_markdown_cell(text), code("train()"), new_markdown_cell("## 3. The figure")]
+    cells += [code("show()", display({"image/png": png(), "text/plain": "f"}))]
+    cells += [new_markdown_cell("## 4. A part", metadata={"tags": ["open"]})]
+    write_notebook(reports / "demo" / "notebooks", "04_more", cells)
+    page = BeautifulSoup(build_report(executed).read_text(), "html.parser")
+    parts = page.select("#nb-04_more details.part")
+    assert [part.has_attr("open") for part in parts] == [True, False, True, True]
+    assert [text_of(part.summary) for part in parts] == ["1. Claim", "2. The run", "3. The figure", "4. A part"]
+    assert "train" in text_of(parts[1])
+
+
+def test_what_the_top_says_is_not_repeated_and_origins_are_folded(executed, reports):
+    about = '<p>Profile demo</p><div class="banner alert">Not the paper’s protocol: small.</div>'
+    rule = (
+        '<p class="caption">How a verdict comes about: each claim …</p><p class="caption">Not the paper’s protocol</p>'
+    )
+    origin = '<p class="caption figure-origin">A figure. <br><small>Profile demo · seed 0</small></p>'
+    long = '<table class="dataframe"><caption>All rows. <br><small>Profile demo</small></caption><tbody>'
+    long += "<tr><td>1</td></tr>" * 9 + "</tbody></table>"
+    outputs = [display({"text/html": html, "text/plain": ""}) for html in (about, TABLE, rule, origin, long)]
+    write_notebook(reports / "demo" / "notebooks", "04_more", [new_markdown_cell("# 4.3"), code("x", *outputs)])
+    page = BeautifulSoup(build_report(executed).read_text(), "html.parser")
+    section = page.find(id="nb-04_more")
+    assert text_of(page).count("Not the paper’s protocol") == 1
+    assert text_of(page).count("How a verdict comes about: each") == 0
+    assert section.find("a", href="#verdict-rule")
+    assert section.find("a", href="#table-1")
+    assert len(page.select("table.table1")) == 1
+    assert text_of(section.select_one(".figure-origin")) == "A figure. Source Profile demo · seed 0"
+    assert text_of(section.select_one(".figure-origin > details.source > span")) == "Profile demo · seed 0"
+    assert text_of(section.select_one("details.long-table > summary")) == "Table: All rows."
 
 
 def test_a_failed_notebook_is_shown_with_its_error(page):
@@ -369,4 +276,4 @@ def test_the_report_reads_without_javascript(executed):
         first.locator("summary").click()
         assert first.locator(".highlight").is_visible()
         assert page.locator("nav.toc a").first.is_visible()
-        assert not page.locator("#show-code").is_visible()
+        assert not page.locator("#show-code, #search").first.is_visible()

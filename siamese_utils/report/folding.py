@@ -1,0 +1,106 @@
+"""What a reader does not need at first is folded on the page, and what it says elsewhere is left out.
+
+A part of a notebook, from one ## heading to the next, is open if it is the first, or shows a figure, a verdict or an
+error. A cell tagged "open" or "fold" decides otherwise for its part.
+"""
+
+from __future__ import annotations
+
+from bs4 import BeautifulSoup, Tag
+
+from .rendering import piece
+
+# rows; a longer table is folded under its caption
+LONG = 5
+OPEN = "img, ul.claims, .error, .celltag_papermill-error-cell-tag, .celltag_open"
+FOLD = ".celltag_fold"
+PART = ":scope > h3:first-child"
+# said once, at the top; by their words in notebooks that were executed before these had classes
+ABOUT = ".about, .banner.alert, .rich > p:has(+ .banner.alert)"
+RULE = '.caption.rule, p.caption:-soup-contains("How a verdict comes about")'
+NOTES = '.caption.protocol, p.caption:-soup-contains("Not the paper’s protocol", "say nothing about the paper")'
+
+
+def shorten(soup: BeautifulSoup) -> None:
+    """Leave out what the top of the page says, and fold where figures and tables come from; fold long tables."""
+    for said in soup.select(f"{ABOUT}, {NOTES}"):
+        said.decompose()
+    for empty in soup.select(".rich:empty"):
+        empty.decompose()
+    for rule in soup.select(RULE):
+        rule.replace_with(BeautifulSoup(piece("see_rule"), "html.parser"))
+    for origin in soup.select(".figure-origin > small, caption > small"):
+        _fold_origin(soup, origin)
+    for table in soup.select("table.dataframe"):
+        if len(table.select("tbody > tr")) > LONG:
+            _fold_table(soup, table)
+
+
+def shorten_notebook(soup: BeautifulSoup, *, failed: bool) -> None:
+    """Do so for a notebook, whose Table 1 stands at the top, and fold its parts; all are open where it failed."""
+    for table in soup.select("table.table1"):
+        table.replace_with(BeautifulSoup(piece("see_table1"), "html.parser"))
+    for ids in soup.select(".run-ids"):
+        ids.decompose()
+    shorten(soup)
+    _fold_parts(soup, failed=failed)
+
+
+def _fold_origin(soup: BeautifulSoup, origin: Tag) -> None:
+    line_break, parent = origin.find_previous_sibling("br"), origin.parent
+    if line_break:
+        line_break.decompose()
+    if parent and parent.name == "p":
+        # a paragraph cannot hold a disclosure
+        parent.name = "div"
+    origin.name = "span"
+    _fold(soup, origin, "source", "Source")
+
+
+def _fold_table(soup: BeautifulSoup, table: Tag) -> None:
+    caption = table.caption
+    words = [node.extract() for node in list(caption.contents) if not isinstance(node, Tag)] if caption else []
+    # its box scrolls
+    box = table.find_parent(class_="scroll") or table
+    assert isinstance(box, Tag)
+    _fold(soup, box, "long-table", f"Table: {' '.join(''.join(map(str, words)).split()) or 'all rows'}")
+
+
+def _fold(soup: BeautifulSoup, content: Tag, kind: str, words: str) -> None:
+    fold = content.wrap(soup.new_tag("details", attrs={"class": kind}))
+    summary = soup.new_tag("summary")
+    summary.string = words
+    fold.insert(0, summary)
+
+
+def _fold_parts(soup: BeautifulSoup, *, failed: bool) -> None:
+    for inner in soup.select(".text-cell > h3"):
+        _split(soup, inner)
+    starts = [(cell, heading) for cell in soup.select(".text-cell") if (heading := cell.select_one(PART))]
+    for number, (cell, heading) in enumerate(starts):
+        following: list[Tag] = []
+        for sibling in cell.find_next_siblings():
+            if sibling.select_one(PART):
+                break
+            following.append(sibling)
+        part, summary = soup.new_tag("details", attrs={"class": "part"}), soup.new_tag("summary")
+        cell.insert_before(part)
+        # a summary holds no link
+        for link in heading.select(".anchor"):
+            link.decompose()
+        summary.append(heading.extract())
+        part.extend([summary, cell, *following])
+        shows = part.select_one(OPEN) or (number == 0 and not part.select_one(FOLD))
+        if failed or (shows and not part.select_one(FOLD)):
+            part["open"] = ""
+
+
+def _split(soup: BeautifulSoup, heading: Tag) -> None:
+    """Let a heading be the first in its cell."""
+    cell = heading.parent
+    assert cell, "a cell's heading"
+    if not heading.find_previous_sibling():
+        return
+    rest = soup.new_tag("div", attrs={"class": " ".join(cell["class"])})
+    cell.insert_after(rest)
+    rest.extend([heading, *heading.find_next_siblings()])
