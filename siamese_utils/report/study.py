@@ -244,6 +244,8 @@ def open_study(
     >>> [experiment.name for experiment in study.experiments]
     ['baseline', 'mlp']
     """
+    from ..backend import keras  # noqa: F401  a notebook's own `import keras` says nothing after this one
+
     chosen = with_seeds(profile, seeds)
     if isinstance(experiments, str):
         raise ParamsError(f"experiments must be a list of names, not {experiments!r}: write [{experiments!r}].")
