@@ -17,7 +17,7 @@ FOLD = ".celltag_fold"
 PART = ":scope > h3:first-child"
 # said once, at the top; by their words in notebooks that were executed before these had classes
 ABOUT = ".about, .banner.alert, .rich > p:has(+ .banner.alert)"
-RULE = '.caption.rule, p.caption:-soup-contains("How a verdict comes about")'
+RULE = 'details.rule, p.caption:-soup-contains("How a verdict comes about")'
 NOTES = '.caption.protocol, p.caption:-soup-contains("Not the paper’s protocol", "say nothing about the paper")'
 
 
@@ -27,6 +27,9 @@ def shorten(soup: BeautifulSoup) -> None:
         said.decompose()
     for empty in soup.select(".rich:empty"):
         empty.decompose()
+    # the finding stands first in its section: once is enough
+    for finding in soup.select("div.finding")[1:]:
+        finding.decompose()
     for rule in soup.select(RULE):
         rule.replace_with(BeautifulSoup(piece("see_rule"), "html.parser"))
     for origin in soup.select(".figure-origin > small, caption > small"):
