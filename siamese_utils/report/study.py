@@ -23,13 +23,13 @@ from ..config import Experiment, Profile, load_experiment, load_matrix, section_
 from ..data.dataset import Dataset
 from ..data.load import load_dataset
 from ..errors import ParamsError
-from ..evidence.board import Board, trained_on
-from ..text import dataset_words, how_many, seed_words
+from ..evidence.board import Board
+from ..text import how_many
 from ..training.jobs import Job, complete, jobs_of
-from ..training.provenance import code_version, short_commit
 from ..training.runs import Run, find_run, find_so_far
 from ..training.store import Progress
 from .conclusions import conclusion, full_length
+from .origin import origin, so_far_words
 from .rendering import piece
 from .scoreboard import claims_html
 from .table1 import readable, table1_html, verdict_counts_html
@@ -74,7 +74,7 @@ class Study:
             return self.complete(self._jobs(self.experiments, self.profile.seeds))
         wanted = [(experiment, seed) for experiment in self.experiments for seed in self.profile.seeds]
         runs = [run for experiment, seed in wanted if (run := find_so_far(experiment, self.profile, seed))]
-        show_line(_so_far(runs, len(wanted)))
+        show_line(so_far_words(runs, len(wanted)))
         return runs
 
     def complete(self, jobs: Sequence[Job]) -> list[Run]:
@@ -145,14 +145,14 @@ class Study:
             raw=True,
             metadata={"image/png": about},
         )
-        show_html(piece("figure_caption", caption, source or self.origin(runs)))
+        show_html(piece("figure_caption", caption, source or origin(self.profile, runs)))
 
     def show_table(self, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = (), source: str = "") -> None:
         """Show a data frame as an HTML table whose caption ends with where it comes from; see `show_figure`."""
         # the report's style sheet reads these
         classes = ["plain", *(f"text-{number}" for number in _columns_of_text(frame))]
         table = frame.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left")
-        show_html(piece("table", table, caption, source or self.origin(runs)))
+        show_html(piece("table", table, caption, source or origin(self.profile, runs)))
 
     def show_text(self, words: str) -> None:
         """Show a sentence or two."""
@@ -209,23 +209,6 @@ class Study:
         """Show how many rows of Table 1 got which verdict."""
         show_html(verdict_counts_html(self.board))
 
-    def origin(self, runs: Iterable[Run] = ()) -> str:
-        """Where a figure or table comes from, in one line: profile, dataset, seeds, runs, commit."""
-        runs = list(runs)
-        seeds = sorted({run.seed for run in runs}) or [self.seed]
-        versions = [run.metrics.get("provenance", {}) for run in runs] or [code_version()]
-        commits = dict.fromkeys(map(short_commit, versions))
-        return " · ".join(
-            [
-                f"Profile {self.profile.name}",
-                dataset_words(self.profile, (run.image_size for run in runs)),
-                seed_words(seeds),
-                _how_far(runs),
-                *([trained_on(runs)] if runs else []),
-                f"commit {', '.join(commits)}",
-            ]
-        )
-
 
 def open_study(
     name: str, profile: str | Path | Profile, seeds: Sequence[int] = (), experiments: Sequence[str] = ()
@@ -278,24 +261,3 @@ def _columns_of_text(frame: pd.DataFrame) -> list[int]:
         return sum(map(str.isalpha, written)) > len(written) / 2
 
     return [number for number in range(2, frame.shape[1] + 1) if is_text(frame.iloc[:, number - 1])]
-
-
-def _so_far(runs: Sequence[Run], wanted: int) -> str:
-    """What is on disk where nothing may be trained, in a sentence."""
-    under_way = [
-        f"{run.experiment.label} (seed {run.seed}) at iteration {run.metrics['iterations']:,}"
-        for run in runs
-        if not run.finished
-    ]
-    counts = f"{len(runs) - len(under_way)} finished, {len(under_way)} under way"
-    names = f": {'; '.join(under_way)}" if under_way else ""
-    return f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {counts}{names}."
-
-
-def _how_far(runs: Sequence[Run]) -> str:
-    """ "3 runs", "2 runs, 1 of them under way"."""
-    under_way = sum(not run.finished for run in runs)
-    words = how_many(len(runs), "run") if runs else "no training run"
-    if under_way:
-        words += " under way" if under_way == len(runs) else f", {under_way} of them under way"
-    return words

@@ -1,0 +1,50 @@
+"""Where a figure or table comes from, and how far its runs are, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..config import Profile
+from ..evidence.board import trained_on
+from ..text import dataset_words, how_many, seed_words
+from ..training.provenance import code_version, short_commit
+from ..training.runs import Run
+
+
+def origin(profile: Profile, runs: Iterable[Run] = ()) -> str:
+    """Where a figure or table comes from, in one line: profile, dataset, seeds, runs, commit."""
+    runs = list(runs)
+    seeds = sorted({run.seed for run in runs}) or [profile.seeds[0]]
+    versions = [run.metrics.get("provenance", {}) for run in runs] or [code_version()]
+    commits = dict.fromkeys(map(short_commit, versions))
+    return " · ".join(
+        [
+            f"Profile {profile.name}",
+            dataset_words(profile, (run.image_size for run in runs)),
+            seed_words(seeds),
+            _how_far(runs),
+            *([trained_on(runs)] if runs else []),
+            f"commit {', '.join(commits)}",
+        ]
+    )
+
+
+def so_far_words(runs: Sequence[Run], wanted: int) -> str:
+    """What is on disk where nothing may be trained, in a sentence."""
+    under_way = [
+        f"{run.experiment.label} (seed {run.seed}) at iteration {run.metrics['iterations']:,}"
+        for run in runs
+        if not run.finished
+    ]
+    counts = f"{len(runs) - len(under_way)} finished, {len(under_way)} under way"
+    names = f": {'; '.join(under_way)}" if under_way else ""
+    return f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {counts}{names}."
+
+
+def _how_far(runs: Sequence[Run]) -> str:
+    """ "3 runs", "2 runs, 1 of them under way"."""
+    under_way = sum(not run.finished for run in runs)
+    words = how_many(len(runs), "run") if runs else "no training run"
+    if under_way:
+        words += " under way" if under_way == len(runs) else f", {under_way} of them under way"
+    return words

@@ -1,0 +1,96 @@
+"""How a notebook concludes: sentences from made-up runs with known differences, and a prediction with a known score."""
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from IPython.display import DisplayHandle
+from made_up import evidence
+
+from siamese_utils.config import load_experiment, load_profile, section_experiments
+from siamese_utils.evidence.author_logs import author_difference, author_log
+from siamese_utils.evidence.board import Board
+from siamese_utils.evidence.estimates import Evidence
+from siamese_utils.report.conclusions import conclusion, full_length
+from siamese_utils.report.study import Study
+from siamese_utils.report.tables import prediction_table
+
+SECTION = section_experiments("regularization")
+
+
+def board(world=None, **made):
+    found = evidence(world, **made)
+    return Board(found.profile, found)
+
+
+def parts(html):
+    """Heading → the lines under it."""
+    soup = BeautifulSoup(html, "html.parser")
+    lists = {}
+    for heading in soup.select("p > strong"):
+        following = heading.find_parent("p").find_next_sibling()
+        if following and following.name == "ul":
+            lists[heading.get_text().rstrip(".")] = [li.get_text(" ", strip=True) for li in following.select("li")]
+    return lists
+
+
+def test_networks_stand_under_what_became_of_the_papers_word():
+    found = parts(conclusion(board({"without-dropout": 80.0}), SECTION))
+    (otherwise,) = found["Otherwise than in the paper"]
+    assert otherwise.startswith("without Dropout : +5.0 points (95 % interval")
+    assert otherwise.endswith("the paper −7.2, within the noise of its 250 episodes.")
+    assert len(found["As in the paper"]) == 2
+
+
+@pytest.mark.parametrize(("seeds", "words"), [((0,), "(one seed)"), ((0, 1), "2 seeds)"), ((0, 1, 2), "3 seeds)")])
+def test_the_seeds_are_counted_in_words(seeds, words):
+    text = BeautifulSoup(conclusion(board(seeds=seeds), SECTION), "html.parser").get_text()
+    assert text.count(words) == len(SECTION) - 1
+
+
+def test_without_runs_there_is_no_finding(reports):
+    assert "there is no finding yet" in conclusion(Board.of("laptop"), SECTION)
+    drawn = conclusion(board(profile="demo"), SECTION)
+    assert "which say nothing about the paper" in drawn
+    assert "As in the paper" not in drawn
+
+
+def test_the_authors_log_stands_beside_a_run_that_stops_early_only_at_the_same_learning_rate():
+    profile = load_profile("paper").model_copy(update={"iterations": 1000, "decay": "cut"})
+    made = evidence().facts
+    cut = full_length(Board(profile, Evidence(profile, made)), SECTION)
+    baseline, without = (author_log(run).set_index("iteration")["val_accuracy"] for run in ("model_v3", "model_v10"))
+    expected = 100 * (without.loc[600:1000].mean() - baseline.loc[600:1000].mean())
+    assert author_difference(load_experiment("without-l2"), 1000) == pytest.approx(expected)
+    assert f"−{abs(expected):.1f} at iteration 1,000, −64.8 at the end" in cut
+    shortened = profile.model_copy(update={"decay": None})
+    scaled = full_length(Board(shortened, Evidence(shortened, made)), SECTION)
+    assert "cannot be laid beside the author’s" in scaled
+    assert "at iteration 1,000" not in scaled
+
+
+def test_no_log_no_difference():
+    assert np.isnan(author_difference(load_experiment("zero-initialization"), 1000))  # none was published
+    assert np.isnan(author_difference(load_experiment("lr-0.001"), 1000))  # that of another network
+    assert np.isnan(author_difference(load_experiment("without-l2"), 9000))  # ends before
+
+
+def test_a_prediction_is_scored_by_its_mean_distance():
+    rows = board({"without-dropout": 70.0, "without-l2": 5.0}).rows_of(SECTION[1:3])
+    table, score = prediction_table(rows, [-7.0, None])
+    assert table["my prediction"].tolist() == ["−7.0", "–"]
+    assert score.startswith("My prediction is off by 2.0 points on average; the paper’s Table 1 by")
+    assert prediction_table(rows, [None, None])[1].startswith("No prediction was made.")
+
+
+def test_a_finding_fills_the_place_on_top(monkeypatch):
+    shown = []
+    for name in ("display", "update"):
+        monkeypatch.setattr(DisplayHandle, name, lambda _, content, name=name: shown.append((name, content.data)))
+    monkeypatch.setattr("siamese_utils.report.study.display", lambda content: shown.append(("last", content.data)))
+    study = Study(load_profile("demo"), ())
+    study.show_finding()
+    study.show_finding("<p>It is so.</p>")
+    assert [name for name, _ in shown] == ["display", "update", "last"]
+    assert "stands here once the notebook has run" in shown[0][1]
+    assert "It is so." in shown[1][1]
+    assert shown[1][1] == shown[2][1]
