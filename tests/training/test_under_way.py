@@ -49,16 +49,16 @@ def test_a_section_shows_what_is_there(half_way, no_training, capsys):
     (run,) = opened.run_missing()
     said = capsys.readouterr().out
     assert (run.finished, run.metrics["iterations"]) == (False, 2)
-    assert opened.origin([run]).count("1 run under way") == 1
+    assert origin.origin(opened.profile, [run]).count("1 run under way") == 1
     assert "HTML" in said  # what is shown outside Jupyter
 
 
 def test_the_words_count_what_is_finished_and_what_is_under_way(half_way):
     run = find_so_far(load_experiment("baseline"), half_way, 0)
-    assert study._so_far([run], 7) == (
+    assert origin.so_far_words([run], 7) == (
         "Nothing is trained for this page. Of 7 runs, 0 finished, 1 under way: Baseline (seed 0) at iteration 2."
     )
-    assert study._so_far([], 7).endswith("0 finished, 0 under way.")
+    assert origin.so_far_words([], 7).endswith("0 finished, 0 under way.")
 
 
 def test_a_run_under_way_gives_its_model_as_far_as_it_is_trained(half_way, no_training):
