@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from siamese_utils.cli import app as cli
 from siamese_utils.config import load_experiment, load_profile
 from siamese_utils.evidence.board import Board
-from siamese_utils.report import batch, study, table1
+from siamese_utils.report import batch, origin, study, table1
 from siamese_utils.training import loop as training
 from siamese_utils.training.runs import find_so_far
 
