@@ -39,6 +39,7 @@ FUNCTIONS = {
 MODULES = {
     "plots": "report.plots",
     "tables": "report.tables",
+    "conclusions": "report.conclusions",
     "first_loss": "evidence.first_loss",
     "fidelity": "evidence.fidelity",
     "leakage": "evidence.leakage",
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from .evidence.board import compare_runs
     from .inference.one_shot import OneShot
     from .models.siamese import build_model
-    from .report import plots, tables
+    from .report import conclusions, plots, tables
     from .report.study import open_study
     from .training.loop import load_or_train, train
     from .training.runs import tidy
@@ -67,6 +68,7 @@ __all__ = [
     "beyond",
     "build_model",
     "compare_runs",
+    "conclusions",
     "draw_episodes",
     "draw_pairs",
     "embed_split",

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from ..report.plots.images import row_label, show_drawing
-from ..report.plots.style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, styled
+from ..report.plots.style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, empty_figure, styled
 from ..text import shortened
 from .analysis import Item
 
@@ -29,6 +28,8 @@ def method_ranking(ranked: pd.DataFrame, reference: str) -> Figure:
 
     ranked  from `ranking.rank_methods`, its order kept
     """
+    if ranked.empty:
+        return empty_figure("no finished run yet", 1.1)
     figure = Figure(figsize=(WIDTH, 1.0 + 0.34 * len(ranked)), layout="constrained")
     ax = figure.subplots()
     y = np.arange(len(ranked))
@@ -103,19 +104,28 @@ def factorial_cells(frame: pd.DataFrame, design: Factorial) -> Figure:
 
 @styled
 def embedding_map(positions: np.ndarray, split: Split, drawer: int = 0) -> Figure:
-    """Draw each character, by one drawer, at its place on the map: positions (classes, 2)."""
+    """Draw characters, by one drawer, at their places on the map: positions (classes, 2).
+
+    A character whose drawing would overlap one before it is a dot.
+    """
     figure = Figure(figsize=(WIDTH, WIDTH), layout="constrained")
     ax = figure.subplots()
     ax.set_axis_off()
     low, high = positions.min(axis=0), positions.max(axis=0)
-    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    ax.margins(0.03)
-    zoom = 0.62 * 28 / split.images.shape[2] * min(1.8, (659 / len(positions)) ** 0.5)
-    for place, image in zip(positions, split.images[:, drawer], strict=True):
-        # paper is transparent, so that neighbours do not hide one another
-        picture = np.zeros((*image.shape, 4))
-        picture[..., 3] = 1 - image / 255
-        ax.add_artist(AnnotationBbox(OffsetImage(picture, zoom=zoom), tuple(place), frameon=False, pad=0))
+    places = (positions - low) / np.maximum(high - low, 1e-9)
+    side = min(0.033, 0.9 / len(places) ** 0.5)
+    drawn: list[np.ndarray] = []
+    dots = []
+    for place, image in zip(places, split.images[:, drawer], strict=True):
+        if drawn and (np.abs(np.array(drawn) - place).max(axis=1) < 1.05 * side).any():
+            dots.append(place)
+            continue
+        drawn.append(place)
+        box = (place[0] - side / 2, place[0] + side / 2, place[1] - side / 2, place[1] + side / 2)
+        ax.imshow(image, cmap="gray", vmin=0, vmax=255, extent=box, interpolation="antialiased", zorder=2)
+    if dots:
+        ax.plot(*np.array(dots).T, ".", color=GREY, markersize=2.5, zorder=1)
+    ax.set(xlim=(-side, 1 + side), ylim=(-side, 1 + side), aspect="equal")
     return figure
 
 

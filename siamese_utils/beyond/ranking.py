@@ -21,6 +21,12 @@ from ..text import number
 from .config import Method
 from .runs import HeldOut, find_method_run
 
+# of `rank_methods`
+COLUMNS = [
+    "name", "title", "source", "accuracy", "low", "high", "difference", "difference_low", "difference_high", "p",
+    "by_seed",
+]  # fmt: skip
+
 
 def method_evidence(methods: Sequence[Method], profile: Profile, held_out: HeldOut = "validation") -> Evidence:
     """The finished runs of methods under the profile's seeds, as `Evidence`."""
@@ -57,9 +63,7 @@ def rank_methods(methods: Sequence[Method], reference: str, evidence: Evidence) 
             if len(gap.seeds) > 1:
                 line["p"] = min(1.0, 2 * min(gap.p_above(0), gap.p_below(0)))
         lines.append(line)
-    if not lines:
-        return pd.DataFrame()
-    frame = pd.DataFrame(lines)
+    frame = pd.DataFrame(lines, columns=COLUMNS)
     known = frame["p"].notna()
     if known.any():
         frame.loc[known, "p"] = holm(frame.loc[known, "p"].tolist())

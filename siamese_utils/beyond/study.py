@@ -6,13 +6,18 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from ..config import Profile
 from ..data.dataset import Dataset
+from ..evidence.factorial import load_factorial
+from ..report.rendering import render_html
 from ..report.study import Study, show_line
 from ..training.jobs import Job
 from ..training.runs import Run
 from ..training.store import Notify, OnProgress
 from .config import Method, load_method
+from .published import figures_of, runs_by_method
 from .runs import HeldOut, find_method_run
 
 if TYPE_CHECKING:
@@ -30,22 +35,61 @@ def run_missing(study: Study, methods: Sequence[Method], held_out: HeldOut = "va
     )
 
 
-def trained(study: Study, name: str) -> tuple[keras.Model, Run]:
-    """A method's model and run under the study's first seed, from training on all background alphabets.
+def trained(study: Study, name: str, held_out: HeldOut = "evaluation") -> tuple[keras.Model, Run | None]:
+    """A method's model and run under the study's first seed; `held_out` as in `training.load_or_train`.
 
-    Where the results came without weights, it is trained again for them, from the same seed.
+    Where the results came without weights, it is trained again for them, from the same seed. Where nothing may be
+    trained, it is an untrained network without a run, and a line says so.
     """
     jobs = method_jobs(
         [load_method(name)],
         study.profile,
         [study.seed],
-        held_out="evaluation",
+        held_out=held_out,
         dataset=lambda: study.dataset,
         weights=True,
         notify=show_line,
     )
-    (run,) = study.complete(jobs)
-    return run.model(), run
+    if runs := study.complete(jobs):
+        return runs[0].model(), runs[0]
+    show_line("This network is untrained: no weights are here, and nothing is trained for this page.")
+    return _untrained(load_method(name), study), None
+
+
+def _untrained(method: Method, study: Study) -> keras.Model:
+    from .networks import build_siamese, build_trainer
+
+    train, size = study.dataset.train, study.profile.image_size
+    trainer = build_trainer(method, (size, size, 1), train.classes * method.forms, 1, study.seed)
+    return build_siamese(method, trainer)
+
+
+def conclusion(
+    study: Study, *, losses: pd.DataFrame, effects: pd.DataFrame, recipe: pd.DataFrame, finals: Sequence[Run]
+) -> str:
+    """Say which loss learned most, which details mattered, and how far the recipes came: HTML, from the runs.
+
+    losses, recipe  from `ranking.rank_methods`
+    effects         from `evidence.factorial.effects`; no line where the factorial is not complete
+    finals          runs scored on the evaluation alphabets
+    """
+    factors = {factor.name: factor for factor in load_factorial().factors}
+    found = [
+        {**line, "titles": [factors[name].title for name in line["factors"]], "first": factors[line["factors"][0]]}
+        for line in effects.to_dict("records")
+    ]
+    groups = {load_method(name).title: group for name, group in runs_by_method(finals).items()}
+    return render_html(
+        "beyond.html.j2",
+        profile=study.profile,
+        losses=losses.to_dict("records"),
+        reference=REFERENCE,
+        effects=found,
+        parts=[line for line in recipe.to_dict("records") if line["difference"] == line["difference"]],
+        finals={
+            title: {p: figures_of(p, group) for p in ("strict", "within_alphabet")} for title, group in groups.items()
+        },
+    )
 
 
 def method_jobs(

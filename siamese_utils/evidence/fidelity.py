@@ -211,8 +211,8 @@ def summary(judgements: Sequence[Likeness]) -> str:
     firsts = [abs(j.first) for j in judgements if j.first is not None]
     if firsts:
         said += (
-            f" The first losses that can be compared, {len(firsts)}, lie {max(firsts):.2f} from the logged ones at "
-            f"most, {float(np.median(firsts)):.2f} in the middle."
+            f" The first losses that can be compared, {len(firsts)}, lie at most {max(firsts):.2f} from the logged "
+            f"ones (median {float(np.median(firsts)):.2f})."
         )
     return said
 

@@ -15,17 +15,15 @@ import pandas as pd
 
 from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
 from ..evaluation.accuracy import wilson
-from ..models.plan import expected_penalty, expected_square_sum
+from ..models.plan import expected_penalty
 from ..text import mean, number, signed
 from ..training.runs import find_runs, find_so_far
 from .estimates import PAPER_EPISODES, resolution
 
 if TYPE_CHECKING:
-    import keras
-
     from ..data.dataset import Split
 
-ARITHMETIC = "Arithmetic on Table 1, the author's logged first losses and last checks, and his settings; no run."
+ARITHMETIC = "Arithmetic on Table 1 and on the author's logs and settings; no run."
 START = float(np.log(2))  # cross-entropy of a network that answers ½ to every pair
 FIRST_LOSS_LEFT = (-0.03, 0.15)  # what may be left of a first loss after log 2 and the penalty
 KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
@@ -62,29 +60,6 @@ def logged_first_loss(experiment: Experiment) -> float | None:
         return None
     same = [e.author for e in load_matrix().experiments if e.author and e.author.run == experiment.author.run]
     return next((author.first_loss for author in same if author.first_loss is not None), None)
-
-
-def penalty_by_layer(experiment: Experiment, model: keras.Model) -> pd.DataFrame:
-    """Tabulate the expected sum of squared weights of each kernel of a fresh model, and the model's own.
-
-    Under Glorot uniform a weight is uniform on ±√(6 / (fan_in + fan_out)), so its square is 2 / (fan_in + fan_out) on
-    average. Last line: the recipe's l2 times the sum, the penalty.
-    """
-    from ..models.summary import network_summary
-
-    kernels = [np.array(v.value) for v in model.trainable_variables if v.path.endswith("kernel")]
-    expected = [expected_square_sum(kernel.shape) for kernel in kernels]
-    drawn = [float((kernel**2).sum()) for kernel in kernels]
-    words = [name for name in network_summary(model)["layer"] if name.startswith(("Conv", "Dense", "similarity"))]
-    names = [*words, f"penalty: {experiment.recipe.l2:g} · sum"]
-    penalty = [experiment.recipe.l2 * sum(values) for values in (expected, drawn)]
-    return pd.DataFrame(
-        {
-            "layer": names,
-            "expected sum of squares": [*(f"{x:.2f}" for x in expected), f"{penalty[0]:.3f}"],
-            "one network's": [*(f"{x:.2f}" for x in drawn), f"{penalty[1]:.3f}"],
-        }
-    )
 
 
 def first_losses(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
@@ -153,7 +128,7 @@ def first_loss_table(candidates: pd.DataFrame) -> pd.DataFrame:
             "network": candidates["experiment"] + ": " + candidates["candidate"] + described,
             "expected": candidates["expected"].map(lambda x: f"{x:.2f}"),
             "logged": candidates["logged"].map(lambda x: number(x, 3)),
-            "what is left": (candidates["logged"] - candidates["expected"]).map(lambda x: signed(x, 2)),
+            "residual": (candidates["logged"] - candidates["expected"]).map(lambda x: signed(x, 2)),
             "fits": np.where(candidates["fits"], "✓ fits", "excluded"),
         }
     )
@@ -216,23 +191,6 @@ def granularity() -> pd.DataFrame:
         half_width=[resolution(val, baseline) for val in found["val"]],
     )
     return found.assign(clear=found["difference"].abs() > found["half_width"])
-
-
-def granularity_table(found: pd.DataFrame) -> pd.DataFrame:
-    """Write `granularity` as text."""
-    return pd.DataFrame(
-        {
-            "row": found["row"],
-            "val": found["val"].map(number),
-            "of 250": found["correct"].map(lambda x: number(x, 0)),
-            "95 % interval": [f"{a:.1f} to {b:.1f}" for a, b in zip(found["low"], found["high"], strict=True)],
-            "to the baseline": [
-                f"{signed(d)} ± {h:.1f}" if d else ""
-                for d, h in zip(found["difference"], found["half_width"], strict=True)
-            ],
-            "can be told from it": np.where(found["difference"] == 0, "", np.where(found["clear"], "yes", "no")),
-        }
-    )
 
 
 # ---- zero kernels --------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ import pandas as pd
 from ..config import Profile
 from ..evaluation.accuracy import embed_split, similarity_of_rows, wilson
 from ..evaluation.episodes import Episodes, draw_episodes
-from ..text import number, signed
+from ..text import signed
 from ..training.runs import Run, final_seed
 
 if TYPE_CHECKING:
@@ -109,30 +109,6 @@ def accuracy_by_leak(runs: Iterable[Run], profile: Profile, split: Split) -> pd.
         lines.append({**line, "effect": 100 * float(mean.mean() - mean[parts["clean"]].mean())})
     columns = [f"{name}{end}" for name in parts for end in ("", "_low", "_high")]
     return pd.DataFrame(lines, columns=["experiment", "author", *columns, "effect"])
-
-
-def leak_table(found: pd.DataFrame) -> pd.DataFrame:
-    """Write `accuracy_by_leak` as text."""
-    words = {
-        "self": "the query is its own support",
-        "twin": "its class stands there twice",
-        "clean": "neither",
-    }
-    columns = {
-        said: [
-            f"{value:.1f} ({low:.1f}–{high:.1f})"
-            for value, low, high in found[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
-        ]
-        for name, said in words.items()
-    }
-    return pd.DataFrame(
-        {
-            "experiment": found["experiment"],
-            "all episodes": found["author"].map(number),
-            **columns,
-            "effect of the leaks": found["effect"].map(signed),
-        }
-    )
 
 
 def simulate(

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
-from ..config import Experiment, load_experiment
-from ..evidence.board import Board
+from ..config import Experiment, Profile, load_experiment, load_matrix
+from ..evidence.board import Board, compare_runs
+from ..evidence.estimates import resolution
+from ..evidence.fidelity import Likeness, summary
+from ..evidence.first_loss import granularity
 from .rendering import render_html
+from .tables import pooled
+
+# % of 20-way episodes: a network below it has not learned
+LEARNED = 10
 
 
 def conclusion(board: Board, experiments: Iterable[Experiment]) -> Markup:
@@ -26,3 +35,80 @@ def _values(board: Board, experiments: Iterable[Experiment]) -> dict[str, Any]:
     (reference,) = board.rows_of([load_experiment("baseline")]).to_dict("records")
     rows = board.rows_of(e for e in experiments if e.name != "baseline").to_dict("records")
     return {"profile": board.profile, "reference": reference, "rows": rows}
+
+
+def audit(profile: Profile, *, candidates: pd.DataFrame, judged: Sequence[Likeness], leaks: pd.DataFrame) -> Markup:
+    """What the audit found: text against run, what that changes here, our curves, noise, leaks.
+
+    candidates  from `first_loss.first_loss_candidates`, of all rows
+    judged      from `fidelity.likenesses`
+    leaks       from `leakage.accuracy_by_leak`; a network below 10 % has not learned, and none of them helps it
+    """
+    weighed = candidates[candidates["described"] & candidates["logged"].notna()]
+    counted = granularity()
+    real = profile.dataset == "omniglot"
+    changes = [
+        (described.label.partition(" (as")[0], found)
+        for described in load_matrix().experiments
+        if real and described.variant == "as described"
+        if (found := compare_runs(f"{described.name}-as-run", described.name, profile))
+    ]
+    return render_html(
+        "audit.html.j2",
+        rows=len(weighed),
+        misfits=list(weighed.loc[~weighed["fits"], "experiment"]),
+        changes=changes,
+        curves=summary(judged),
+        variants=len(counted) - 1,
+        clear=int(counted["clear"].sum()),
+        effects=list(leaks.loc[leaks["clean"] > LEARNED, "effect"]) if real else [],
+    )
+
+
+def k_way(profile: Profile, *, scores: pd.DataFrame, share: np.ndarray, network: str) -> Markup:
+    """How the baseline's accuracy falls with k, and what independent comparisons would make of it.
+
+    scores   the baseline's, of `training.runs.tidy`
+    share    for queries with their right answers, the share of wrong drawings that lose: fractions
+    network  the one that `share` is of, in words
+    """
+    val = scores[(scores["split"] == "val") & (scores["protocol"] == "author")]
+    measured = pooled(val, ["ways"]).set_index("ways")
+    return render_html(
+        "k_way.html.j2",
+        profile=profile,
+        seeds=val["seed"].nunique(),
+        measured=[{"k": k, **measured.loc[k].to_dict()} for k in (2, 5, 10, 20) if k in measured.index],
+        network=network,
+        independent=float(100 * share.mean() ** 19),
+        by_query=float(100 * np.mean(share**19)),
+        noise=resolution(73.2, 76.4),
+    )
+
+
+def table_1(board: Board) -> Markup:
+    """Which rows of Table 1 agree, whether the baseline is the best network, and what noise leaves open."""
+    rows = board.rows[board.rows["paper_val"].notna()]
+    variants = rows[rows["experiment"] != "baseline"]
+    run = variants[variants["seeds"] > 0]
+    # the paper's number is that of the network as run
+    as_run = variants[variants["variant"] != "as described"]
+    return render_html(
+        "table_1.html.j2",
+        profile=board.profile,
+        baseline=rows[rows["experiment"] == "baseline"].to_dict("records")[0],
+        finished=len(run),
+        verdicts=run["verdict"].value_counts(sort=False).sort_index().to_dict(),
+        missing=list(variants.loc[variants["seeds"] == 0, "label"]),
+        above_in_paper=as_run[as_run["paper_difference"] > 0].to_dict("records"),
+        above=run[run["difference_low"] > 0].sort_values("difference", ascending=False).to_dict("records"),
+        correlation=_rank_correlation(rows[rows["variant"] != "as described"]),
+        variants=len(as_run),
+        apart=int(as_run["apart"].sum()),
+    )
+
+
+def _rank_correlation(rows: pd.DataFrame) -> float:
+    """Spearman's, of the paper's val accuracies and ours; NaN for fewer than three networks."""
+    both = rows.loc[rows["ours_val"].notna(), ["paper_val", "ours_val"]].rank()
+    return float(both.corr().iloc[0, 1]) if len(both) > 2 else float("nan")

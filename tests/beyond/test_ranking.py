@@ -1,5 +1,7 @@
 """Methods compared on shared episodes, a closer look at a model, and the figures of both."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,12 @@ from siamese_utils.beyond import analysis, plots, ranking
 from siamese_utils.beyond.config import load_beyond, load_method, methods_of
 from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.published import costs
+from siamese_utils.beyond.study import conclusion
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.evaluation.episodes import draw_episodes
 from siamese_utils.evidence.estimates import Evidence
-from siamese_utils.evidence.factorial import load_factorial
+from siamese_utils.evidence.factorial import effects, is_complete, load_factorial
 from siamese_utils.evidence.facts import Facts
 from siamese_utils.report.plots.style import to_png
 
@@ -185,6 +188,25 @@ def test_a_map_puts_like_classes_together():
     assert (same[apart.argmin(axis=1)] == same).mean() > 0.9
 
 
+def test_the_finding_names_the_best_loss_what_is_clear_and_nothing_that_has_not_run():
+    design = load_factorial()
+    opened = SimpleNamespace(profile=load_profile("laptop"))
+    frame = ranked({NAMES[0]: 0.5, NAMES[1]: 0.8, NAMES[2]: 0.5})
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 4, [0, 1])).reshape(5, -1).T
+    cells = pd.DataFrame(signs, columns=[*(f.name for f in design.factors), "seed"])
+    cells["accuracy"] = 30.0 + 10 * cells["batch_norm"] + 0.1 * cells["seed"]
+    found = effects(cells, episodes=10_000)
+    finding = conclusion(opened, losses=frame, effects=found, recipe=frame.head(0), finals=[])
+    title = load_method(NAMES[1]).title
+    assert f"{title} reaches" in " ".join(finding.split())
+    assert "1 of 2 losses are clearly better" in finding
+    assert "1 of 10 effects and interactions is clearly not zero" in finding
+    assert "batch normalization (with minus without) +20.0 points" in finding
+    assert "The recipe" not in finding
+    nothing = conclusion(opened, losses=frame.head(0), effects=found.head(0), recipe=frame.head(0), finals=[])
+    assert "no finding yet" in nothing
+
+
 def test_figures_draw_what_they_are_given():
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (25, 3, 12, 12), np.uint8), tuple(f"A/{n}" for n in range(25)))
@@ -193,14 +215,13 @@ def test_figures_draw_what_they_are_given():
     names = [factor.name for factor in design.factors]
     signs = np.array(np.meshgrid(*[[-1, 1]] * 4, [0, 1])).reshape(5, -1).T
     cells = pd.DataFrame(signs, columns=[*names, "seed"]).assign(accuracy=rng.uniform(5, 50, 32))
-    from siamese_utils.evidence.factorial import effects, is_complete
-
     assert is_complete(cells, design)
     drawn = {
         "losses": plots.method_ranking(frame, NAMES[0]),
         "effects": plots.factorial_effects(effects(cells, episodes=10_000), design),
         "cells": plots.factorial_cells(cells, design),
-        "map": plots.embedding_map(rng.normal(size=(25, 2)), split),
+        "map": plots.embedding_map(np.r_[np.indices((4, 6)).reshape(2, -1).T, [[0, 0]]], split),
+        "nothing": plots.method_ranking(frame.head(0), NAMES[0]),
         "neighbours": plots.nearest_rows(split, np.array([[0, 0]]), np.array([[[0, 1], [3, 1]]])),
         "errors": plots.mistake_columns(split, [((0, 0), (0, 1), (2, 1))]),
         "no errors": plots.mistake_columns(split, []),
@@ -218,7 +239,9 @@ def test_figures_draw_what_they_are_given():
     assert drawn["cells"].axes[0].get_title(loc="left").startswith("Batch normalization: without; Dropout and L2: ")
     labels = [label.get_text() for label in drawn["losses"].axes[0].get_yticklabels()]
     assert labels == frame["title"].tolist()
-    assert len(drawn["map"].axes[0].artists) == 25
+    # the last of the 25 lies where the first does: a dot
+    assert len(drawn["map"].axes[0].images) == 24
+    assert len(drawn["map"].axes[0].lines[0].get_xdata()) == 1
     effect_labels = [label.get_text() for label in drawn["effects"].axes[0].get_yticklabels()]
     assert effect_labels[0] == "Batch normalization: with minus without"
     assert len(effect_labels) == 10

@@ -246,7 +246,7 @@ def test_the_table_and_the_summary_say_what_was_judged():
     assert table["loss, ours : author’s"][1] == "1.00", "no interval where the scatter is unknown"
     words = fidelity.summary(judged)
     assert "1 in agreement (Baseline), 0 different, 1 too short to say, 1 without a log of this network" in words
-    assert "2, lie 0.07 from the logged ones at most" in words
+    assert "2, lie at most 0.07 from the logged ones" in words
     assert fidelity.summary([]) == fidelity.source_words([]) == fidelity.NOTHING
 
 

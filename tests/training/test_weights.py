@@ -180,6 +180,11 @@ def test_the_notebook_beyond_the_paper_too(reports, monkeypatch, fresh_keras):
     assert any("but not its weights" in line for line in lines)
     assert evidence(run) == before
     assert run.weights
+    monkeypatch.setenv("SIAMESE_NO_TRAINING", "1")
+    model, none = beyond_study.trained(opened, LEARNER.name, held_out="validation")
+    assert none is None
+    assert model.output_shape == (None, 1)
+    assert "untrained" in lines[-1]
 
 
 # --- the command line ---------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Accuracies are drawn in %, 1-shot 20-way unless an axis says otherwise, under th
 "strict". What a colour tells, a line style or a marker tells too. Nothing here trains, loads or shows anything.
 """
 
-from .audit import both_ways, curve_figure, first_loss_scatter, first_losses, leak_effects, paper_intervals
+from .audit import both_ways, curve_figure, first_loss_scatter, leak_effects, paper_intervals
 from .curves import learning_curves, learning_rates, loss_curves, weight_curves
 from .images import block_diagram, contact_sheet, drawers_sheet, episode_figure, pairs_figure
 from .results import differences, k_way, similarity_histograms
@@ -19,7 +19,6 @@ __all__ = [
     "drawers_sheet",
     "episode_figure",
     "first_loss_scatter",
-    "first_losses",
     "k_way",
     "leak_effects",
     "learning_curves",

@@ -36,43 +36,6 @@ ROW = "row of Table 1"
 
 
 @styled
-def first_losses(candidates: pd.DataFrame) -> Figure:
-    """The logged first loss of each row as a line, and the networks that could be meant as marks.
-
-    candidates  from `first_loss.first_loss_candidates`; each row has an axis of its own, as the losses lie far apart
-    """
-    groups = dict(list(candidates.groupby("experiment", sort=False)))
-    figure = new_figure(0.6 + 0.62 * len(groups))
-    axes = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
-    described: Look = {"marker": "o", "markersize": 7}
-    another: Look = {"marker": "D", "markersize": 5}
-    for ax, (name, lines) in zip(axes, groups.items(), strict=True):
-        logged = lines["logged"].iloc[0]
-        ax.axvspan(logged - 0.15, logged + 0.03, color=BLUE, alpha=0.18, linewidth=0)
-        ax.axvline(logged, color=BLUE)
-        for _, line in lines.iterrows():
-            look = described if line["described"] else another
-            ax.plot(line["expected"], 0, color=INK, fillstyle="full" if line["fits"] else "none", **look)
-        ax.set_ylabel(name, rotation=0, ha="right", va="center")
-        ax.set_yticks([])
-        ax.grid(False)
-        ax.spines["left"].set_visible(False)
-        ax.margins(x=0.06)
-    axes[-1].set_xlabel("expected first loss: log 2 and the penalty (each row has its own axis)")
-    mark = {"color": INK, "linestyle": ""}
-    legend(
-        figure,
-        {
-            "the network described": {**mark, **described, "fillstyle": "none"},
-            "another network": {**mark, **another, "fillstyle": "none"},
-            "filled: fits the log": {**mark, **another},
-            "logged by the author": {"color": BLUE},
-        },
-    )
-    return figure
-
-
-@styled
 def first_loss_scatter(found: pd.DataFrame) -> Figure:
     """The first loss that each row's network as described should have, and the one that its author logged.
 
