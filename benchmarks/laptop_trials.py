@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import siamese_utils as su
 from siamese_utils.config import Profile, load_experiment, load_profile
 from siamese_utils.data.dataset import Dataset, Split, hold_out
+from siamese_utils.evidence.author_logs import author_log
 from siamese_utils.models.siamese import build_model
 from siamese_utils.training.loop import prepare_backend, train
 from siamese_utils.training.provenance import origin_of_checks
@@ -85,9 +88,28 @@ def keep(**line: object) -> None:
         writer.writerow(line)
 
 
+def table() -> str:
+    """What the trials came to, as Markdown: the farthest check of each row and size, beside the author's log there."""
+    found = pd.read_csv(RESULTS).sort_values("iteration", kind="stable")
+    last = found.groupby(["image_size", "batch_size", "row", "seed"], sort=True).tail(1)
+    lines = [
+        "| pixels | pairs | row | iteration | train | held out | author: train | val |",
+        f"|{'--:|' * 2}---{'|--:' * 5}|",
+    ]
+    for line in last.sort_values(["image_size", "row"]).itertuples():
+        author = load_experiment(line.row).author
+        log = author_log(author.run if author else "")
+        near = log[(log["iteration"] > line.iteration - 500) & (log["iteration"] <= line.iteration)]
+        theirs = [f"{100 * near[f'{split}_accuracy'].mean():.1f}" for split in ("train", "val")]
+        cells = [f"{100 * line.train:.1f}", f"{100 * line.held_out:.1f}", *theirs]
+        lines.append(f"| {line.image_size} | {line.batch_size} | {line.row} | {line.iteration} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, required=True, help="pixels a side")
+    parser.add_argument("--table", action="store_true", help="print what the trials came to, and train nothing")
+    parser.add_argument("--size", type=int, default=48, help="pixels a side")
     parser.add_argument("--padding", choices=["same", "valid"], default="same")
     parser.add_argument("--batch", type=int, help="pairs a batch, where not 128")
     parser.add_argument("--until", type=int, default=1000, help="the last update")
@@ -96,6 +118,9 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=ROWS)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    if given.table:
+        sys.stdout.write(f"{table()}\n")
+        return
     changes = {
         "image_size": given.size,
         "padding": given.padding,
