@@ -15,7 +15,7 @@ help: ## this list
 reproduce: $(VENV)/.ready ## the demo: every experiment and the report, minutes on two cores, no download of data
 	$(BIN)/siamese reproduce --profile demo
 
-laptop: $(VENV)/.ready ## real Omniglot scaled down; its runs are in the repository, made anew they take about eight hours
+laptop: $(VENV)/.ready ## real Omniglot scaled down; its runs are in the repository; says how long what is missing takes
 	$(BIN)/siamese reproduce --profile laptop
 
 paper: $(VENV)/.ready ## the paper's full protocol with three seeds; needs a GPU

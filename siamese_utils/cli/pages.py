@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from ..text import listed
+from ..text import duration, how_many, listed
 from .shared import ProfileOption, SeedsOption, display, each_once, errors, out
 
 # jsonschema, which reads notebooks, compiles a grammar of internet addresses for two seconds where it finds this
@@ -17,6 +17,7 @@ from .shared import ProfileOption, SeedsOption, display, each_once, errors, out
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
+    from ..config import Profile
     from ..report.batch import Outcome
 
 NotebooksOption = Annotated[
@@ -118,6 +119,16 @@ class _Now:
         return self.notebook + (f" · training {', '.join(training)}" if training else "")
 
 
+def _foretell(profile: Profile) -> None:
+    """Say how long the runs that are missing will take, before anything is trained."""
+    from ..training.forecast import forecast
+
+    expected = forecast(profile)
+    if expected.runs:
+        about = f"about {duration(expected.seconds)} on this machine, by a few steps of the baseline"
+        out.print(f"{how_many(expected.runs, 'run')} of Table 1 not finished: {about}.", soft_wrap=True)
+
+
 def _execute(profile: str, **chosen: Any) -> bool:
     """Execute the notebooks under a progress display, chosen as for `execute_batch`; True if every one went well."""
     from ..config import load_profile
@@ -129,6 +140,8 @@ def _execute(profile: str, **chosen: Any) -> bool:
     if loaded.dataset == "omniglot":
         # a missing dataset is one clear error here, not one in every notebook
         omniglot.load()
+        if chosen.get("training", True):
+            _foretell(loaded)
     now = _Now(results_dir(loaded))
     with display() as shown:
         bar = shown.add_task("notebooks", total=len(choose_notebooks(chosen.get("notebooks", ()))), what=now)
