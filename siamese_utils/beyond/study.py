@@ -35,7 +35,7 @@ def run_missing(study: Study, methods: Sequence[Method], held_out: HeldOut = "va
     )
 
 
-def trained(study: Study, name: str, held_out: HeldOut = "evaluation") -> tuple[keras.Model, Run | None]:
+def trained(study: Study, name: str | Method, held_out: HeldOut = "evaluation") -> tuple[keras.Model, Run | None]:
     """A method's model and run under the study's first seed; `held_out` as in `training.load_or_train`.
 
     Where the results came without weights, it is trained again for them, from the same seed. Where nothing may be
@@ -59,7 +59,7 @@ def trained(study: Study, name: str, held_out: HeldOut = "evaluation") -> tuple[
 def _untrained(method: Method, study: Study) -> keras.Model:
     from .networks import build_siamese, build_trainer
 
-    train, size = study.dataset.train, study.profile.image_size
+    train, size = study.dataset.train, method.sized(study.profile).image_size
     trainer = build_trainer(method, (size, size, 1), train.classes * method.forms, 1, study.seed)
     return build_siamese(method, trainer)
 

@@ -111,4 +111,4 @@ def table_1(board: Board) -> Markup:
 def _rank_correlation(rows: pd.DataFrame) -> float:
     """Spearman's, of the paper's val accuracies and ours; NaN for fewer than three networks."""
     both = rows.loc[rows["ours_val"].notna(), ["paper_val", "ours_val"]].rank()
-    return float(both.corr().iloc[0, 1]) if len(both) > 2 else float("nan")
+    return float(np.corrcoef(both.to_numpy().T)[0, 1]) if len(both) > 2 else float("nan")
