@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bs4 import BeautifulSoup, Tag
 
+from ..text import how_many
 from .rendering import piece
 
 # rows; a longer table is folded under its caption
-LONG = 5
+LONG = 3
 OPEN = "img, ul.claims, .error, .celltag_papermill-error-cell-tag, .celltag_open"
 FOLD = ".celltag_fold"
 PART = ":scope > h3:first-child"
@@ -45,6 +46,9 @@ def shorten_notebook(soup: BeautifulSoup, *, failed: bool) -> None:
         table.replace_with(BeautifulSoup(piece("see_table1"), "html.parser"))
     for ids in soup.select(".run-ids"):
         ids.decompose()
+    for claims in soup.select("ul.claims"):
+        count = len(claims.find_all("li", recursive=False))
+        _fold(soup, claims, "fold", f"{how_many(count, 'claim')} of the paper, with verdict and reason")
     shorten(soup)
     _fold_parts(soup, failed=failed)
 

@@ -64,7 +64,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
 
     board, runs = Board(profile), _runs_so_far(profile)
     synthetic = profile.dataset == "synthetic" or any(_dataset(run).get("synthetic") for run in runs if run.finished)
-    introduction = [section for section in sections if section.title.startswith("1")]
+    introduction = [section for section in sections if section.title.startswith(("Start", "1"))]
     values = {
         **numbers(board),
         "built": datetime.now(timezone.utc),

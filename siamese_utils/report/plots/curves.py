@@ -139,7 +139,7 @@ def weight_curves(runs: Iterable[Run]) -> Figure:
     """
     groups = _by_experiment(run for run in runs if {"kernel_norm", "saturated"} <= set(run.history))
     if not groups:
-        return empty_figure("no run here recorded it: older runs did not")
+        return empty_figure("no run here recorded it: older runs did not", 1.1)
     height = max(3.4, 1 + 0.15 * len(groups))
     figure = new_figure(height)
     axes = figure.subplots(1, 2)
