@@ -199,7 +199,7 @@ def fidelity(
     seed: SeedsOption = None,
     figure: Annotated[Path | None, typer.Option(help="A PNG file for our curves over the author's.")] = None,
 ) -> None:
-    """Compare the runs at the author's full protocol with his logs, as far as they have come; trains nothing.
+    """Compare the runs at the full protocol with the author's logs, as far as they have come; trains nothing.
 
     `siamese run NAME --profile paper --until N` takes a run to iteration N.
     """

@@ -1,6 +1,6 @@
-"""The author's logs, params/author_logs.csv: the loss and two accuracies of his runs, every 100 iterations.
+"""The author's logs, params/author_logs.csv: the loss and two accuracies of each run, every 100 iterations.
 
-Source: the logs in his public repository, github.com/bharathikannann/
+Source: the logs in the public repository, github.com/bharathikannann/
 Impact-of-Architectures-and-Hyperparameters-on-Neural-Networks, a run each; here they are one table, figures unchanged.
 """
 

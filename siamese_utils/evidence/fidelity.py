@@ -1,4 +1,4 @@
-"""Is this the author's training? Our runs at the full protocol beside his logs; see `likeness` for the statistic."""
+"""Is this the author's training? Our runs at the full protocol beside the logs; see `likeness` for the statistic."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Is one curve of training another run of the other's recipe? Every check beside the same check, as a statistic.
 
-Two runs of one recipe differ by their random numbers alone. How far is known from replicates: the author trained his
+Two runs of one recipe differ by their random numbers alone. How far is known from replicates: the author trained the
 baseline twice, and where several seeds of a row have run here, they count too. A row is judged by three differences,
 each averaged over the checks that both curves have after iteration 0:
 

@@ -64,7 +64,7 @@ def gist(board: Board) -> dict[str, str]:
 
 
 def _author_there(profile: Profile) -> dict[str, float] | None:
-    """The author's baseline in % where the profile stops, by his log, and at its end; None at the full length."""
+    """The author's baseline in % where the profile stops, by the log, and at its end; None at the full length."""
     log = comparable_log(load_experiment("baseline")).set_index("iteration")["val_accuracy"] * 100
     if profile.iterations not in log.index[:-1]:
         return None
