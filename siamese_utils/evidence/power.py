@@ -29,7 +29,7 @@ def needs(test: Test, tests: int) -> str:
     episodes = episodes_needed(estimate, test.distance, tests)
     if episodes > MOST_EPISODES:
         return f"{seen}; too close to call with any number of runs."
-    return f"{seen}; {episodes:,.0f} episodes and more seeds would decide."
+    return f"{seen}; about {float(f'{episodes:.2g}'):,.0f} episodes and more seeds would decide."
 
 
 def _quantiles(tests: int) -> float:

@@ -29,8 +29,11 @@ def shorten(soup: BeautifulSoup) -> None:
     for empty in soup.select(".rich:empty"):
         empty.decompose()
     # the finding stands first in its section: once is enough
-    for finding in soup.select("div.finding")[1:]:
-        finding.decompose()
+    for number, finding in enumerate(soup.select("details.finding")):
+        if number:
+            finding.decompose()
+        elif summary := finding.summary:
+            finding["open"], summary.string = "", "What we found"
     for rule in soup.select(RULE):
         rule.replace_with(BeautifulSoup(piece("see_rule"), "html.parser"))
     for origin in soup.select(".figure-origin > small, caption > small"):

@@ -164,12 +164,12 @@ class Study:
         words  HTML: sentences computed from the runs, see `conclusion`
         """
         waiting = "<p>The finding stands here once the notebook has run to its end.</p>"
-        content = HTML(piece("finding", Markup(words or waiting)))
+        on_top = HTML(piece("finding", Markup(words or waiting), True))
         if words:
-            self._place_on_top.update(content)
-            display(content)
+            self._place_on_top.update(on_top)
+            show_html(piece("finding", Markup(words), False))
         else:
-            self._place_on_top.display(content)
+            self._place_on_top.display(on_top)
 
     @cached_property
     def _place_on_top(self) -> DisplayHandle:
@@ -190,7 +190,8 @@ class Study:
         """
         rows = self.board.rows_of([load_experiment(name) for name in mine])
         table, score = prediction_table(rows, list(mine.values()))
-        self.show_table(table, caption=f"Points of val accuracy against the baseline. {score}")
+        runs = [run for e in self.experiments for s in self.profile.seeds if (run := find_run(e, self.profile, s))]
+        self.show_table(table, caption=f"Points of val accuracy against the baseline. {score}", runs=runs)
 
     def show_rows(self, *, runs: Iterable[Run] = ()) -> None:
         """Show the study's rows of Table 1: the paper's figures beside ours."""

@@ -65,12 +65,12 @@ def protocols(split: Split, n_way: int = 20, n_episodes: int = 20_000, seed: int
 def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
     """How steady the training was: accuracies in % at the checks, a line a run.
 
-    The last checks are ten, or all after fewer. The gap is train minus val, both as means over these.
+    The last checks are ten at most, that at iteration 0 left out. The gap is train minus val, both as means over these.
     """
     lines = []
     for run in runs:
         val, train = (100 * run.history[f"{split}_accuracy"] for split in ("val", "train"))
-        end = val.tail(last)
+        end = val[run.history["iteration"] > 0].tail(last)
         lines.append(
             {
                 "experiment": run.experiment.label,
@@ -79,7 +79,7 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
                 "val, best check": number(val.max()),
                 "val, last checks": f"{end.min():.1f} to {end.max():.1f}",
                 "drops between checks": f"{int((val.diff() < 0).sum())} of {len(val) - 1}",
-                "gap, last checks": signed(train.tail(last).mean() - end.mean()),
+                "gap, last checks": signed(train[end.index].mean() - end.mean()),
             }
         )
     return pd.DataFrame(lines)
@@ -103,9 +103,9 @@ def prediction_table(rows: pd.DataFrame, mine: Sequence[float | None]) -> tuple[
     if rows["difference"].isna().all():
         score = "Nothing has run yet that could score it."
     elif guesses.isna().all():
-        score = f"No prediction was made. As one, the paper’s Table 1 is off by {off[1]:.1f} points on average."
+        score = f"No prediction was made. As a prediction, Table 1 misses ours by {off[1]:.1f} points on average."
     else:
-        score = f"My prediction is off by {off[0]:.1f} points on average; the paper’s Table 1 by {off[1]:.1f}."
+        score = f"My prediction misses by {off[0]:.1f} points on average; the paper’s Table 1 by {off[1]:.1f}."
     return table, score
 
 

@@ -39,6 +39,9 @@ def test_networks_stand_under_what_became_of_the_papers_word():
     assert otherwise.startswith("without Dropout : +5.0 points (95 % interval")
     assert otherwise.endswith("the paper −7.2, within the noise of its 250 episodes.")
     assert len(found["As in the paper"]) == 2
+    small = parts(conclusion(board(profile="laptop"), SECTION))
+    assert len(small["In the direction of the paper, its figure left open"]) >= 2
+    assert "As in the paper" not in small
 
 
 @pytest.mark.parametrize(("seeds", "words"), [((0,), "(one seed)"), ((0, 1), "2 seeds)"), ((0, 1, 2), "3 seeds)")])
@@ -78,7 +81,7 @@ def test_a_prediction_is_scored_by_its_mean_distance():
     rows = board({"without-dropout": 70.0, "without-l2": 5.0}).rows_of(SECTION[1:3])
     table, score = prediction_table(rows, [-7.0, None])
     assert table["my prediction"].tolist() == ["−7.0", "–"]
-    assert score.startswith("My prediction is off by 2.0 points on average; the paper’s Table 1 by")
+    assert score.startswith("My prediction misses by 2.0 points on average; the paper’s Table 1 by")
     assert prediction_table(rows, [None, None])[1].startswith("No prediction was made.")
 
 
@@ -86,11 +89,12 @@ def test_a_finding_fills_the_place_on_top(monkeypatch):
     shown = []
     for name in ("display", "update"):
         monkeypatch.setattr(DisplayHandle, name, lambda _, content, name=name: shown.append((name, content.data)))
-    monkeypatch.setattr("siamese_utils.report.study.display", lambda content: shown.append(("last", content.data)))
+    monkeypatch.setattr("siamese_utils.report.study.show_html", lambda content: shown.append(("last", content)))
     study = Study(load_profile("demo"), ())
     study.show_finding()
     study.show_finding("<p>It is so.</p>")
     assert [name for name, _ in shown] == ["display", "update", "last"]
     assert "stands here once the notebook has run" in shown[0][1]
     assert "It is so." in shown[1][1]
-    assert shown[1][1] == shown[2][1]
+    assert '<details class="finding" open>' in shown[2][1]
+    assert "open" not in shown[1][1], "a prediction comes first"

@@ -53,7 +53,7 @@ def block_diagram(model: keras.Model, left: np.ndarray, right: np.ndarray) -> Fi
         _arrow(ax, (end, middle), (79.5, 22.7 + np.sign(middle - 22.5) * 3.4))
     ax.annotate("", (42, 18.2), (42, 25.2), arrowprops={"arrowstyle": "<->", "color": INK, "linestyle": (0, (3, 2))})
     ax.text(43, 21.7, "the same weights: one backbone, used twice", va="center", fontsize=8, style="italic")
-    _box(ax, 75.5, 19.5, 10, 6.5, "l1 distance\n|f(X1) − f(X2)|", size=7)
+    _box(ax, 75.5, 19.5, 10, 6.5, "difference\n|f(X1) − f(X2)|", size=7)
     ax.text(82, 18.8, f"{model.get_layer('backbone').output_shape[-1]}", va="top", fontsize=7.5)
     _arrow(ax, (85.6, 22.7), (87.4, 22.7))
     _box(ax, 87.6, 19.5, 11.5, 6.5, "Dense 1, sigmoid\nsimilarity", size=7)
