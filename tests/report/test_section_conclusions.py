@@ -35,7 +35,7 @@ def parts(html):
 
 def test_networks_stand_under_what_became_of_the_papers_word():
     found = parts(conclusion(board({"without-dropout": 80.0}), SECTION))
-    (otherwise,) = found["Otherwise than in the paper"]
+    (otherwise,) = found["Unlike the paper"]
     assert otherwise.startswith("without Dropout : +5.0 points (95 % interval")
     assert otherwise.endswith("the paper −7.2, within the noise of its 250 episodes.")
     assert len(found["As in the paper"]) == 2
