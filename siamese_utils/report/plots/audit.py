@@ -107,13 +107,15 @@ def paper_intervals(found: pd.DataFrame) -> Figure:
     band: Look = {"color": GREY, "alpha": 0.25, "linewidth": 0, "label": "the baseline's interval"}
     ax.axvspan(baseline["low"], baseline["high"], **band)
     chance_line(ax, upright=True)
-    for clear, marker, colour, words in (
-        (True, "o", BLUE, "can be told from the baseline"),
-        (False, "s", ORANGE, "cannot"),
+    is_baseline = y == 0
+    for part, marker, colour, words in (
+        (is_baseline, "D", INK, "the baseline"),
+        (found["clear"] & ~is_baseline, "o", BLUE, "can be told from the baseline"),
+        (~found["clear"] & ~is_baseline, "s", ORANGE, "cannot"),
     ):
-        part = found["clear"] == clear
         shown = found[part]
-        look: Look = {"marker": marker, "color": colour, "fillstyle": "full" if clear else "none", "label": words}
+        fill = "none" if marker == "s" else "full"
+        look: Look = {"marker": marker, "color": colour, "fillstyle": fill, "label": words}
         with_intervals(ax, y[part], shown["val"], shown["low"], shown["high"], **look)
     legend(figure)
     return figure
