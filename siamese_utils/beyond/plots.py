@@ -70,7 +70,7 @@ def factorial_effects(found: pd.DataFrame, design: Factorial) -> Figure:
     ax.set(ylim=(len(found) - 0.5, -0.5), xlabel="effect on val accuracy in points, with its 95 % interval")
     for marker, colour, words in (("o", BLUE, "main effect"), ("D", ORANGE, "interaction")):
         ax.plot([], [], marker, color=colour, markersize=6, label=words)
-    ax.plot([], [], "o", color=INK, fillstyle="none", markersize=6, label="open: may be zero")
+    ax.plot([], [], "o", color=INK, fillstyle="none", markersize=6, label="open: not settled (Holm)")
     figure.legend(loc="outside upper center", ncols=3)
     return figure
 

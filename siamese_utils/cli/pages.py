@@ -93,19 +93,21 @@ def scoreboard(
         readme: with_results(readme.read_text(encoding="utf-8"), front_page(full, small)),
         root / "RESULTS.md": results_markdown(full, small, markdown_table(small.profile)),
     }
+    figure = root / "docs" / "images" / "differences.png"
     stale = [path for path, new in made.items() if not path.is_file() or path.read_text(encoding="utf-8") != new]
+    stale += [] if figure.is_file() else [figure]
     if not stale:
         out.print("README.md and RESULTS.md are current")
-    elif check:
+        return
+    if check:
         errors.print(f"{listed(path.name for path in stale)} not current: run `siamese scoreboard`.")
         raise typer.Exit(1)
-    else:
-        for path in stale:
+    figure.parent.mkdir(parents=True, exist_ok=True)
+    figure.write_bytes(to_png(differences(small.rows, iterations=small.profile.iterations)))
+    for path in stale:
+        if path in made:
             path.write_text(made[path], encoding="utf-8")
-            out.print(f"{path}: renewed", soft_wrap=True)
-        figure = root / "docs" / "images" / "differences.png"
-        figure.parent.mkdir(parents=True, exist_ok=True)
-        figure.write_bytes(to_png(differences(small.rows, iterations=small.profile.iterations)))
+        out.print(f"{path}: renewed", soft_wrap=True)
 
 
 class _Now:

@@ -72,6 +72,7 @@ class Board:
         seeds, run_ids                                     how many seeds have run, and the runs' ids
         paper_difference                                   to the baseline, val, in points
         difference, difference_low, difference_high        ours, and its 95 % interval; see `estimates`
+        difference_seeds                                   how many seeds both have run under
         author_difference                                  in the author's log where our training stops, in points; NaN
                                                            where the two cannot be compared, see `author_logs`
         verdict, why                                       see `verdicts`; "under way" for a row without a finished run
@@ -127,6 +128,7 @@ def _line(board: Board, experiment: Experiment) -> dict[str, object]:
         "difference": gap.value if gap else np.nan,
         "difference_low": gap.low if gap else np.nan,
         "difference_high": gap.high if gap else np.nan,
+        "difference_seeds": len(gap.seeds) if gap else 0,
         "author_difference": _author_difference(evidence.profile, experiment),
         "verdict": _row_verdict(experiment, judged, bool(runs), bool(so_far)),
         "apart": can_be_told(experiment),

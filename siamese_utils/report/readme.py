@@ -62,4 +62,5 @@ def seed_links(profile: str, kind: str, run_ids: Iterable[str]) -> list[str]:
 
 
 def _decides(full: Board, small: Board) -> Board:
-    return full if full.has_runs else small
+    """The full protocol once every row of Table 1 has a finished run there; one run alone would empty the page."""
+    return full if (full.rows.loc[full.rows["group"] != NOT_IN_TABLE, "seeds"] > 0).all() else small

@@ -186,8 +186,11 @@ class Study:
     def show_prediction(self, mine: Mapping[str, float | None]) -> None:
         """Score a prediction made before the runs: experiment → points of val accuracy above (+) or below the baseline.
 
-        Raises ParamsError for the name of an experiment that does not exist.
+        Raises ParamsError for the name of an experiment that does not exist, or a prediction that is no number.
         """
+        for name, guess in mine.items():
+            if guess is not None and (isinstance(guess, bool) or not isinstance(guess, int | float) or guess - guess):
+                raise ParamsError(f"a prediction is a number of points, or None for none, not {guess!r} ({name}).")
         rows = self.board.rows_of([load_experiment(name) for name in mine])
         table, score = prediction_table(rows, list(mine.values()))
         runs = [run for e in self.experiments for s in self.profile.seeds if (run := find_run(e, self.profile, s))]

@@ -99,8 +99,12 @@ def prediction_table(rows: pd.DataFrame, mine: Sequence[float | None]) -> tuple[
             "here": [signed(gap) if gap == gap else "not run" for gap in rows["difference"]],
         }
     )
-    off = [float((given - rows["difference"]).abs().mean()) for given in (guesses, rows["paper_difference"])]
-    if rows["difference"].isna().all():
+    # the same rows for both: those that were predicted, or all without a prediction
+    scored = (
+        rows["difference"].notna() & rows["paper_difference"].notna() & (guesses.notna() | bool(guesses.isna().all()))
+    )
+    off = [float((given - rows["difference"])[scored].abs().mean()) for given in (guesses, rows["paper_difference"])]
+    if not scored.any():
         score = "Nothing has run yet that could score it."
     elif guesses.isna().all():
         score = f"No prediction was made. As a prediction, Table 1 misses ours by {off[1]:.1f} points on average."

@@ -404,3 +404,14 @@ def test_a_table_is_shown_with_caption_and_column_scopes(reports, tiny, runs, mo
     words = pd.DataFrame({"what": ["a"], "figure": ["+1.2 (−3 to 4)"], "note": ["as its abstract says"], "empty": [""]})
     opened.show_table(words, caption="Notes")
     assert 'class="dataframe plain text-3"' in shown[1].data
+
+
+def test_a_point_without_a_place_has_no_note():
+    """NaN is no JSON: one such note would stop the page's script."""
+    figure = style.new_figure(2)
+    ax = figure.subplots()
+    ax.plot([0, 1], [0, 1])
+    for y in (0.5, np.nan, np.inf):
+        style.note(ax, 0.5, y, f"at {y}")
+    style.to_png(figure)
+    assert [words for *_, words in style.notes_of(figure)] == ["at 0.5"]

@@ -6,11 +6,13 @@ from bs4 import BeautifulSoup
 from IPython.display import DisplayHandle
 from made_up import evidence
 
-from siamese_utils.config import load_experiment, load_profile, section_experiments
+from siamese_utils.config import load_experiment, load_matrix, load_profile, section_experiments
+from siamese_utils.errors import ParamsError
 from siamese_utils.evidence.author_logs import author_difference, author_log
 from siamese_utils.evidence.board import Board
 from siamese_utils.evidence.estimates import Evidence
 from siamese_utils.report.conclusions import conclusion, full_length
+from siamese_utils.report.readme import front_page
 from siamese_utils.report.study import Study
 from siamese_utils.report.tables import prediction_table
 
@@ -44,6 +46,16 @@ def test_networks_stand_under_what_became_of_the_papers_word():
     assert "As in the paper" not in small
 
 
+def test_where_the_baseline_has_not_run_the_accuracy_stands_and_no_difference():
+    text = BeautifulSoup(conclusion(board(leave_out=("baseline",)), SECTION), "html.parser").get_text()
+    assert text.count("no baseline has run under the same seed") == len(SECTION) - 1
+    assert "nan" not in text
+    found = evidence(seeds=(0, 1, 2))
+    fewer = {**found.facts, "baseline": {0: found.facts["baseline"][0], 1: found.facts["baseline"][1]}}
+    shared = conclusion(Board(found.profile, Evidence(found.profile, fewer)), SECTION)
+    assert shared.count("2 seeds)") == len(SECTION) - 1
+
+
 @pytest.mark.parametrize(("seeds", "words"), [((0,), "(one seed)"), ((0, 1), "2 seeds)"), ((0, 1, 2), "3 seeds)")])
 def test_the_seeds_are_counted_in_words(seeds, words):
     text = BeautifulSoup(conclusion(board(seeds=seeds), SECTION), "html.parser").get_text()
@@ -53,7 +65,7 @@ def test_the_seeds_are_counted_in_words(seeds, words):
 def test_without_runs_there_is_no_finding(reports):
     assert "there is no finding yet" in conclusion(Board.of("laptop"), SECTION)
     drawn = conclusion(board(profile="demo"), SECTION)
-    assert "which say nothing about the paper" in drawn
+    assert "Drawn characters say nothing about the paper" in drawn
     assert "As in the paper" not in drawn
 
 
@@ -83,6 +95,26 @@ def test_a_prediction_is_scored_by_its_mean_distance():
     assert table["my prediction"].tolist() == ["−7.0", "–"]
     assert score.startswith("My prediction misses by 2.0 points on average; the paper’s Table 1 by")
     assert prediction_table(rows, [None, None])[1].startswith("No prediction was made.")
+
+
+@pytest.mark.parametrize("guess", ["five", "−5", float("nan"), float("inf"), [3], True])
+def test_a_prediction_that_is_no_number_is_refused(guess):
+    with pytest.raises(ParamsError, match="without-l2"):
+        Study(load_profile("demo"), ()).show_prediction({"without-l2": guess})
+
+
+def test_a_prediction_is_compared_on_the_rows_that_it_names():
+    rows = board({"without-dropout": 70.0, "without-l2": 5.0}).rows_of(SECTION[1:3])
+    rows.loc[0, "difference"] = np.nan
+    assert "nan" not in prediction_table(rows, [None, 3])[1]
+    assert prediction_table(rows, [5, None])[1] == "Nothing has run yet that could score it."
+
+
+def test_one_full_run_does_not_empty_the_front_page():
+    full = board(leave_out=[e.name for e in load_matrix().experiments if e.name != "mlp"])
+    small = board(profile="laptop")
+    assert front_page(full, small) == front_page(small, small)
+    assert front_page(board(), small) != front_page(small, small)
 
 
 def test_a_finding_fills_the_place_on_top(monkeypatch):

@@ -163,13 +163,13 @@ def weight_curves(runs: Iterable[Run]) -> Figure:
                 note(ax, iteration, value, f"{label}, iteration {iteration:,}: {told}")
         if scale == 100:
             ax.set_ylim(0, 100)
-        elif lengths := [x for curve in curves.values() for x in curve[column] if x > 0]:
+        elif lengths := [x for curve in curves.values() for x in curve[column] if 0 < x < np.inf]:
             ax.set_yscale("log", nonpositive="mask")
             ax.set_ylim(min(lengths) / 1.2, max(lengths) * 1.2)
             _plain_log_ticks(ax)
             # no weight but zeros: a label at the lower edge says so
-            ends = [(x, y, w) if y > 0 else (x, ax.get_ylim()[0], f"{w}: 0") for x, y, w in ends]
-        end_labels(ax, ends, height - 0.9, 7.5)
+            ends = [(x, ax.get_ylim()[0], f"{w}: 0") if y == 0 else (x, y, w) for x, y, w in ends]
+        end_labels(ax, [end for end in ends if np.isfinite(end[1])], height - 0.9, 7.5)
     return figure
 
 

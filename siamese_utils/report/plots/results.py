@@ -91,7 +91,7 @@ def differences(rows: pd.DataFrame, *, iterations: int, at_iteration: pd.DataFra
             note(ax, row["logged"], place, f"{label}: {words}")
         if np.isnan(ours):
             continue
-        low, high, seeds = row["difference_low"], row["difference_high"], how_many(int(row["seeds"]), "seed")
+        low, high, seeds = row["difference_low"], row["difference_high"], how_many(int(row["difference_seeds"]), "seed")
         interval = "" if np.isnan(low) else f" (95 % {signed(low)} to {signed(high)})"
         words = f"{signed(ours)} points{interval}, {seeds}, {iterations:,} iterations, runs {', '.join(row['run_ids'])}"
         note(ax, ours, place + LIFT, f"{label}, here: {words}")

@@ -79,7 +79,7 @@ def to_png(figure: Figure, dpi: int = DPI) -> bytes:
 
 
 def note(ax: Axes, x: float, y: float, words: str) -> None:
-    """Keep words about a point of an axes, in data coordinates."""
+    """Keep words about a point of an axes, in data coordinates; a point without a place, such as a NaN, has none."""
     vars(ax).setdefault("notes", []).append((x, y, words))
 
 
@@ -93,6 +93,8 @@ def notes_of(figure: Figure) -> list[tuple[float, float, str]]:
     for ax in figure.axes:
         for x, y, words in vars(ax).get("notes", []):
             right, up = ax.transData.transform((x, y)) / figure.bbox.size
+            if not (np.isfinite(right) and np.isfinite(up)):
+                continue
             found.append((round(float(right), 4), round(1 - float(up), 4), str(words)))
     return found
 
@@ -161,6 +163,7 @@ def square_root_axis(ax: Axes, end: int, between: float = 0.13) -> None:
 
     between  the least distance of two ticks, as a part of the axis
     """
+    end = max(end, 1)
     ax.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
     ax.set_xlim(0, end)
     ticks = [end]

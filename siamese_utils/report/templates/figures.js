@@ -14,7 +14,9 @@
   dialog.append(close, box);
   document.body.append(spoken, dialog, note);
 
-  const notesOf = (image) => JSON.parse(image.dataset.notes || "[]");
+  const notesOf = (image) => {
+    try { return JSON.parse(image.dataset.notes || "[]"); } catch { return []; }
+  };
   const hide = () => { note.hidden = true; };
   const show = (image, [x, y, words]) => {
     (image.closest("dialog") || document.body).append(note); // a dialog lies above everything else

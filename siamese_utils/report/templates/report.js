@@ -78,6 +78,7 @@
     const first = hits.find((hit) => hits.every((other) => other === hit || !hit.contains(other)));
     if (!first) return;
     if (first.matches("details")) first.open = true;
+    first.querySelectorAll("details").forEach((fold) => { if (has(fold)) fold.open = true; });
     first.scrollIntoView();
   };
   const highlight = (words, hits) => {
@@ -130,4 +131,14 @@
     requestAnimationFrame(() => { waiting = false; mark(); });
   }, { passive: true });
   mark();
+
+  // a link opens what it leads to, and what that is folded in
+  const unfold = () => {
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!place) return;
+    for (let fold = place.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    place.scrollIntoView();
+  };
+  window.addEventListener("hashchange", unfold);
+  if (location.hash) unfold();
 })();
