@@ -29,6 +29,7 @@ FUNCTIONS = {
     "evaluate": "evaluation.accuracy",
     "embed_split": "evaluation.accuracy",
     "similarities": "evaluation.accuracy",
+    "wilson": "evaluation.accuracy",
     "train": "training.loop",
     "load_or_train": "training.loop",
     "tidy": "training.runs",
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from .config import load_experiment, load_matrix, load_profile
     from .data.load import load_dataset
     from .data.pairs import draw_pairs, gather
-    from .evaluation.accuracy import embed_split, evaluate, similarities
+    from .evaluation.accuracy import embed_split, evaluate, similarities, wilson
     from .evaluation.episodes import draw_episodes
     from .evidence import factorial, fidelity, first_loss, leakage
     from .evidence.board import compare_runs
@@ -89,6 +90,7 @@ __all__ = [
     "tables",
     "tidy",
     "train",
+    "wilson",
 ]
 
 
