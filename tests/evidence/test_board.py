@@ -28,7 +28,8 @@ def test_every_test_is_made_once_for_claims_and_rows(monkeypatch):
     assert len(judged) == variants
     assert list(rows) == list(row_claims())
     assert len(corrected) == 1
-    asked = [claim for j in [*judged, *rows.values()] for claim in [j.claim]]
+    # a row of a reader's own has no made-up runs
+    asked = [j.claim for j in [*judged, *rows.values()] if j.verdict != "not run"]
     keys = {question.key for claim in asked for question in questions(claim.check)}
     levels = [(claim.check.experiments[0], claim.level) for claim in asked if claim.level is not None]
     keys |= {Question((Term(1, name),), "similar", level, resolution(level)).key for name, level in levels}

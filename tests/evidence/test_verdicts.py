@@ -341,7 +341,7 @@ def test_too_few_episodes_are_undecided_and_say_how_many_would_do():
     found = one(BELOW, world={"dense-512": 71.0}, episodes=60)
     assert found.verdict == "undecided"
     power_of_today = r"Underpowered: 3 seeds detect [\d.]+ points or more with 80 % power"
-    more = re.fullmatch(power_of_today + r"; ([\d,]+) episodes and more seeds would decide\.", found.needs)
+    more = re.fullmatch(power_of_today + r"; about ([\d,]+) episodes and more seeds would decide\.", found.needs)
     needed = int(more[1].replace(",", ""))
     assert 60 < needed < 10_000
     assert one(BELOW, world={"dense-512": 71.0}).verdict == "reproduced"
