@@ -22,8 +22,8 @@ import pandas as pd
 
 import siamese_utils as su
 from siamese_utils.config import Profile, load_experiment, load_profile
-from siamese_utils.data.dataset import Dataset, Split, hold_out
-from siamese_utils.evidence.author_logs import author_log
+from siamese_utils.data.dataset import Dataset, hold_out
+from siamese_utils.evidence.author_logs import author_accuracy
 from siamese_utils.models.siamese import build_model
 from siamese_utils.training.loop import prepare_backend, train
 from siamese_utils.training.provenance import origin_of_checks
@@ -39,12 +39,7 @@ def held_out(dataset: Dataset) -> Dataset:
     background = dataset.train
     asked = hold_out(background.groups, 1 / 6, seed=0)
     kept = np.array([group not in asked for group in background.groups])
-    return replace(dataset, train=part(background, kept), val=part(background, ~kept))
-
-
-def part(split: Split, chosen: np.ndarray) -> Split:
-    names = tuple(name for name, here in zip(split.characters, chosen, strict=True) if here)
-    return Split(split.images[chosen], names)
+    return replace(dataset, train=background.only(kept), val=background.only(~kept))
 
 
 def trial(row: str, profile: Profile, dataset: Dataset, until: int, every: int, seed: int, decay: str) -> None:
@@ -97,10 +92,8 @@ def table() -> str:
         f"|{'--:|' * 2}---{'|--:' * 5}|",
     ]
     for line in last.sort_values(["image_size", "row"]).itertuples():
-        author = load_experiment(line.row).author
-        log = author_log(author.run if author else "")
-        near = log[(log["iteration"] > line.iteration - 500) & (log["iteration"] <= line.iteration)]
-        theirs = [f"{100 * near[f'{split}_accuracy'].mean():.1f}" for split in ("train", "val")]
+        row = load_experiment(line.row)
+        theirs = [f"{author_accuracy(row, line.iteration, split):.1f}" for split in ("train", "val")]
         cells = [f"{100 * line.train:.1f}", f"{100 * line.held_out:.1f}", *theirs]
         lines.append(f"| {line.image_size} | {line.batch_size} | {line.row} | {line.iteration} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -43,11 +43,6 @@ def shortened(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1].rstrip(' (')}…"
 
 
-def mean(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return float(np.mean(found)) if found else None
-
-
 def device_words(origin: dict[str, Any]) -> str:
     """What a run's provenance says it was trained on: "TensorFlow on CPU", "JAX on NVIDIA H100"."""
     backend = {"tensorflow": "TensorFlow", "jax": "JAX"}.get(origin.get("backend", ""), "an unknown backend")

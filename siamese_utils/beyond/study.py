@@ -80,7 +80,7 @@ def conclusion(
     ]
     groups = {load_method(name).title: group for name, group in runs_by_method(finals).items()}
     return render_html(
-        "beyond.html.j2",
+        "conclusions/beyond.html.j2",
         profile=study.profile,
         losses=losses.to_dict("records"),
         reference=REFERENCE,

@@ -100,7 +100,7 @@ def splits(dataset: Dataset, held_out: HeldOut) -> tuple[Split, Split]:
     if held_out == "validation":
         held = held_out_alphabets(train)
         outside = np.array([group in held for group in train.groups])
-        train, scored = _classes_where(~outside, train), _classes_where(outside, train)
+        train, scored = train.only(~outside), train.only(outside)
     if min(train.classes, scored.classes) < 2:
         classes = dataset.train.classes + dataset.val.classes
         groups = len(set(dataset.train.groups + dataset.val.groups))
@@ -110,13 +110,6 @@ def splits(dataset: Dataset, held_out: HeldOut) -> tuple[Split, Split]:
             "groups will do."
         )
     return train, scored
-
-
-def _classes_where(chosen: np.ndarray, split: Split) -> Split:
-    """The classes of a split where `chosen` (classes,) bool is true."""
-    numbers = np.flatnonzero(chosen)
-    counts = None if split.counts is None else tuple(split.counts[n] for n in numbers)
-    return Split(split.images[numbers], tuple(split.characters[n] for n in numbers), counts)
 
 
 def _train_and_evaluate(

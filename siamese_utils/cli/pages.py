@@ -83,8 +83,6 @@ def scoreboard(
     from ..config import load_profile
     from ..evidence.board import Board
     from ..paths import project_root
-    from ..report.plots import differences
-    from ..report.plots.style import to_png
     from ..report.readme import front_page, results_markdown, with_results
 
     root, small = project_root(), Board(load_profile(profile))
@@ -102,6 +100,9 @@ def scoreboard(
     if check:
         errors.print(f"{listed(path.name for path in stale)} not current: run `siamese scoreboard`.")
         raise typer.Exit(1)
+    # Matplotlib takes a second to import
+    from ..report.plots import differences, to_png
+
     figure.parent.mkdir(parents=True, exist_ok=True)
     figure.write_bytes(to_png(differences(small.rows, iterations=small.profile.iterations)))
     for path in stale:

@@ -47,6 +47,12 @@ class Split:
     def drawers(self) -> int:
         return int(self.images.shape[1])
 
+    def only(self, chosen: np.ndarray) -> Split:
+        """The classes where `chosen` (classes,) bool is true."""
+        numbers = np.flatnonzero(chosen)
+        counts = None if self.counts is None else tuple(self.counts[n] for n in numbers)
+        return Split(self.images[numbers], tuple(self.characters[n] for n in numbers), counts)
+
     def resized(self, size: int) -> Split:
         """The same at size × size pixels, area-averaged; itself where it has that size."""
         return self if self.images.shape[2] == size else replace(self, images=resize(self.images, size))

@@ -87,6 +87,13 @@ class Board:
         """Pick the rows of some experiments, in their order."""
         return self.rows.set_index("experiment", drop=False).loc[[e.name for e in experiments]].reset_index(drop=True)
 
+    def difference(self, experiment: str, reference: str = "baseline", *, measure: Kind = "val") -> Estimate | None:
+        """Estimate how far an experiment is from another, as `compare_runs`, from the runs that the board has read."""
+        names = load_experiment(experiment).name, load_experiment(reference).name
+        return self.evidence.estimate(
+            [Term(weight, name, Measure(measure)) for weight, name in zip((1, -1), names, strict=True)]
+        )
+
     @property
     def has_runs(self) -> bool:
         return self.evidence.most_seeds > 0
@@ -106,9 +113,7 @@ def _line(board: Board, experiment: Experiment) -> dict[str, object]:
     baseline = load_experiment("baseline")
     paper, author = experiment.paper, experiment.author
     so_far = None if runs else _farthest(evidence.profile, experiment)
-    gap = None
-    if experiment.name != baseline.name:
-        gap = evidence.estimate((Term(1, experiment.name), Term(-1, baseline.name)))
+    gap = None if experiment.name == baseline.name else board.difference(experiment.name)
     return {
         "experiment": experiment.name,
         "label": experiment.label,
@@ -208,6 +213,4 @@ def compare_runs(
     >>> round(compare_runs("dense-64", "baseline", "laptop").value)
     3
     """
-    names = load_experiment(experiment).name, load_experiment(reference).name
-    terms = [Term(weight, name, Measure(measure)) for weight, name in zip((1, -1), names, strict=True)]
-    return Evidence.on_disk(load_profile(profile)).estimate(terms)
+    return Board.of(profile).difference(experiment, reference, measure=measure)

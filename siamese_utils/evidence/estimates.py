@@ -22,6 +22,7 @@ import numpy as np
 from scipy import special
 
 from ..config import Profile, load_matrix
+from ..text import signed
 from ..training.runs import find_run
 from .facts import TRAIN, VAL, Facts, Measure
 from .significance import mcnemar_one_sided
@@ -73,6 +74,13 @@ class Estimate:
     run_ids: tuple[str, ...]
     terms: tuple[Term, ...]
     mcnemar: tuple[float, float] | None = None
+
+    @property
+    def in_words(self) -> str:
+        """ "+7.9 points (95 % interval +3.9 to +12.0)"; with one seed there is no interval."""
+        several = len(self.seeds) > 1
+        interval = f"95 % interval {signed(self.low)} to {signed(self.high)}" if several else "one seed"
+        return f"{signed(self.value)} points ({interval})"
 
     @property
     def error(self) -> float:

@@ -7,7 +7,7 @@ depends on the network: by up to 0.07 in the author's logs. The rest of a first 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,8 @@ import pandas as pd
 from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
 from ..evaluation.accuracy import wilson
 from ..models.plan import expected_penalty
-from ..text import mean, number, signed
-from ..training.runs import find_runs, find_so_far
+from ..text import number, signed
+from ..training.runs import find_runs
 from .estimates import PAPER_EPISODES, resolution
 
 if TYPE_CHECKING:
@@ -60,29 +60,6 @@ def logged_first_loss(experiment: Experiment) -> float | None:
         return None
     same = [e.author for e in load_matrix().experiments if e.author and e.author.run == experiment.author.run]
     return next((author.first_loss for author in same if author.first_loss is not None), None)
-
-
-def first_losses(profile: Profile, experiments: Iterable[Experiment]) -> pd.DataFrame:
-    """Tabulate what the first loss should be, at the paper's size and at this profile's, beside what was logged.
-
-    The first loss is the penalty and a cross-entropy of about 0.7: log 2 = 0.693 is that of a network which
-    answers 0.5 to every pair.
-    """
-    paper, size = load_profile("paper"), profile.image_size
-    lines = []
-    for experiment in experiments:
-        runs = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
-        logged = experiment.author.first_loss if experiment.author else None
-        lines.append(
-            {
-                "experiment": experiment.label,
-                "penalty at 105×105": f"{expected_penalty(experiment, paper):.3f}",
-                "author's first loss": number(logged, 3),
-                f"penalty at {size}×{size}": f"{expected_penalty(experiment, profile):.3f}",
-                "first loss here": number(mean(run.metrics["first_batch_loss"] for run in runs), 3),
-            }
-        )
-    return pd.DataFrame(lines)
 
 
 def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ..config import Experiment, Profile, load_experiment, load_matrix
-from ..evidence.board import Board, compare_runs
+from ..evidence.board import Board
 from ..evidence.estimates import resolution
 from ..evidence.fidelity import Likeness, summary
 from ..evidence.first_loss import granularity
@@ -24,12 +24,12 @@ SHUFFLES = 2000
 
 def conclusion(board: Board, experiments: Iterable[Experiment]) -> Markup:
     """How the networks stand to the baseline, here and in the paper, by verdict."""
-    return render_html("section_conclusion.html.j2", **_values(board, experiments))
+    return render_html("conclusions/section.html.j2", **_values(board, experiments))
 
 
 def full_length(board: Board, experiments: Iterable[Experiment]) -> Markup:
     """Why the differences may be others at the paper's full length: the author's log where our runs stop."""
-    return render_html("full_length.html.j2", **_values(board, experiments))
+    return render_html("conclusions/full_length.html.j2", **_values(board, experiments))
 
 
 def _values(board: Board, experiments: Iterable[Experiment]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def _values(board: Board, experiments: Iterable[Experiment]) -> dict[str, Any]:
     return {"profile": board.profile, "reference": reference, "rows": rows}
 
 
-def audit(profile: Profile, *, candidates: pd.DataFrame, judged: Sequence[Likeness], leaks: pd.DataFrame) -> Markup:
+def audit(board: Board, *, candidates: pd.DataFrame, judged: Sequence[Likeness], leaks: pd.DataFrame) -> Markup:
     """What the audit found: text against run, what that changes here, our curves, noise, leaks.
 
     candidates  from `first_loss.first_loss_candidates`, of all rows
@@ -47,7 +47,7 @@ def audit(profile: Profile, *, candidates: pd.DataFrame, judged: Sequence[Likene
     """
     weighed = candidates[candidates["described"] & candidates["logged"].notna()]
     counted = granularity()
-    real = profile.dataset == "omniglot"
+    real = board.profile.dataset == "omniglot"
     misfits = weighed.loc[~weighed["fits"], "experiment"]
     # the text replaces the MLP's backbone, and does not say whether that takes the embedding, too
     open_to_reading = misfits.isin([row.label for row in load_matrix().experiments if row.recipe.backbone == "mlp"])
@@ -55,10 +55,10 @@ def audit(profile: Profile, *, candidates: pd.DataFrame, judged: Sequence[Likene
         (described.label.partition(" (as")[0], found)
         for described in load_matrix().experiments
         if real and described.variant == "as described"
-        if (found := compare_runs(f"{described.name}-as-run", described.name, profile))
+        if (found := board.difference(f"{described.name}-as-run", described.name))
     ]
     return render_html(
-        "audit.html.j2",
+        "conclusions/audit.html.j2",
         rows=len(weighed),
         misfits=list(misfits[~open_to_reading]),
         ambiguous=list(misfits[open_to_reading]),
@@ -82,7 +82,7 @@ def k_way(profile: Profile, *, scores: pd.DataFrame, share: np.ndarray, network:
     strict = on_val[(on_val["protocol"] == "strict") & (on_val["ways"] == 20)].sort_values("seed", kind="stable")
     measured = pooled(val, ["ways"]).set_index("ways")
     return render_html(
-        "k_way.html.j2",
+        "conclusions/k_way.html.j2",
         profile=profile,
         seeds=val["seed"].nunique(),
         measured=[{"k": k, **measured.loc[k].to_dict()} for k in (2, 5, 10, 20) if k in measured.index],
@@ -103,7 +103,7 @@ def table_1(board: Board) -> Markup:
     as_run = variants[variants["variant"] != "as described"]
     correlation, by_luck = _rank_correlation(rows[rows["variant"] != "as described"])
     return render_html(
-        "table_1.html.j2",
+        "conclusions/table_1.html.j2",
         profile=board.profile,
         baseline=rows[rows["experiment"] == "baseline"].to_dict("records")[0],
         finished=len(run),

@@ -22,14 +22,14 @@ def words(html):
 
 
 def test_the_audit_counts_rows_and_leaves_out_networks_that_learned_nothing(candidates):
-    said = words(conclusions.audit(load_profile("laptop"), candidates=candidates, judged=[], leaks=LEAKS))
+    said = words(conclusions.audit(Board.of("laptop"), candidates=candidates, judged=[], leaks=LEAKS))
     assert "Of 13 rows of Table 1 with a logged first loss, 7 have the first loss of the described network" in said
     assert "tell 9 of its 14 variants" in said
     assert "Over the 2 networks here that learned, both together move the accuracy by −2.5 to +1.0 points" in said
 
 
 def test_drawn_characters_say_nothing_of_leaks(candidates, reports):
-    said = conclusions.audit(load_profile("demo"), candidates=candidates, judged=[], leaks=LEAKS)
+    said = conclusions.audit(Board.of("demo"), candidates=candidates, judged=[], leaks=LEAKS)
     assert "Leaks" not in said
     assert "What it changes" not in said
 
