@@ -153,7 +153,7 @@ def episode_figure(
     if similarities is not None:
         right = is_correct(similarities, episodes)[number]
         tie = " by a tie" if choice == episodes.target[number] else ""
-        title += "; the network is right" if right else f"; the network is wrong{tie}"
+        title += "; the choice is right" if right else f"; the choice is wrong{tie}"
     support_part.suptitle(title, fontsize=9.5, fontweight="bold")
     return figure
 
