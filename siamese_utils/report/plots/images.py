@@ -113,12 +113,19 @@ def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = N
 
 @styled
 def episode_figure(
-    split: Split, episodes: Episodes, number: int = 0, similarities: np.ndarray | None = None, *, reveal: bool = True
+    split: Split,
+    episodes: Episodes,
+    number: int = 0,
+    similarities: np.ndarray | None = None,
+    *,
+    by: str = "the network",
+    reveal: bool = True,
 ) -> Figure:
     """One N-way 1-shot episode: the query beside its support set; the right answer has a thick frame.
 
     similarities  (n_episodes, n_way, n_shot) between 0 and 1, from `evaluation.accuracy.similarities`: the network's
                   answer; its choice has a dashed frame
+    by            what answered, in words
     reveal        if false, supports are numbered and nothing tells the answer
     """
     columns = min(5, episodes.n_way)
@@ -153,7 +160,7 @@ def episode_figure(
     if similarities is not None:
         right = is_correct(similarities, episodes)[number]
         tie = " by a tie" if choice == episodes.target[number] else ""
-        title += "; the choice is right" if right else f"; the choice is wrong{tie}"
+        title += f"; {by} is right" if right else f"; {by} is wrong{tie}"
     support_part.suptitle(title, fontsize=9.5, fontweight="bold")
     return figure
 
