@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ..config import Experiment, Profile, load_experiment, load_matrix
 from ..evidence.board import Board
+from ..evidence.claims import FirstLoss, load_claims
 from ..evidence.estimates import resolution
 from ..evidence.fidelity import Likeness, summary
 from ..evidence.first_loss import granularity
@@ -49,8 +50,9 @@ def audit(board: Board, *, candidates: pd.DataFrame, judged: Sequence[Likeness],
     counted = granularity()
     real = board.profile.dataset == "omniglot"
     misfits = weighed.loc[~weighed["fits"], "experiment"]
-    # the text replaces the MLP's backbone, and does not say whether that takes the embedding, too
-    open_to_reading = misfits.isin([row.label for row in load_matrix().experiments if row.recipe.backbone == "mlp"])
+    # where the text permits two readings, the ledger's check is of one of them, with changes of its own
+    checks = [claim.check for claim in load_claims() if isinstance(claim.check, FirstLoss) and claim.check.changes]
+    open_to_reading = misfits.isin([load_experiment(name).label for check in checks for name in check.of])
     changes = [
         (described.label.partition(" (as")[0], found)
         for described in load_matrix().experiments

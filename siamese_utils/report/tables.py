@@ -77,9 +77,9 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
                 "seed": run.seed,
                 "val, last check": number(val.iloc[-1]),
                 "val, best check": number(val.max()),
-                "val, last checks": f"{end.min():.1f} to {end.max():.1f}",
+                "val, last checks": f"{end.min():.1f} to {end.max():.1f}" if len(end) else "–",
                 "drops between checks": f"{int((val.diff() < 0).sum())} of {len(val) - 1}",
-                "gap, last checks": signed(train[end.index].mean() - end.mean()),
+                "gap, last checks": signed(train[end.index].mean() - end.mean()) if len(end) else "–",
             }
         )
     return pd.DataFrame(lines)

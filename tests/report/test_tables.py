@@ -1,6 +1,7 @@
 """Table 1 has every row of the paper, says "not run" where there is none, and its verdicts follow their rule."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from run_on_disk import answers, make_run
@@ -11,6 +12,7 @@ from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.evidence.board import NOT_IN_TABLE, Board
 from siamese_utils.report import table1, tables
 from siamese_utils.training import runs as results
+from siamese_utils.training.runs import Run
 
 PAPER_VAL = {  # Table 1, in its order
     "": 73.2,
@@ -123,3 +125,12 @@ def test_checks_count_the_steps_down(reports, tiny):
 def test_k_way_has_a_line_for_every_k(reports, tiny):
     scores = results.tidy([make_run("baseline", tiny, 0, answers(700))])
     assert list(tables.k_way_table(scores)["k"]) == [1, 5, 20]
+
+
+def test_a_run_with_its_first_check_alone_has_no_last_ones(reports, tiny):
+    run = make_run("baseline", tiny, 0, answers(700))
+    history = pd.read_csv(run.folder / "history.csv")
+    history[history["iteration"] == 0].to_csv(run.folder / "history.csv", index=False)
+    (line,) = tables.checks([Run(run.folder)]).to_dict("records")
+    assert (line["val, last checks"], line["gap, last checks"]) == ("–", "–")
+    assert line["drops between checks"] == "0 of 0"
