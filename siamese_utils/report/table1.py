@@ -54,11 +54,24 @@ def difference_words(row: Any) -> str:
 def table1_html(board: Board) -> Markup:
     """Table 1 as HTML, the paper beside ours, grouped as there, with the verdicts' rule and the runs' ids.
 
-    A verdict links to the notebook that shows its row.
+    Beside a scaled-down profile's runs of Omniglot stands how far the full protocol has come. A verdict links to the
+    notebook that shows its row.
     """
-    rows = board.rows.assign(accuracy=[accuracy_words(row) for row in board.rows.to_dict("records")])
+    rows = _with_accuracy(board.rows)
     groups = [(name, members.to_dict("records")) for name, members in rows.groupby("group", sort=False)]
-    return render_html("table1.html.j2", profile=board.profile, groups=groups)
+    return render_html("table1.html.j2", profile=board.profile, groups=groups, full=_full_protocol(board))
+
+
+def _full_protocol(board: Board) -> dict[str, dict[str, Any]]:
+    """The rows of the full protocol that have run or are under way, by experiment; none beside themselves."""
+    if board.profile.is_paper_protocol or board.profile.dataset != "omniglot":
+        return {}
+    rows = _with_accuracy(Board.of("paper").rows)
+    return {row["experiment"]: row for row in rows[rows["seeds"].gt(0) | rows["so_far"].ne("")].to_dict("records")}
+
+
+def _with_accuracy(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(accuracy=[accuracy_words(row) for row in rows.to_dict("records")])
 
 
 def verdict_counts_html(board: Board) -> Markup:

@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from conftest import ROOT
 
 from siamese_utils.config import load_experiment, load_matrix, load_profile
 from siamese_utils.evidence.author_logs import author_log
+from siamese_utils.evidence.board import Board
 from siamese_utils.evidence.fidelity import histories, likeness
+from siamese_utils.report.table1 import table1_html
 from siamese_utils.training.runs import find_runs, find_so_far, tidy
 
 MEGABYTES = 25
@@ -105,3 +108,13 @@ def test_the_committed_claims_are_what_the_runs_say():
     from siamese_utils.report.scoreboard import claims_csv
 
     assert claims_csv(Board(laptop)) == (ROOT / "reports/laptop/claims.csv").read_text(encoding="utf-8")
+
+
+def test_the_laptops_table_has_the_full_protocol_beside_it():
+    full = Board.of("paper").rows.set_index("experiment")["so_far_val"]
+    assert (full != "").any(), "full runs are under way"
+    lines = BeautifulSoup(table1_html(Board.of("laptop")), "html.parser").select("tbody tr:not(.group)")
+    for experiment, line in zip(Board.of("laptop").rows["experiment"], lines, strict=True):
+        cell = line.select_one('[data-label^="full protocol"]').get_text().replace("\u2060", "")
+        accuracy, _, iteration = full[experiment].partition(" at iteration ")
+        assert cell == (f"{accuracy}at {iteration}" if iteration else "–")
