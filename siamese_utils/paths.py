@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from .errors import OutputError, ParamsError
+from .errors import ParamsError
 
 
 def project_root() -> Path:
@@ -36,22 +36,3 @@ def reports_dir() -> Path:
     if reports := os.environ.get("SIAMESE_REPORTS_DIR"):
         return Path(reports).expanduser().resolve()
     return project_root() / "reports"
-
-
-def writable(path: Path, ending: str = "") -> Path:
-    """A file's path, its folder made, before anyone works for what goes there.
-
-    Raises OutputError where it cannot be written, or does not end as it should.
-    """
-    path = path.expanduser()
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: name a file in it.")
-    if ending and path.suffix != ending:
-        raise OutputError(f"{path} must end in {ending}: name it {path.name}{ending}.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder of {path} ({error.strerror}): choose another place.") from error
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise OutputError(f"cannot write {path}: choose another place, or change its rights.")
-    return path

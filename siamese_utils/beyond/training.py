@@ -22,9 +22,10 @@ from ..data.dataset import Dataset, Split, hold_out, with_channels
 from ..data.image_folder import load_folder
 from ..data.load import dataset_fingerprint, load_dataset
 from ..errors import DataError
+from ..files import write_json
 from ..training.loop import prepare_backend
 from ..training.provenance import code_version
-from ..training.runs import Run, partial_folder, write_json
+from ..training.runs import Run, partial_folder
 from ..training.scores import keep_results
 from ..training.store import Notify, OnProgress, Progress, find_or_make
 from .batches import batch_of_step

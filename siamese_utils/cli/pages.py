@@ -82,6 +82,7 @@ def scoreboard(
     from ..beyond.published import markdown_table
     from ..config import load_profile
     from ..evidence.board import Board
+    from ..files import replacing, write_text
     from ..paths import project_root
     from ..report.readme import front_page, results_markdown, with_results
 
@@ -104,10 +105,11 @@ def scoreboard(
     from ..report.plots import differences, to_png
 
     figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.write_bytes(to_png(differences(small.rows, iterations=small.profile.iterations)))
+    with replacing(figure) as part:
+        part.write_bytes(to_png(differences(small.rows, iterations=small.profile.iterations)))
     for path in stale:
         if path in made:
-            path.write_text(made[path], encoding="utf-8")
+            write_text(path, made[path])
         out.print(f"{path}: renewed", soft_wrap=True)
 
 

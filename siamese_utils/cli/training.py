@@ -116,7 +116,7 @@ def learn(
     """Train one of the methods beyond the paper, or load it where it is trained, and say how good it is."""
     from ..beyond.training import load_or_train
     from ..data.archives import ARCHIVES
-    from ..paths import writable
+    from ..files import replacing, writable
     from ..text import how_many
 
     output = writable(output, ".keras") if output else None
@@ -148,7 +148,8 @@ def learn(
     where = f"not kept with these results; -o FILE trains it anew, which took {run.seconds:.0f} s for them"
     if run.weights:
         if output and not (output.exists() and output.samefile(run.weights)):
-            shutil.copyfile(run.weights, output)
+            with replacing(output) as part:
+                shutil.copyfile(run.weights, part)
         where = str(output or run.weights)
     out.print(f"model: {escape(where)}", soft_wrap=True)
 
@@ -204,7 +205,7 @@ def fidelity(
     `siamese run NAME --profile paper --until N` takes a run to iteration N.
     """
     from ..evidence.fidelity import curves, histories, likeness_table, likenesses, source_words, summary
-    from ..paths import writable
+    from ..files import replacing, writable
     from ..report.plots.audit import curve_figure
     from ..report.plots.style import to_png
     from ..text import JOIN
@@ -223,5 +224,6 @@ def fidelity(
     if judgements:
         out.print(source_words(found))
     if place:
-        place.write_bytes(to_png(curve_figure(curves(found))))
+        with replacing(place) as part:
+            part.write_bytes(to_png(curve_figure(curves(found))))
         out.print(f"{place}: drawn", soft_wrap=True)

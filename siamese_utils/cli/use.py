@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ..paths import writable
+from ..files import writable, write_text
 from .shared import ModelOption, out
 
 
@@ -31,7 +31,7 @@ def embed(
     table.insert(0, "image", [str(image) for image in images])
     text = table.to_csv(index=False)
     if to_file:
-        output.write_text(text, encoding="utf-8")
+        write_text(output, text)
     else:
         typer.echo(text, nl=False)
 

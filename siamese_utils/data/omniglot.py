@@ -11,23 +11,22 @@ from __future__ import annotations
 import io
 import lzma
 import os
-import secrets
 import struct
 import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from .. import paths
 from ..errors import DataError
+from ..files import locked, replacing
 from . import download
 from .dataset import Dataset, Split, fingerprint
 
@@ -271,18 +270,11 @@ def _write_cache(path: Path, dataset: Dataset) -> None:
     for name in ARCHIVES:
         split = dataset.split(name)
         arrays |= {name: np.packbits(split.images != 0), f"{name}_characters": np.array(split.characters)}
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with unfinished.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        with replacing(path) as part:
+            np.savez(part, allow_pickle=False, **arrays)
     except OSError as error:
         raise download.cannot_store(path.parent, error) from error
-    finally:  # after an error or Ctrl-C; when all went well it has its final name
-        with suppress(OSError):
-            unfinished.unlink()
 
 
 @contextmanager
@@ -290,11 +282,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Create the cache folder and let one process at a time fill it: notebooks may run side by side."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".omniglot.lock")
-        lock.acquire()
     except OSError as error:
         raise download.cannot_store(folder, error) from error
-    try:
+    with locked(folder / ".omniglot.lock", "the packed Omniglot"):
         yield
-    finally:
-        lock.release()

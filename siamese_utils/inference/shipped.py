@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ..files import replacing
 from ..training.runs import SHIPPED, Run
 
 
@@ -28,7 +29,8 @@ def ship(run: Run) -> Path:
                 target.writestr(member, _halved(content) if member.filename.endswith(".h5") else content)
     finally:
         saved.unlink(missing_ok=True)
-    path.write_bytes(whole.getvalue())
+    with replacing(path) as part:
+        part.write_bytes(whole.getvalue())
     return path
 
 

@@ -22,8 +22,8 @@ import nbformat
 from ..backend import native_stderr_silenced
 from ..config import Profile, load_experiment, load_matrix, load_profile
 from ..errors import ParamsError, ResultsError
+from ..files import write_json, write_text
 from ..paths import project_root, reports_dir
-from ..training.runs import write_json
 
 # the one notebook whose runs are not the paper's
 BEYOND = "12_beyond_the_paper"
@@ -185,7 +185,7 @@ def _forget_folders(output: Path, files: Iterable[Path]) -> None:
         text = output.read_text(encoding="utf-8")
         for file in files:
             text = text.replace(json.dumps(str(file), ensure_ascii=False)[1:-1], file.name)
-        output.write_text(text, encoding="utf-8")
+        write_text(output, text)
 
 
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:

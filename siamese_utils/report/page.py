@@ -6,7 +6,6 @@ The page's design is in templates/: page.html.j2 and what it includes, the .css 
 from __future__ import annotations
 
 import logging
-import os
 import re
 from base64 import b64encode
 from collections import Counter
@@ -22,6 +21,7 @@ from markupsafe import Markup
 from ..config import Profile, load_matrix
 from ..errors import ResultsError
 from ..evidence.board import Board
+from ..files import write_text
 from ..paths import reports_dir
 from ..training.provenance import short_commit
 from ..training.runs import Run, find_so_far
@@ -105,10 +105,8 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         log.warning("%s", warning)
         text = render_html("page.html.j2", **page, size_warning=warning)
     out = folder / "index.html"
-    part = out.with_name("index.html.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, out)
-    (folder / "claims.csv").write_text(claims_csv(board), encoding="utf-8")
+    write_text(out, text)
+    write_text(folder / "claims.csv", claims_csv(board))
     return out
 
 

@@ -6,6 +6,7 @@ what the table says about it: how it stands to the baseline, and its figure (`cl
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -62,12 +63,13 @@ def table1_html(board: Board) -> Markup:
     return render_html("table1.html.j2", profile=board.profile, groups=groups, full=_full_protocol(board))
 
 
-def _full_protocol(board: Board) -> dict[str, dict[str, Any]]:
+def _full_protocol(board: Board) -> dict[str, dict[Hashable, Any]]:
     """The rows of the full protocol that have run or are under way, by experiment; none beside themselves."""
     if board.profile.is_paper_protocol or board.profile.dataset != "omniglot":
         return {}
     rows = _with_accuracy(Board.of("paper").rows)
-    return {row["experiment"]: row for row in rows[rows["seeds"].gt(0) | rows["so_far"].ne("")].to_dict("records")}
+    found = rows[rows["seeds"].gt(0) | rows["so_far"].ne("")].set_index("experiment", drop=False)
+    return {str(name): row.to_dict() for name, row in found.iterrows()}
 
 
 def _with_accuracy(rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from ..backend import keras
 from ..config import Experiment, Profile, load_matrix
 from ..errors import ResultsError
+from ..files import replacing
 from .provenance import ORIGIN_COLUMNS
 from .runs import SPLITS, WEIGHTS, check_iterations, partial_folder, read_history, run_folder
 
@@ -110,9 +110,7 @@ def _lines(place: Path) -> History:
 
 
 def _write_history(partial: Path, history: History) -> None:
-    part = partial / "history.csv.part"
-    with open(part, "w", newline="", encoding="utf-8") as file:
+    with replacing(partial / "history.csv") as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, HISTORY_COLUMNS)
         writer.writeheader()
         writer.writerows(history)
-    os.replace(part, partial / "history.csv")

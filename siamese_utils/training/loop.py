@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from ..backend import keras, on_cpu
 from ..config import Experiment, Profile, load_experiment, load_profile
 from ..data.dataset import Dataset, Split
 from ..data.load import load_dataset
 from ..data.pairs import draw_pairs
+from ..files import write_json
 from ..models import siamese
 from .checkpoints import History, load_checkpoint, prepare_resume, save_checkpoint
 from .intervals import interval_of
@@ -31,10 +31,9 @@ from .runs import (
     check_iterations,
     partial_folder,
     run_folder,
-    write_json,
 )
 from .scores import check_model, final_scores, keep_results
-from .store import Notify, OnProgress, Progress, find_or_make
+from .store import Notify, OnProgress, Progress, find_or_make, lock_of
 
 
 def load_or_train(
@@ -70,8 +69,7 @@ def load_or_train(
         return _train_checks(folder, key, experiment, profile, seed, data, on_progress, stop)
 
     if stop < end:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        with lock_of(folder):
             if not folder.is_dir():
                 train_checks(dataset or load_dataset(profile))
         return Run(folder if folder.is_dir() else partial_folder(folder))

@@ -12,8 +12,9 @@ from ..config import Profile
 from ..data.dataset import Dataset, Split
 from ..evaluation.accuracy import embed_split, predict_episodes, score_of
 from ..evaluation.episodes import Protocol, draw_episodes
+from ..files import write_json
 from .provenance import provenance
-from .runs import SCHEMA_VERSION, SPLITS, WEIGHTS, final_seed, write_json
+from .runs import SCHEMA_VERSION, SPLITS, WEIGHTS, final_seed
 
 if TYPE_CHECKING:
     import keras

@@ -7,12 +7,12 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from ..files import locked
 from .runs import WEIGHTS, Run
 
 Notify = Callable[[str], object]
@@ -57,8 +57,7 @@ def find_or_make(
         return not folder.is_dir() or (weights and Run(folder).weights is None)
 
     if missing():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):  # its file stays: removed, two could hold it
+        with lock_of(folder):
             if missing():
                 found = Run(folder) if folder.is_dir() else None
                 if found:
@@ -73,6 +72,11 @@ def find_or_make(
                     notify(f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}.")
                 finish(new.folder, folder)
     return Run(folder)
+
+
+def lock_of(folder: Path) -> AbstractContextManager[None]:
+    """The lock of a run: who trains it holds it."""
+    return locked(folder.with_name(f".{folder.name}.lock"), f"run {folder.name}")
 
 
 def finish(partial: Path, final: Path) -> Run:

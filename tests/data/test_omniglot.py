@@ -359,7 +359,7 @@ def test_a_cache_that_cannot_be_written_is_reported(source, cache, monkeypatch, 
 
 def test_an_interrupted_build_leaves_nothing_under_the_final_name(source, cache, monkeypatch):
     def interrupt(file, **_):
-        file.write(b"half")
+        file.write_bytes(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -1,0 +1,128 @@
+"""Files written whole or not at all, and locks that hold where several processes share a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from .errors import OutputError
+
+# file systems of other machines, where flock may let two in; those of FUSE count as such
+NETWORK = ("nfs", "cifs", "smb", "afp", "afs", "ceph", "gluster", "lustre", "beegfs", "gpfs", "panfs", "pvfs", "9p",
+           "davfs", "webdav", "fuse.", "vboxsf", "prl_fs", "coda", "ncp")  # fmt: skip
+STRICT = getattr(filelock, "StrictSoftFileLock", None)
+# seconds before someone is told that he waits
+PATIENCE = 5.0
+
+
+def writable(path: Path, ending: str = "") -> Path:
+    """A file's path, its folder made, before anyone works for what goes there.
+
+    Raises OutputError where it cannot be written, or does not end as it should.
+    """
+    path = path.expanduser()
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: name a file in it.")
+    if ending and path.suffix != ending:
+        raise OutputError(f"{path} must end in {ending}: name it {path.name}{ending}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder of {path} ({error.strerror}): choose another place.") from error
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputError(f"cannot write {path}: choose another place, or change its rights.")
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside a file to write to: what was written takes the file's place once the block ends well.
+
+    It is on the disk by then. After an error the file is as it was. A link is followed; what is no regular file, such
+    as /dev/null, is written itself.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    part = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    try:
+        yield part
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(part, target)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half of it."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Let one process at a time into the block: the others wait, and are told so after a while.
+
+    path  of the lock's file; it stays, for removed, two could hold it
+    what  is locked, in words
+
+    On a local file system the lock is the system's own, and ends with its process. On one of the network flock may let
+    two in (2,653 of 2,829 times where NFS was mounted without locks, github.com/realiti4/claude-swap/issues/372): there
+    it is filelock's strict soft lock, which a killed process leaves behind. Raises OutputError where none can be had.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    network = network_file_system(path.parent)
+    lock = _strict_lock(path, network) if network else filelock.FileLock(path)
+    held_by = f" If no process is at work on it any more, remove {path} and {path}.filelock." if network else ""
+    try:
+        try:
+            lock.acquire(timeout=PATIENCE)
+        except filelock.Timeout:
+            warnings.warn(f"waiting for another process that is at work on {what}.{held_by}", stacklevel=3)
+            lock.acquire()
+    except (OSError, RuntimeError) as error:
+        raise OutputError(
+            f"no lock on {path} can be had ({getattr(error, 'strerror', None) or error}): set SIAMESE_REPORTS_DIR and "
+            f"SIAMESE_CACHE_DIR to folders on a local disk.{held_by}"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def network_file_system(folder: Path) -> str:
+    """The kind of the network file system that a folder lies on: "nfs4"; "" where it lies on a local one."""
+    import psutil  # type: ignore[import-untyped]
+
+    folder, kind, longest = folder.resolve(), "", -1
+    for mount in psutil.disk_partitions(all=True):
+        if folder.is_relative_to(mount.mountpoint) and len(mount.mountpoint) >= longest:
+            kind, longest = mount.fstype.lower(), len(mount.mountpoint)
+    return kind if kind.startswith(NETWORK) else ""
+
+
+def _strict_lock(path: Path, network: str) -> filelock.BaseFileLock:
+    if not STRICT:
+        raise OutputError(
+            f"{path.parent} lies on a network file system ({network}), where locks need filelock 4 (Python 3.11 or "
+            "newer): install it, or set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders on a local disk."
+        )
+    lock: filelock.BaseFileLock = STRICT(path)
+    return lock

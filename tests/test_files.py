@@ -1,0 +1,92 @@
+"""Files are replaced whole or stay as they were; a lock lets one process at a time in, on network file systems too."""
+
+import os
+import subprocess
+import sys
+import threading
+import warnings
+
+import pytest
+
+from siamese_utils import files
+from siamese_utils.errors import OutputError
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "table.csv"
+    files.write_text(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        files.write_text(path, "half\ud800")
+    assert path.read_text() == "old"
+    files.write_text(path, "new")
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["table.csv"], "nothing is left over"
+
+
+def test_a_link_is_followed_and_a_device_is_written_itself(tmp_path):
+    path, link = tmp_path / "table.csv", tmp_path / "link.csv"
+    path.write_text("old")
+    link.symlink_to(path)
+    files.write_text(link, "new")
+    assert path.read_text() == "new"
+    assert link.is_symlink()
+    os.mkfifo(tmp_path / "pipe")
+    with files.replacing(tmp_path / "pipe") as part:
+        assert part == tmp_path / "pipe"
+
+
+COUNT_UP = """
+import sys, time
+from pathlib import Path
+from types import SimpleNamespace
+import psutil
+from siamese_utils import files
+
+here, kind = Path(sys.argv[1]), sys.argv[2]
+mounts = [SimpleNamespace(mountpoint=place, fstype=fs) for place, fs in (("/", "ext4"), (str(here), kind))]
+psutil.disk_partitions = lambda **_: mounts
+assert files.network_file_system(here) == (kind if kind == "nfs4" else "")
+for _ in range(15):
+    with files.locked(here / ".lock", "the count"):
+        now = int((here / "count").read_text())
+        time.sleep(0.002)
+        (here / "count").write_text(str(now + 1))
+"""
+
+
+@pytest.mark.parametrize("kind", ["ext4", "nfs4"])
+def test_a_lock_lets_one_process_in(tmp_path, kind):
+    """Two at once would lose a count."""
+    (tmp_path / "count").write_text("0")
+    command = [sys.executable, "-c", COUNT_UP, str(tmp_path), kind]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait(timeout=60) for process in processes] == [0] * 4
+    assert (tmp_path / "count").read_text() == "60"
+    assert (tmp_path / ".lock.filelock").is_dir() == (kind == "nfs4"), "the strict soft lock keeps its claims there"
+
+
+def test_who_waits_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "PATIENCE", 0.1)
+    held, release = threading.Event(), threading.Event()
+
+    def hold():
+        with files.locked(tmp_path / ".lock", "the count"):
+            held.set()
+            release.wait(timeout=30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(timeout=30)
+    told = []
+    monkeypatch.setattr(warnings, "warn", lambda words, **_: told.append(words) or release.set())
+    with files.locked(tmp_path / ".lock", "the count"):
+        pass
+    holder.join()
+    assert told == ["waiting for another process that is at work on the count."]
+
+
+def test_a_lock_that_cannot_be_had_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "network_file_system", lambda _: "nfs")
+    monkeypatch.setattr(files, "STRICT", None)
+    with pytest.raises(OutputError, match=r"network file system \(nfs\)"), files.locked(tmp_path / ".lock", "a run"):
+        pass
