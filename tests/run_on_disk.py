@@ -6,7 +6,8 @@ import numpy as np
 
 from siamese_utils.config import load_experiment
 from siamese_utils.evaluation.accuracy import wilson
-from siamese_utils.training.runs import Run, run_folder
+from siamese_utils.training.integrity import EVIDENCE, SCHEMA_VERSION, record_sums
+from siamese_utils.training.runs import Run, check_iterations, run_folder
 
 
 def make_run(name, profile, seed, correct):
@@ -14,10 +15,12 @@ def make_run(name, profile, seed, correct):
     folder, key = run_folder(load_experiment(name), profile, seed)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(key))
-    lines = [
-        f"{i},{7 - i / 2},{7 - i / 2},{0.05 / (i + 1)},0.4,0.3,0.5,{0.1 + 0.1 * i},0.05,{0.2 + 0.1 * i},{i}"
-        for i in (0, 2, 4)
-    ]
+    checks = check_iterations(load_experiment(name), profile)
+    lines = []
+    for i, iteration in enumerate(checks):
+        train, val = (wilson(round(p * profile.check_episodes), profile.check_episodes) for p in (0.4, 0.1 + 0.2 * i))
+        bounds = (bound for s in (train, val) for bound in (s.accuracy, s.low, s.high))
+        lines.append(",".join(map(str, (iteration, 7 - i, 7 - i, 0.05 / (i + 1), *bounds, iteration))))
     columns = "iteration,batch_loss,mean_loss,learning_rate,train_accuracy,train_low,train_high"
     header = f"{columns},val_accuracy,val_low,val_high,seconds"
     (folder / "history.csv").write_text("\n".join([header, *lines]) + "\n")
@@ -27,21 +30,24 @@ def make_run(name, profile, seed, correct):
     )
     score = wilson(int(correct.sum()), len(correct)).as_dict()
     metrics = {
+        "schema_version": SCHEMA_VERSION,
         "run_id": folder.name,
+        "experiment": name,
         "seed": seed,
         "episodes": len(correct),
-        "iterations": 4,
+        "iterations": checks[-1],
         "first_batch_loss": 7.0,
-        "dataset": {"name": "synthetic", "synthetic": True},
+        "dataset": {"name": "synthetic", "synthetic": True, "fingerprint": key["dataset"]},
         "provenance": {"commit": "0123456789abcdef", "modified": False},
         "scores": [
             {"protocol": protocol, "split": split, "ways": ways, **score}
             for protocol in ("author", "strict")
-            for split, some in (("train", (20,)), ("val", profile.ways))
+            for split, some in (("train", (20,)), ("val", sorted({20, *profile.ways})))
             for ways in some
         ],
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
+    record_sums(folder, *EVIDENCE)
     return Run(folder)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ..config import Profile, key_hash
 from ..data.load import dataset_fingerprint
 from ..paths import reports_dir
-from ..training.runs import Run
+from ..training.runs import Run, run_if_sound
 from .config import Method
 
 # raise when batches, losses, networks or training change what a run's numbers would be
@@ -41,6 +41,6 @@ def method_folder(
 
 
 def find_method_run(method: Method, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:
-    """The finished run, or None where it has not been run."""
+    """The finished run, or None where it has not been run, or is not to be believed; see `runs.find_run`."""
     folder, _ = method_folder(method, profile, seed, held_out)
-    return Run(folder) if folder.is_dir() else None
+    return run_if_sound(folder)

@@ -1,4 +1,4 @@
-"""The command line's entry point, and how errors and interruptions end.
+"""The command line's entry point; how a command ends is in `boundary`.
 
 Exit codes: 0 all went well, 1 a notebook failed, 2 wrong input or missing data (one sentence says what to do),
 130 interrupted (what was trained is kept; the same command goes on from there).
@@ -6,18 +6,12 @@ Exit codes: 0 all went well, 1 a notebook failed, 2 wrong input or missing data 
 
 from __future__ import annotations
 
-import signal
-import sys
-import warnings
 from collections.abc import Callable
-from types import FrameType
 
 import typer
-from rich.markup import escape
 
-from ..errors import SiameseError
-from . import pages, training, use
-from .shared import errors
+from . import pages, training, use, verify
+from .boundary import guarded, prepare
 
 EXAMPLES: dict[Callable[..., None], str] = {
     training.data: "siamese data --source ~/Downloads/omniglot",
@@ -27,6 +21,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     pages.reproduce: "siamese reproduce --profile paper",
     pages.scoreboard: "siamese scoreboard --check",
     training.status: "siamese status --profile paper",
+    verify.verify: "siamese verify --profile laptop --retrain 1",
     training.fidelity: "siamese fidelity baseline mlp --figure curves.png",
     training.factorial: "siamese factorial --profile laptop",
     training.learn: "siamese learn loss-prototype --profile laptop -o model.keras",
@@ -43,35 +38,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command, example in EXAMPLES.items():
-    app.command(epilog=f"Example: `{example}`")(command)
+    app.command(epilog=f"Example: `{example}`")(guarded(command))
 
 
 def main() -> None:
-    """Entry point: a user's error is one sentence on stderr and exit code 2, never a traceback."""
-    warnings.showwarning = _show_warning
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        app()
-    except SiameseError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as end:
-        # Typer makes an exit of 130 of an interruption
-        if isinstance(end, SystemExit) and end.code != 130:
-            raise
-        errors.print(
-            "interrupted: a run is kept up to its last check, and the same command goes on from there; "
-            "a method beyond the paper starts anew.",
-            soft_wrap=True,
-        )
-        sys.exit(130)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """What a cluster's SIGTERM means here: the same as Ctrl-C."""
-    raise KeyboardInterrupt
-
-
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """A warning as one line, without the place in the code that gave it."""
-    errors.print(f"[yellow]note:[/] {escape(str(message))}", soft_wrap=True)
+    """Entry point of the command line."""
+    prepare()
+    app()

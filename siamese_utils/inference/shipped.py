@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from ..files import replacing
+from ..training.integrity import record_sums
 from ..training.runs import SHIPPED, Run
 
 
@@ -31,6 +32,7 @@ def ship(run: Run) -> Path:
         saved.unlink(missing_ok=True)
     with replacing(path) as part:
         part.write_bytes(whole.getvalue())
+    record_sums(run.folder, SHIPPED)
     return path
 
 

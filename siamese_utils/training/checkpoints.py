@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import shutil
-import zipfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 from ..backend import keras
 from ..config import Experiment, Profile, load_matrix
 from ..errors import ResultsError
-from ..files import replacing
+from ..files import replacing, write_json
+from .integrity import DAMAGED, SPLITS, find_problem_under_way, is_recorded, sha256
 from .provenance import ORIGIN_COLUMNS
-from .runs import SPLITS, WEIGHTS, check_iterations, partial_folder, read_history, run_folder
+from .runs import WEIGHTS, check_iterations, partial_folder, read_history, run_folder, run_if_sound
+from .store import Notify
 
+RECORD = "checkpoints.json"
 History = list[dict[str, Any]]
 HISTORY_COLUMNS = (
     "iteration",  # the check's number as the author counts: after update `iteration`, the first being update 0
@@ -30,66 +35,70 @@ HISTORY_COLUMNS = (
 
 
 def save_checkpoint(partial: Path, model: keras.Model, history: History) -> None:
-    """Model, optimizer and history up to one check; the history is renamed last and names the checkpoint."""
-    current = _checkpoint_file(partial, history)
-    model.save(current)
+    """Model, optimizer and history up to one check; the record of both is written last.
+
+    The checkpoint before it stays: should this one be damaged, a training goes on from there.
+    """
+    now = history[-1]["iteration"]
+    with replacing(partial / _checkpoint_name(now)) as part:
+        model.save(part)
+    before = [check for check in _intact_checks(partial) if check < now][:1] if len(history) > 1 else []
     _write_history(partial, history)
+    kept = [*before, now]
+    write_json(partial / RECORD, [_entry(partial, check) for check in kept])
     for old in partial.glob("checkpoint-*.keras"):
-        if old != current:
+        if old.name not in map(_checkpoint_name, kept):
             old.unlink()
 
 
-def load_checkpoint(partial: Path, history: History) -> keras.Model:
-    """The model with its optimizer at the last check; ResultsError where the file is damaged."""
-    path = _checkpoint_file(partial, history)
-    try:
-        return keras.saving.load_model(path, safe_mode=True)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ResultsError(
-            f"{path.name} of run {partial.name} cannot be read: move the folder {partial} elsewhere and run again."
-        ) from error
+def prepare_resume(
+    experiment: Experiment, profile: Profile, seed: int, partial: Path, *, notify: Notify = warnings.warn
+) -> tuple[keras.Model | None, History]:
+    """The model and the lines of the check from which a training can go on; None and none where it starts anew.
 
-
-def prepare_resume(experiment: Experiment, profile: Profile, seed: int, partial: Path) -> History:
-    """The lines from which a training can go on, its checkpoint in the partial folder; none where it starts anew.
-
-    A partial folder without its checkpoint is removed and made anew. The lines are the interrupted run's own, or those
-    of a shorter run of the same recipe: the first updates are the same.
+    They are the interrupted run's own, of its last check or, with a note, of the one before it, or those of a shorter
+    run of the same recipe: the first updates are the same. Raises ResultsError for a folder that another run has left,
+    that was changed, or whose checkpoints are both damaged; nothing in it is touched.
     """
-    history = _lines(partial)
-    if history and _checkpoint_file(partial, history).is_file():
-        return history
+    if (partial / "history.csv").is_file():
+        problem = find_problem_under_way(partial)
+        checks = [] if problem else _intact_checks(partial)
+        if not checks:
+            raise ResultsError(
+                f"run {partial.name} cannot go on ({problem or 'no checkpoint is the one on record'}): restore the "
+                f"folder {partial}, or move it elsewhere and run again."
+            )
+        lines = _lines(partial)
+        if checks[0] < lines[-1]["iteration"]:
+            notify(f"run {partial.name}: its last check was not kept whole; it goes on from iteration {checks[0]:,}.")
+        return _load(partial / _checkpoint_name(checks[0])), _up_to(lines, checks[0])
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    return _of_a_shorter_run(experiment, profile, seed, partial)
+    _, key = run_folder(experiment, profile, seed)
+    write_json(partial / "config.json", key)
+    return _of_a_shorter_run(experiment, profile, seed)
 
 
-def _of_a_shorter_run(experiment: Experiment, profile: Profile, seed: int, partial: Path) -> History:
-    """The history of a shorter run, its checkpoint copied; empty where there is none that kept its optimizer."""
+def _of_a_shorter_run(experiment: Experiment, profile: Profile, seed: int) -> tuple[keras.Model | None, History]:
+    """Model and history of a shorter run; None and none where there is none that kept its optimizer."""
     for shorter in load_matrix().experiments:
         length = shorter.recipe.iterations
         same = experiment.recipe.model_copy(update={"iterations": length}) == shorter.recipe
         if not same or length >= experiment.recipe.iterations:
             continue
         folder, _ = run_folder(shorter, profile, seed)
-        for place in (folder, partial_folder(folder)):
-            history = _lines(place)
-            if not history or int(history[-1]["iteration"]) not in check_iterations(experiment, profile):
-                continue
-            kept = place / WEIGHTS if place == folder else _checkpoint_file(place, history)
+        for place, name in ((folder, WEIGHTS), *_last_checkpoint(partial_folder(folder))):
             try:
-                shutil.copyfile(kept, _checkpoint_file(partial, history))
-            except FileNotFoundError:  # weights that are not here, or a run at work has just renewed them
+                if place == folder and not (run_if_sound(folder) and is_recorded(folder / WEIGHTS)):
+                    continue
+                lines = _lines(place)
+                if lines[-1]["iteration"] in check_iterations(experiment, profile):
+                    model = _load(place / name)
+                    if _updates_made(model) == lines[-1]["iteration"] + 1:
+                        return model, lines
+            except (OSError, ResultsError):  # weights that are not here, or a run at work has just renewed them
                 continue
-            try:
-                updates = _updates_made(load_checkpoint(partial, history))
-            except ResultsError:  # damaged: this run is trained from its own beginning
-                updates = 0
-            if updates == int(history[-1]["iteration"]) + 1:
-                _write_history(partial, history)
-                return history
-            _checkpoint_file(partial, history).unlink()
-    return []
+    return None, []
 
 
 def _updates_made(model: keras.Model) -> int:
@@ -98,15 +107,78 @@ def _updates_made(model: keras.Model) -> int:
     return int(optimizer.iterations) if optimizer else 0
 
 
-def _checkpoint_file(partial: Path, history: History) -> Path:
-    return partial / f"checkpoint-{history[-1]['iteration']}.keras"
+def _load(path: Path) -> keras.Model:
+    """The model with its optimizer at a check; ResultsError where the file is damaged."""
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    except DAMAGED as error:
+        raise ResultsError(
+            f"{path.name} of run {path.parent.name} cannot be read: move the folder {path.parent} elsewhere and run "
+            "again."
+        ) from error
+
+
+# ---- the record of the last two checks -----------------------------------------------------------
+
+
+def _checkpoint_name(iteration: int) -> str:
+    return f"checkpoint-{iteration}.keras"
+
+
+def _entry(partial: Path, iteration: int) -> dict[str, Any]:
+    """What is recorded of a check: the checksums of its checkpoint, and of the history up to it."""
+    checkpoint = sha256(partial / _checkpoint_name(iteration))
+    return {"iteration": iteration, "history": _sum_of_history(partial, iteration), "checkpoint": checkpoint}
+
+
+def _sum_of_history(partial: Path, iteration: int) -> str:
+    lines = (partial / "history.csv").read_bytes().splitlines(keepends=True)
+    count = 1 + len(_up_to(_lines(partial), iteration))
+    return hashlib.sha256(b"".join(lines[:count])).hexdigest()
+
+
+def _read_record(partial: Path) -> list[dict[str, Any]]:
+    path = partial / RECORD
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
+    except ValueError:
+        return []
+
+
+def _intact_checks(partial: Path) -> list[int]:
+    """The checks on record whose checkpoint and history are as they were, the last one first.
+
+    Runs from before there was a record have one checkpoint, that of the last line.
+    """
+    if not (partial / RECORD).is_file():
+        last = int(_lines(partial)[-1]["iteration"])
+        return [last] if (partial / _checkpoint_name(last)).is_file() else []
+    found = []
+    for entry in reversed(_read_record(partial)):
+        try:
+            found += [int(entry["iteration"])] if entry == _entry(partial, entry["iteration"]) else []
+        except DAMAGED:
+            continue
+    return found
+
+
+def _last_checkpoint(partial: Path) -> list[tuple[Path, str]]:
+    """A run under way and the name of its last checkpoint; empty where there is none."""
+    if not (partial / "history.csv").is_file() or find_problem_under_way(partial):
+        return []
+    return [(partial, _checkpoint_name(check)) for check in _intact_checks(partial)[:1]]
+
+
+# ---- the history ---------------------------------------------------------------------------------
 
 
 def _lines(place: Path) -> History:
-    """The whole lines of a folder's history; a line that was cut is left out, with all behind it."""
-    rows = read_history(place / "history.csv") if (place / "history.csv").is_file() else []
-    whole = [all(value is not None for value in row.values()) for row in rows]
-    return rows[: whole.index(False)] if False in whole else rows
+    """The lines of a folder's history, their iterations as numbers."""
+    return [{**line, "iteration": int(line["iteration"])} for line in read_history(place / "history.csv")]
+
+
+def _up_to(lines: History, iteration: int) -> History:
+    return [line for line in lines if line["iteration"] <= iteration]
 
 
 def _write_history(partial: Path, history: History) -> None:

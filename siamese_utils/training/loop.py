@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,15 +19,15 @@ from ..config import Experiment, Profile, load_experiment, load_profile
 from ..data.dataset import Dataset, Split
 from ..data.load import load_dataset
 from ..data.pairs import draw_pairs
-from ..files import write_json
 from ..models import siamese
-from .checkpoints import History, load_checkpoint, prepare_resume, save_checkpoint
+from .checkpoints import History, prepare_resume, save_checkpoint
 from .intervals import interval_of
 from .precision import Convolutions, choose_convolutions
 from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks
 from .runs import (
     Run,
     check_iterations,
+    open_run,
     partial_folder,
     run_folder,
 )
@@ -60,19 +59,18 @@ def load_or_train(
     10000
     """
     experiment, profile = load_experiment(experiment), load_profile(profile)
-    folder, key = run_folder(experiment, profile, seed)
-
+    folder, _ = run_folder(experiment, profile, seed)
     end = check_iterations(experiment, profile)[-1]
     stop = end if until is None else min(until, end)
 
     def train_checks(data: Dataset) -> tuple[keras.Model, History]:
-        return _train_checks(folder, key, experiment, profile, seed, data, on_progress, stop)
+        return _train_checks(folder, experiment, profile, seed, data, on_progress, stop, notify)
 
     if stop < end:
         with lock_of(folder):
             if not folder.is_dir():
                 train_checks(dataset or load_dataset(profile))
-        return Run(folder if folder.is_dir() else partial_folder(folder))
+        return open_run(folder) if folder.is_dir() else Run(partial_folder(folder))
 
     def make() -> Path:
         data = dataset or load_dataset(profile)
@@ -161,22 +159,21 @@ def prepare_backend(seed: int, convolutions: Convolutions = "float32") -> None:
 
 def _train_checks(
     folder: Path,
-    key: dict[str, Any],
     experiment: Experiment,
     profile: Profile,
     seed: int,
     dataset: Dataset,
     on_progress: OnProgress | None,
     until: int,
+    notify: Notify,
 ) -> tuple[keras.Model, History]:
     """Train the checks that are not made yet, in the run's partial folder → the model, and a line for every check."""
     code_version()  # as it is now, before anyone edits a file under a long run
     prepare_backend(seed, profile.convolutions)
     origin = origin_of_checks()
     partial = partial_folder(folder)
-    history = prepare_resume(experiment, profile, seed, partial)
-    write_json(partial / "config.json", key)
-    model = load_checkpoint(partial, history) if history else siamese.build_model(experiment, profile, seed)
+    model, history = prepare_resume(experiment, profile, seed, partial, notify=notify)
+    model = model or siamese.build_model(experiment, profile, seed)
     done = int(history[-1]["iteration"]) + 1 if history else 0
     begun = time.perf_counter() - (float(history[-1]["seconds"]) if history else 0.0)
     checks = check_iterations(experiment, profile)
@@ -230,8 +227,6 @@ def _evaluate_and_keep(
         seconds=round(float(history[-1]["seconds"]) + time.perf_counter() - begun, 1),
         origins=_origins(history),
     )
-    for path in partial.glob("checkpoint*"):
-        path.unlink()
     return partial
 
 

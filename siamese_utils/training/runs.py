@@ -5,17 +5,20 @@ reports/<profile>/results/<experiment>-s<seed>-<hash>/
     history.csv    one line a check: losses, learning rate, train and val accuracy with Wilson intervals
     metrics.json   final accuracies (protocol, split, ways), first batch loss, parameters, provenance
     answers.npz    which of the final 20-way episodes were answered correctly, for paired tests
+    SHA256SUMS     the checksums of all the others (see `integrity`)
     model.keras    the trained weights (not committed)
     shipped.keras  the same in half precision, for a few small runs (committed; see `inference.shipped`)
 
 A folder under its final name is complete: it is written under a temporary name, <final name>.partial, and renamed.
-Results may be there without weights: whoever wants those asks for them with weights=True.
+Results may be there without weights: whoever wants those asks for them with weights=True. A run whose parts do not
+agree is in no table, and is not loaded.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,14 +33,13 @@ from ..data.load import dataset_fingerprint
 from ..errors import ResultsError
 from ..evaluation.accuracy import Score
 from ..paths import reports_dir
+from .integrity import DAMAGED, SPLITS, find_problem, find_problem_under_way, is_recorded, iterations_of_checks
 from .provenance import ORIGIN_COLUMNS
 
 if TYPE_CHECKING:
     import keras
 
-SCHEMA_VERSION = 1
 WEIGHTS, SHIPPED = "model.keras", "shipped.keras"
-SPLITS = ("train", "val")
 FINAL_SEED = 2_000
 
 
@@ -123,27 +125,50 @@ class Run:
 
     def answers(self) -> dict[str, np.ndarray]:
         """ "<protocol>/<split>", or beyond the paper "<protocol>" → (episodes,) bool: which were answered correctly."""
-        with np.load(self.folder / "answers.npz") as packed:
-            episodes = self.metrics["episodes"]
-            return {name: np.unpackbits(packed[name])[:episodes].astype(bool) for name in packed.files}
+        try:
+            with np.load(self.folder / "answers.npz", allow_pickle=False) as packed:
+                episodes = self.metrics["episodes"]
+                return {name: np.unpackbits(packed[name])[:episodes].astype(bool) for name in packed.files}
+        except DAMAGED as error:
+            raise _unreadable(self.folder / "answers.npz", error) from error
 
     @property
     def weights(self) -> Path | None:
         """The file of the model: trained here, shipped with the repository, or a run's under way; None without any."""
-        paths = [self.folder / name for name in (WEIGHTS, SHIPPED)] + list(self.folder.glob("checkpoint-*"))
-        return next((path for path in paths if path.is_file()), None)
+        names = (WEIGHTS, SHIPPED) if self.finished else self._checkpoints
+        return next((path for path in (self.folder / name for name in names) if path.is_file()), None)
 
-    def model(self, *, compile: bool = True) -> keras.Model:
-        """The trained model, with its optimizer if there is one; ResultsError where its weights are not here."""
-        if self.weights is None:
+    @property
+    def _checkpoints(self) -> list[str]:
+        """The checkpoints' names, the last one first."""
+        found = self.folder.glob("checkpoint-*.keras")
+        return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
+
+    def checked_weights(self) -> Path:
+        """The file of the model; ResultsError where it is not here, or a finished run's is not the one on record."""
+        path = self.weights
+        if path is None:
             raise ResultsError(
                 f"run {self.run_id} has its results here, but not its weights: asked for with weights=True, they are "
                 "trained anew, and the results stay as they are."
             )
+        if self.finished and not is_recorded(path):
+            raise ResultsError(
+                f"{path} is not the file that was recorded for run {self.run_id}: restore it, or remove it, and it is "
+                "trained anew when it is wanted."
+            )
+        return path
+
+    def model(self, *, compile: bool = True) -> keras.Model:
+        """The trained model, with its optimizer if there is one; ResultsError as `checked_weights`."""
+        path = self.checked_weights()
         from ..backend import keras
         from ..models import layers  # noqa: F401 - a file may name them
 
-        return keras.saving.load_model(self.weights, compile=compile, safe_mode=True)
+        try:
+            return keras.saving.load_model(path, compile=compile, safe_mode=True)
+        except DAMAGED as error:
+            raise _unreadable(path, error) from error
 
 
 # ---- finding runs --------------------------------------------------------------------------------
@@ -170,28 +195,55 @@ def partial_folder(folder: Path) -> Path:
 
 def check_iterations(experiment: Experiment, profile: Profile) -> list[int]:
     """The updates after which a check is made: 0, every `check_every`-th, and the last."""
-    last = profile.scaled(experiment.recipe.iterations)
-    return sorted({*range(0, last + 1, profile.check_every), last})
+    return iterations_of_checks(profile.scaled(experiment.recipe.iterations), profile.check_every)
+
+
+def open_run(folder: Path) -> Run:
+    """The finished run in a folder; ResultsError where its parts do not agree."""
+    if problem := find_problem(folder):
+        raise ResultsError(
+            f"run {folder.name} is not to be believed ({problem}): restore the folder {folder}, or move it elsewhere "
+            "and run again."
+        )
+    return Run(folder)
 
 
 def find_run(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
-    """The finished run, or None where it has not been run."""
+    """The finished run, or None where it has not been run; one that is not to be believed is left out and named."""
     folder, _ = run_folder(experiment, profile, seed)
-    return Run(folder) if folder.is_dir() else None
+    return run_if_sound(folder)
+
+
+def run_if_sound(folder: Path) -> Run | None:
+    """The finished run in a folder; None where there is none, and, with a warning, where its parts do not agree."""
+    if not folder.is_dir():
+        return None
+    if problem := find_problem(folder):
+        _warn_left_out(folder, problem)
+        return None
+    return Run(folder)
 
 
 def find_so_far(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
-    """The finished run, or one under way as far as it has come, or None without a check.
+    """The finished run, or one under way as far as it has come, or None without a check; see `find_run`.
 
     A run under way is in its partial folder, or, brought from another machine without its weights, in
     reports/<profile>/under_way/. What was trained here goes first.
     """
     folder, _ = run_folder(experiment, profile, seed)
     if folder.is_dir():
-        return Run(folder)
-    places = partial_folder(folder), under_way_dir(profile) / folder.name
-    found = (Run(place) for place in places if (place / "history.csv").is_file())
-    return next((run for run in found if len(run.history)), None)
+        return run_if_sound(folder)
+    for place in (partial_folder(folder), under_way_dir(profile) / folder.name):
+        if (place / "history.csv").is_file():
+            if problem := find_problem_under_way(place):
+                _warn_left_out(place, problem)
+            else:
+                return Run(place)
+    return None
+
+
+def _warn_left_out(folder: Path, problem: str) -> None:
+    warnings.warn(f"run {folder.name} is left out ({problem}): `siamese verify` says more.", stacklevel=3)
 
 
 def find_runs(profile: Profile, experiments: Iterable[Experiment] | None = None) -> list[Run]:

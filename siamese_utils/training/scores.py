@@ -12,16 +12,16 @@ from ..config import Profile
 from ..data.dataset import Dataset, Split
 from ..evaluation.accuracy import embed_split, predict_episodes, score_of
 from ..evaluation.episodes import Protocol, draw_episodes
-from ..files import write_json
+from ..files import replacing, write_json
+from .integrity import EVIDENCE, PROTOCOLS, SCHEMA_VERSION, SPLITS, record_sums
 from .provenance import provenance
-from .runs import SCHEMA_VERSION, SPLITS, WEIGHTS, final_seed
+from .runs import WEIGHTS, final_seed
 
 if TYPE_CHECKING:
     import keras
 
 CHECK_SEED = 1_000  # episodes never share random numbers with training, nor checks with finals
 SATURATED = 0.01  # how near to 0 or 1 a sigmoid's value is where it is called saturated
-PROTOCOLS: tuple[Protocol, ...] = ("author", "strict")
 
 
 def check_model(model: keras.Model, dataset: Dataset, profile: Profile, iteration: int) -> dict[str, float]:
@@ -92,8 +92,11 @@ def keep_results(
     """Write answers.npz, metrics.json and the model, with its optimizer: a longer run may go on from there.
 
     metrics  what is the run's own; what every run says of itself is added
+
+    The checksums come last: a folder that has them is complete.
     """
-    np.savez(partial / "answers.npz", allow_pickle=False, **answers)
+    with replacing(partial / "answers.npz") as part:
+        np.savez(part, allow_pickle=False, **answers)
     common = {
         "schema_version": SCHEMA_VERSION,
         "run_id": partial.name.removesuffix(".partial"),
@@ -102,4 +105,6 @@ def keep_results(
         "provenance": provenance(),
     }
     write_json(partial / "metrics.json", {**common, **metrics, "scores": scores})
-    model.save(partial / WEIGHTS)
+    with replacing(partial / WEIGHTS) as part:
+        model.save(part)
+    record_sums(partial, *EVIDENCE, WEIGHTS)

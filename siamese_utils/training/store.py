@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import locked
-from .runs import WEIGHTS, Run
+from .integrity import find_problem, is_recorded, record_sums
+from .runs import WEIGHTS, Run, open_run, partial_folder
 
 Notify = Callable[[str], object]
 
@@ -54,24 +55,25 @@ def find_or_make(
     """
 
     def missing() -> bool:
-        return not folder.is_dir() or (weights and Run(folder).weights is None)
+        return not folder.is_dir() or (weights and open_run(folder).weights is None)
 
     if missing():
         with lock_of(folder):
             if missing():
-                found = Run(folder) if folder.is_dir() else None
+                found, partial = open_run(folder) if folder.is_dir() else None, partial_folder(folder)
                 if found:
                     notify(
                         f"run {found.run_id} has its results here, but not its weights: they are trained anew, which "
                         f"took {found.seconds:.0f} s where the results were made; the results stay as they are."
                     )
                 begun = time.perf_counter()
-                new = Run(make())
+                # complete, but killed before it had its name
+                new = Run(partial if _is_complete(partial) else make())
                 if found:
                     words = _compared(found.metrics["scores"], new.metrics["scores"])
                     notify(f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}.")
                 finish(new.folder, folder)
-    return Run(folder)
+    return open_run(folder)
 
 
 def lock_of(folder: Path) -> AbstractContextManager[None]:
@@ -79,16 +81,25 @@ def lock_of(folder: Path) -> AbstractContextManager[None]:
     return locked(folder.with_name(f".{folder.name}.lock"), f"run {folder.name}")
 
 
+def _is_complete(partial: Path) -> bool:
+    """Whether all of a run is there, and lacks its name only."""
+    return not find_problem(partial) and is_recorded(partial / WEIGHTS)
+
+
 def finish(partial: Path, final: Path) -> Run:
-    """Give a complete folder its final name; results that have it already stay, and take the weights they lack."""
-    try:
-        partial.rename(final)
-    except OSError:
-        if not final.is_dir():
-            raise
+    """Give a complete folder its final name; results that have it already stay, and take the weights they lack.
+
+    What it took to go on after a kill is removed after that.
+    """
+    if final.is_dir():
         if Run(final).weights is None:
+            record_sums(final, WEIGHTS, source=partial)
             os.replace(partial / WEIGHTS, final / WEIGHTS)
         shutil.rmtree(partial, ignore_errors=True)
+    else:
+        partial.rename(final)
+    for path in (*final.glob("checkpoint*"), *final.glob(".*")):
+        path.unlink()
     return Run(final)
 
 

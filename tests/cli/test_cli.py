@@ -1,5 +1,6 @@
 """The command line: help with examples, errors in one sentence with exit code 2, and nothing left half-done."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,13 +8,13 @@ import sys
 import pytest
 from conftest import TINY
 
-from siamese_utils import backend
+from siamese_utils import backend, config
 from siamese_utils.cli import app as cli
 from siamese_utils.cli import shared, training
 from siamese_utils.config import load_experiment
 from siamese_utils.errors import ParamsError
 
-COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "scoreboard", "fidelity"]
+COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "scoreboard", "fidelity", "verify"]
 COMMANDS += ["learn", "embed", "compare", "classify"]
 
 
@@ -93,14 +94,30 @@ def test_what_is_named_twice_is_done_once(capsys, monkeypatch, reports):
     assert [(job.label, job.seed) for job in seen] == [(label, seed) for label in labels for seed in (1, 0)]
 
 
-def test_an_interruption_says_that_nothing_is_lost(capsys, monkeypatch):
-    def interrupted():
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "a file: No space left on device (make room there"),
+        (OSError(errno.EACCES, "Permission denied", "a/b"), "a/b: Permission denied (change its rights"),
+        (OSError(errno.ENOTDIR, "Not a directory", "a", None, "b"), "a and b: Not a directory (a file is in the way"),
+        (OSError(errno.EIO, "Input/output error", "x[old]"), "x[old]: Input/output error (try again"),
+        (MemoryError("of 1 TB"), "not enough memory (of 1 TB): close other programs"),
+        (KeyError("scores"), "KeyError: 'scores' (not foreseen; SIAMESE_DEBUG=1 shows where"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), "UnicodeDecodeError: 'utf-8' codec can't decode"),
+    ],
+)
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_whatever_a_command_raises_is_a_sentence_and_exit_code_2(error, says, debug, capsys, monkeypatch):
+    def fail(_):
+        raise error
 
-    monkeypatch.setattr(cli, "app", interrupted)
-    code, _, err = call(capsys, monkeypatch)
-    assert code == 130
-    assert "goes on from there" in err
+    monkeypatch.setattr(config, "load_profile", fail)
+    monkeypatch.setenv("SIAMESE_DEBUG", debug)
+    code, out, err = call(capsys, monkeypatch, "status")
+    assert code == 2
+    assert says in " ".join(err.split())
+    assert ("Traceback" in err) == bool(debug)
+    assert not out
 
 
 def test_run_trains_then_loads_and_status_knows(capsys, monkeypatch, reports, fresh_keras):

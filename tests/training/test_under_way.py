@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from siamese_utils.config import load_experiment, load_profile
 from siamese_utils.evidence.board import Board
 from siamese_utils.report import batch, origin, study, table1
 from siamese_utils.training import loop as training
+from siamese_utils.training.integrity import find_problem_under_way
 from siamese_utils.training.runs import find_so_far
 
 
@@ -121,12 +123,8 @@ def test_a_batch_without_training_says_so_to_its_kernels_alone(reports, tmp_path
     assert "SIAMESE_NO_TRAINING" not in os.environ
 
 
-def test_sigterm_is_taken_for_ctrl_c():
-    with pytest.raises(KeyboardInterrupt):
-        cli._interrupt(15, None)
-
-
-def test_a_terminated_run_keeps_its_last_check(tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_its_last_check_and_says_so(sent, tmp_path, request):
     profile = yaml.safe_load(TINY.read_text(encoding="utf-8")) | {"iterations": 4000}
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
     command = [
@@ -139,15 +137,25 @@ def test_a_terminated_run_keeps_its_last_check(tmp_path):
         str(tmp_path / "long.yaml"),
     ]
     env = {**os.environ, "SIAMESE_REPORTS_DIR": str(tmp_path)}
-    started = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    started = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background may ignore it
+    )
+    request.addfinalizer(started.kill)
     deadline = time.monotonic() + 300
     while not (found := list(tmp_path.glob("long/results/*.partial/history.csv"))):
         assert time.monotonic() < deadline
         assert started.poll() is None
         time.sleep(0.2)
-    started.terminate()
+    started.send_signal(sent)
     _, said = started.communicate(timeout=120)
     assert started.returncode == 130
-    assert b"goes on from there" in said
+    assert b"the same command goes on from there" in b" ".join(said.split())
+    assert b"Traceback" not in said
     last = pd.read_csv(found[0])["iteration"].iloc[-1]
     assert (found[0].parent / f"checkpoint-{last}.keras").is_file()
+    assert not find_problem_under_way(found[0].parent)

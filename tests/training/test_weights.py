@@ -15,14 +15,15 @@ from siamese_utils.beyond.config import load_method
 from siamese_utils.cli import app as cli
 from siamese_utils.config import load_profile
 from siamese_utils.errors import ResultsError
+from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.inference.one_shot import OneShot
 from siamese_utils.inference.shipped import ship
 from siamese_utils.report import study
 from siamese_utils.training import loop as training
+from siamese_utils.training.integrity import EVIDENCE, SUMS, record_sums
 from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run
 from siamese_utils.training.store import find_or_make, finish
 
-EVIDENCE = ("config.json", "history.csv", "metrics.json", "answers.npz")
 LEARNER = load_method("loss-prototype").model_copy(
     update={"classes": 5, "images": 3, "steps": 4, "steps_on_synthetic": 4}
 )
@@ -95,9 +96,16 @@ def test_weights_that_score_otherwise_than_the_record_are_said_to(kind):
     shutil.copytree(run.folder, partial)
     (run.folder / WEIGHTS).unlink()
     recorded = json.loads((run.folder / "metrics.json").read_text())
-    recorded["scores"][0]["accuracy"] += 0.25
-    recorded["scores"][1]["accuracy"] -= 0.125
+    (author, strict), answers = recorded["scores"][:2], dict(np.load(run.folder / "answers.npz"))
+    for score, right in ((author, 250), (strict, 125)):
+        name = f"{score['protocol']}/{score['split']}" if "split" in score else score["protocol"]
+        score |= wilson(right, 1000).as_dict()
+        answers[name] = np.packbits(np.arange(1000) < right)
     (run.folder / "metrics.json").write_text(json.dumps(recorded))
+    np.savez(run.folder / "answers.npz", **answers)
+    record_sums(run.folder, *EVIDENCE)
+    there = json.loads((partial / "metrics.json").read_text())["scores"]
+    most = max(abs(a["accuracy"] - b["accuracy"]) for a, b in zip(recorded["scores"], there, strict=True))
     before, weights = evidence(run), (partial / WEIGHTS).read_bytes()
     with pytest.warns(UserWarning, match="trained") as warned:  # without `tell`
         found = find_or_make(run.folder, lambda: partial, weights=True)
@@ -105,7 +113,7 @@ def test_weights_that_score_otherwise_than_the_record_are_said_to(kind):
     assert found.weights.read_bytes() == weights
     assert not partial.exists()
     count = len(recorded["scores"])
-    words = f"2 of {count} scores differ from those on record, by 25.00 points at most; machines round differently"
+    words = f"2 of {count} scores differ from those on record, by {100 * most:.2f} points at most; machines round"
     assert words in str(warned[1].message)
 
 
@@ -125,7 +133,7 @@ def test_shipped_weights_are_weights(kind, never):
     whole = run.model()
     path = ship(run)
     assert path.stat().st_size < (run.folder / WEIGHTS).stat().st_size
-    assert sorted(item.name for item in run.folder.iterdir()) == sorted([*EVIDENCE, WEIGHTS, SHIPPED])
+    assert sorted(item.name for item in run.folder.iterdir()) == sorted([*EVIDENCE, SUMS, WEIGHTS, SHIPPED])
     (run.folder / WEIGHTS).unlink()
     found = call(weights=True, **never)
     assert found.weights == path
@@ -145,7 +153,7 @@ def test_weights_without_any_training_cannot_be_shipped(kind):
     (run.folder / WEIGHTS).unlink()
     with pytest.raises(ResultsError, match="not its weights"):
         ship(run)
-    assert sorted(item.name for item in run.folder.iterdir()) == sorted(EVIDENCE)
+    assert sorted(item.name for item in run.folder.iterdir()) == sorted([*EVIDENCE, SUMS])
 
 
 @pytest.mark.parametrize("trained", ["experiment"], indirect=True)

@@ -1,0 +1,98 @@
+"""How every command ends: what a user can mend is one sentence and exit code 2, an interruption is told, exit code 130.
+
+SIAMESE_DEBUG=1 shows the traceback, too.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from types import FrameType
+
+import typer
+
+from ..errors import SiameseError
+from .shared import errors
+
+INTERRUPTED = (
+    "interrupted: what was trained is kept up to its last check, and the same command goes on from there; a notebook "
+    "that was at work counts as interrupted, and is executed anew."
+)
+# what a system says of a file → what to do
+MENDS = {
+    errno.ENOSPC: "make room there, or set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders with more",
+    errno.EDQUOT: "make room there, or set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders with more",
+    errno.EROFS: "set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders that can be written",
+    errno.EACCES: "change its rights, or choose another place",
+    errno.EPERM: "change its rights, or choose another place",
+    errno.ENOENT: "check its name",
+    errno.ENOTDIR: "a file is in the way: move it elsewhere",
+    errno.EISDIR: "a folder is in the way: move it elsewhere",
+    errno.EEXIST: "move what is there elsewhere",
+    errno.ENOTEMPTY: "move what is there elsewhere",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "close other programs, or raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs, or raise the limit of open files (ulimit -n)",
+    errno.ENOLCK: "set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders on a local disk",
+}
+
+
+def prepare() -> None:
+    """Print whatever name a file has, tell warnings in one line, and take SIGTERM, a cluster's, for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _show_warning
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with its ends: see the head of this module."""
+
+    @functools.wraps(command)
+    def run(**options: object) -> None:
+        try:
+            command(**options)
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError, SystemExit):
+            raise
+        except KeyboardInterrupt:
+            errors.print(INTERRUPTED, markup=False, soft_wrap=True)
+            raise typer.Exit(130) from None
+        except BaseException as error:
+            if os.environ.get("SIAMESE_DEBUG"):
+                traceback.print_exc()
+            errors.print("[bold red]error:[/] ", end="")
+            errors.print(in_words(error), markup=False, soft_wrap=True)
+            raise typer.Exit(2) from None
+
+    return run
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong and what to do, in a sentence."""
+    if isinstance(error, SiameseError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno:
+        files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
+        mend = MENDS.get(error.errno, "try again, or choose another place")
+        return f"{files or 'a file'}: {error.strerror} ({mend})."
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error}): close other programs, or take fewer or smaller images."
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said[:500]} (not foreseen; SIAMESE_DEBUG=1 shows where it was raised)."
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as one line, without the place in the code that gave it."""
+    errors.print("[yellow]note:[/] ", end="")
+    errors.print(str(message), markup=False, soft_wrap=True)

@@ -1,0 +1,94 @@
+"""Every run of a reports folder, and what speaks against it; a run trained anew beside its record."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .integrity import find_problem, find_problem_under_way, is_recorded
+from .runs import SHIPPED, WEIGHTS, Run
+
+PLACES = ("results", "beyond", "under_way")
+# relative: that of two machines which round differently, in the loss of one batch
+TOLERANCE = 1e-3
+MACHINE = ("backend", "device", "processor", "convolutions", "packages")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A run's folder, whether the run is finished, and why it is not to be believed; "" where it is."""
+
+    folder: Path
+    finished: bool
+    problem: str
+
+
+def survey(reports: Path) -> list[Finding]:
+    """Look at every run in reports/<profile>/, its weights too."""
+    folders = [path for place in PLACES for path in sorted((reports / place).glob("*")) if path.is_dir()]
+    return [_look_at(folder) for folder in folders]
+
+
+def _look_at(folder: Path) -> Finding:
+    if folder.name.endswith(".partial") or folder.parent.name == "under_way":
+        problem = find_problem_under_way(folder) if (folder / "history.csv").is_file() else ""
+        return Finding(folder, False, problem)
+    weights = [name for name in (WEIGHTS, SHIPPED) if (folder / name).is_file() and not is_recorded(folder / name)]
+    problem = find_problem(folder) or (f"{' and '.join(weights)} not the one on record" if weights else "")
+    return Finding(folder, True, problem)
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A run trained anew: whether it agrees with its record, and how far its scores are from those, in points."""
+
+    run_id: str
+    agrees: bool
+    words: str
+
+
+def compare_anew(recorded: Run, anew: Run) -> Retrained:
+    """Compare a second training of a run with its record.
+
+    On the same machine, with the same packages, scores and losses must be the same. Elsewhere arithmetic rounds
+    differently, and a training amplifies that: the first loss must agree to a part in a thousand, the rest is told.
+    """
+    apart = max(
+        abs(one["accuracy"] - other["accuracy"])
+        for one, other in zip(recorded.metrics["scores"], anew.metrics["scores"], strict=True)
+    )
+    first, again = (_first_loss(run) for run in (recorded, anew))
+    words = f"scores {100 * apart:.2f} points apart at most, first losses {first:.6g} and {again:.6g}"
+    if _machine(recorded) == _machine(anew):
+        return Retrained(recorded.run_id, apart == 0 and first == again, f"same machine: {words}")
+    return Retrained(recorded.run_id, math.isclose(first, again, rel_tol=TOLERANCE), f"another machine: {words}")
+
+
+def _first_loss(run: Run) -> float:
+    history = run.history
+    return float(history["batch_loss" if "batch_loss" in history else "loss"].iloc[0])
+
+
+def _machine(run: Run) -> dict[str, Any]:
+    origin = run.metrics.get("provenance", {})
+    return {name: origin.get(name) for name in MACHINE}
+
+
+@contextmanager
+def reports_of_its_own() -> Iterator[Path]:
+    """A reports folder for the while, so that nothing on record is found."""
+    before = os.environ.get("SIAMESE_REPORTS_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SIAMESE_REPORTS_DIR"] = folder
+        try:
+            yield Path(folder)
+        finally:
+            os.environ.pop("SIAMESE_REPORTS_DIR")
+            if before is not None:
+                os.environ["SIAMESE_REPORTS_DIR"] = before
