@@ -164,8 +164,8 @@ def say_doubles(classes: Mapping[str, Sequence[tuple[str, bytes]]], val: set[str
             kind.append(printable(f"{its_file} and {file}"))
     if one:
         raise DataError(
-            f"two groups hold a class of the same name with the same images ({named(one, 3)}): a class belongs in one "
-            "group, so join the two."
+            f"two groups hold a class of the same name with the same images ({named(one, 3, '; ')}): a class belongs "
+            "in one group, so join the two."
         )
     for found, what in (
         (both, "both in training and in evaluation, which raises the accuracy"),
@@ -173,7 +173,7 @@ def say_doubles(classes: Mapping[str, Sequence[tuple[str, bytes]]], val: set[str
     ):
         if found:
             words = "image is" if len(found) == 1 else "images are"
-            warnings.warn(f"{len(found):,} {words} {what}: {named(found, 3)}.", stacklevel=3)
+            warnings.warn(f"{len(found):,} {words} {what}: {named(found, 3, '; ')}.", stacklevel=3)
 
 
 def _parts(place: str, classes: Iterable[str]) -> tuple[list[str], list[str]]:
