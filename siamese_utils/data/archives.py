@@ -154,16 +154,15 @@ def _pickled_split(file: IO[bytes], size: int) -> tuple[Split, dict[str, list[tu
     rows = [_numbers_of(name, numbers[name], len(pixels)) for name in names]
     if len(set(np.concatenate(rows).tolist())) < sum(map(len, rows)):
         raise ValueError("an image number stands there twice")
-    counts = tuple(map(len, rows))
-    images = np.full((len(names), max(counts), size, size, 3), 255, np.uint8)
-    for row, chosen in zip(images, rows, strict=True):
-        for target, number in zip(row, chosen, strict=False):
-            target[:] = Image.fromarray(pixels[number]).resize((size, size), Image.Resampling.BOX)
+    classes = {name: np.empty((len(row), size, size, 3), np.uint8) for name, row in zip(names, rows, strict=True)}
+    for images, row in zip(classes.values(), rows, strict=True):
+        for target, number in zip(images, row, strict=True):
+            target[:] = np.asarray(Image.fromarray(pixels[number]).resize((size, size), Image.Resampling.BOX))
     digests = {
         name: [(f"{name}, image {number}", digest_of(pixels[number].tobytes())) for number in chosen]
         for name, chosen in zip(names, rows, strict=True)
     }
-    return Split(images, names, None if len(set(counts)) == 1 else counts), digests
+    return Split.of(classes), digests
 
 
 def _numbers_of(name: str, numbers: Any, images: int) -> np.ndarray:

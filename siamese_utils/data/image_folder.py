@@ -129,8 +129,8 @@ def dataset_of(name: str, place: str, classes: Mapping[str, Sequence[tuple[str, 
         digest.update(key.encode() + repr(images.shape).encode() + images.tobytes())
     return Dataset(
         name=name,
-        train=_split(parts, train),
-        val=_split(parts, val),
+        train=Split.of({key: parts[key] for key in train}),
+        val=Split.of({key: parts[key] for key in val}),
         fingerprint=digest.hexdigest(),
         synthetic=False,
         source=f"the folder {name}",
@@ -185,17 +185,6 @@ def _parts(place: str, classes: Iterable[str]) -> tuple[list[str], list[str]]:
         raise DataError(f"{place} holds one {kind} only: there must be some to train on and others to ask about.")
     held = hold_out(groups, EVALUATION_PART, SPLIT_SEED)
     return [n for n in names if n.partition("/")[0] not in held], [n for n in names if n.partition("/")[0] in held]
-
-
-def _split(classes: dict[str, np.ndarray], names: Iterable[str]) -> Split:
-    """Classes of different sizes in one array: what is missing at a class's end is blank and never drawn."""
-    names = tuple(names)
-    counts = tuple(len(classes[name]) for name in names)
-    shape = classes[names[0]].shape[1:]
-    images = np.full((len(names), max(counts), *shape), 255, np.uint8)
-    for row, name in zip(images, names, strict=True):
-        row[: len(classes[name])] = classes[name]
-    return Split(images, names, None if len(set(counts)) == 1 else counts)
 
 
 def _refuse_twins(root: Path, files: dict[str, list[Path]]) -> None:

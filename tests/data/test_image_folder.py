@@ -1,6 +1,7 @@
 """A folder of class folders as a dataset: what is read, and what is said where that is not clear."""
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,8 @@ def test_groups_are_kept_together_and_sizes_may_differ(letters):
     dataset = load_folder(letters, 16)
     assert (dataset.train.classes, dataset.val.classes) == (8, 2)
     assert not set(dataset.train.alphabets) & set(dataset.val.alphabets)
-    assert dataset.train.images.shape == (8, 4, 16, 16)
     assert set(dataset.train.counts) == {2, 3, 4}
+    assert dataset.train.images.shape == (sum(dataset.train.counts), 16, 16)
     assert not dataset.synthetic
     assert dataset.fingerprint == load_folder(letters, 16).fingerprint
     (letters / "a" / "class0" / "0.png").unlink()
@@ -299,3 +300,35 @@ def test_the_same_picture_in_two_classes_is_said(letters):
     write(letters / held / "class1" / "twin.png", picture)
     with pytest.raises(DataError, match=r"two groups hold a class of the same name with the same images"):
         load_folder(letters, 8)
+
+
+def test_images_are_kept_once_however_different_classes_are(tmp_path):
+    rng = np.random.default_rng(6)
+    for number in range(8):
+        for image in range(300 if number == 3 else 2):
+            write(tmp_path / f"class{number}" / f"{image:03}.png", blob(rng, height=6, width=6))
+    dataset = load_folder(tmp_path, 6)
+    assert dataset.train.images.nbytes + dataset.val.images.nbytes == (300 + 7 * 2) * 6 * 6
+    for split in (dataset.train, dataset.val):
+        for number, name in enumerate(split.characters):
+            paths = sorted((tmp_path / name).iterdir())
+            kept = split.look_up(np.array(number), np.arange(len(paths)))
+            np.testing.assert_array_equal(kept, [np.asarray(Image.open(path)) for path in paths])
+    chosen = np.arange(dataset.train.classes) % 2 == 0
+    some = dataset.train.only(chosen)
+    assert sum(some.sizes) == len(some.flat)
+    np.testing.assert_array_equal(
+        some.look_up(np.array(1), np.arange(2)), dataset.train.look_up(np.array(2), np.arange(2))
+    )
+
+
+def test_episodes_of_a_very_large_class_take_little_memory():
+    split = blank_split(4, 0, (100_000, 3, 3, 4))
+    tracemalloc.start()
+    drawn = draw_episodes(split, n_way=3, n_shot=2, n_episodes=1000)
+    assert tracemalloc.get_traced_memory()[1] < 2e6
+    tracemalloc.stop()
+    for episode in range(1000):
+        shown = {tuple(pick) for pick in drawn.support[episode].reshape(-1, 2).tolist()}
+        assert len(shown) == 6
+        assert tuple(drawn.query[episode].tolist()) not in shown
