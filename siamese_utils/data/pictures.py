@@ -127,7 +127,7 @@ def read_image(source: Source, name: str = "") -> Picture:
     name = printable(name or (str(source) if isinstance(source, str | Path) else "the image"))
     try:
         if isinstance(source, Image.Image):
-            return Picture(flat(source))
+            return Picture(flat(source), source.tell() == 0 and _has_frames(source))
         if not isinstance(source, str | Path):
             return _read(source, _formats(Path()))
         path = Path(source).expanduser()

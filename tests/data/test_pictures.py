@@ -30,10 +30,10 @@ def png(depth, colour, rows, width, transparent=None):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + clear + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def tiff(values, order, kind, white_is_zero=False, bits=None):
+def tiff(values, order, kind, white_is_zero=False, bits=None, width=None):
     """An uncompressed TIFF file's bytes; kind: 1 unsigned, 2 signed, 3 float."""
     data = values.astype(values.dtype.newbyteorder(order)).tobytes()
-    height, width = values.shape
+    height, width = len(values), width or values.shape[1]
     tags = {256: width, 257: height, 258: bits or 8 * values.dtype.itemsize, 259: 1, 262: 0 if white_is_zero else 1,
             273: 8, 277: 1, 278: height, 279: len(data), 339: kind}  # fmt: skip
     entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in tags.items())
@@ -45,6 +45,7 @@ def pixels_of(content):
     return np.asarray(read_image(io.BytesIO(content)).image)
 
 
+TWELVE_BITS = bytes.fromhex("".join(f"{round(value * 4095 / 255):03x}" for value in GREY.ravel().tolist()))
 DEEP = {
     "16-bit PNG": png(16, 0, [row.astype(">u2").tobytes() for row in GREY.astype(np.uint16) * 257], 4),
     "16-bit PNG with a transparent value that it has not": png(
@@ -54,6 +55,7 @@ DEEP = {
     "PGM to 510": b"P5 4 3 510\n" + (GREY.astype(np.uint16) * 2).astype(">u2").tobytes(),
     "little-endian 16-bit TIFF": tiff(GREY.astype(np.uint16) * 257, "<", 1),
     "big-endian 16-bit TIFF": tiff(GREY.astype(np.uint16) * 257, ">", 1),
+    "12-bit TIFF": tiff(np.frombuffer(TWELVE_BITS, np.uint8).reshape(3, 6), "<", 1, bits=12, width=4),
     "white is zero, 16 bits": tiff(65535 - GREY.astype(np.uint16) * 257, "<", 1, white_is_zero=True),
     "white is zero, 8 bits": tiff(255 - GREY, ">", 1, white_is_zero=True),
     "32-bit integers of 16 bits": tiff(GREY.astype(np.int32) * 257, ">", 2),
@@ -231,6 +233,12 @@ def test_several_frames_or_pages_are_said_once(tmp_path):
     assert len(said) == 1
     for pixels in read:
         np.testing.assert_array_equal(pixels, GREY)
+    with Image.open(tmp_path / "b.tif") as opened:
+        assert read_image(opened).frames
+        opened.seek(1)  # by whoever chose that page
+        second_page = read_image(opened)
+    assert not second_page.frames
+    np.testing.assert_array_equal(np.asarray(second_page.image), 255 - GREY)
 
 
 def test_a_blank_picture_is_said(tmp_path):
