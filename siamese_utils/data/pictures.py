@@ -132,7 +132,9 @@ def read_image(source: Source, name: str = "") -> Picture:
             return _read(source, _formats(Path()))
         path = Path(source).expanduser()
         if not path.is_file():
-            problem = "it is a folder" if path.is_dir() else "there is no such file"
+            problem = (
+                "it is a folder" if path.is_dir() else "it is no file" if path.exists() else "there is no such file"
+            )
             raise DataError(f"{name} is not a readable image: {problem}.")
         # not by its path: Pillow 13 maps a plain TIFF into memory before it has turned it
         with path.open("rb") as file:
