@@ -61,3 +61,15 @@ def listed(words: Iterable[str]) -> str:
     """ "one", "one and two", "one, two and three"."""
     *most, last = list(words) or [""]
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def named(words: Iterable[str], most: int = 10, mark: str = ", ") -> str:
+    """The first of many: "a.png, b.png and 3 more"."""
+    every = list(words)
+    rest = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return mark.join(every[:most]) + rest
+
+
+def printable(name: str) -> str:
+    """A file's name as it can be printed and stored: bytes of it that are no UTF-8 as "\\xe9"."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

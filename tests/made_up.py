@@ -15,7 +15,8 @@ EPISODES = 10_000
 def blank_split(classes, drawers, counts=None):
     """A split of so many classes and drawers whose images have no pixels: enough to draw pairs and episodes from."""
     names = tuple(f"A/character{number:03}" for number in range(classes))
-    return Split(np.zeros((classes, drawers, 0, 0), np.uint8), names, counts)
+    shape = (classes, drawers) if counts is None else (sum(counts),)
+    return Split(np.zeros((*shape, 0, 0), np.uint8), names, counts)
 
 
 SEEDS = (0, 1, 2)

@@ -44,14 +44,14 @@ def draw_classes(
     return chosen, np.argsort(order, axis=1)[:, :batch_images]
 
 
-def take_forms(images: np.ndarray, classes: np.ndarray, drawers: np.ndarray) -> np.ndarray:
+def take_forms(split: Split, classes: np.ndarray, drawers: np.ndarray) -> np.ndarray:
     """Look up images (P, K, size, size) of classes (P,), numbered form · C + character, by drawers (P, K).
 
-    images (C, drawers, size, size), or with a last axis of colours; form 1 is rotated by 90° counterclockwise, form 4
-    mirrored left to right, form 5 that rotated by 90° counterclockwise.
+    Form 1 is rotated by 90° counterclockwise, form 4 mirrored left to right, form 5 that rotated by 90°
+    counterclockwise. Colours are a last axis.
     """
-    form, character = np.divmod(classes, len(images))
-    found = np.asarray(images[character[:, None], drawers])
+    form, character = np.divmod(classes, split.classes)
+    found = split.look_up(character[:, None], drawers)
     mirrored, rotation = np.divmod(form, ROTATIONS)
     found[mirrored == 1] = np.flip(found[mirrored == 1], axis=3)
     for quarter in range(1, ROTATIONS):
@@ -94,7 +94,7 @@ def batch_of_step(
         hard=hard,
         n_hard=method.hard_classes.n_hard if method.hard_classes else 0,
     )
-    images = take_forms(split.images, classes, drawers)
+    images = take_forms(split, classes, drawers)
     batch = with_channels(images.reshape(-1, *images.shape[2:])).astype(np.float32)
     if method.augmentation:
         maps = random_maps(rng, method.augmentation, len(batch), batch.shape[1])

@@ -79,14 +79,22 @@ def read(path: Path) -> OneShotRuns:
     support, queries, targets = [], [], []
     try:
         with zipfile.ZipFile(path) as archive:
+            # Windows packs with \
+            members = {info.filename.replace("\\", "/"): info for info in archive.infolist()}
+
+            def content(name: str) -> bytes:
+                if members[name].file_size > omniglot.LARGEST_FILE:
+                    raise ValueError(f"{name} is too large")
+                return archive.read(members[name])
+
             for number in range(1, RUNS + 1):
                 folder = f"run{number:02}"
-                labels = archive.read(f"{folder}/class_labels.txt").decode().split()
+                labels = content(f"{folder}/class_labels.txt").decode().split()
                 answers = dict(zip(labels[::2], labels[1::2], strict=True))
                 shown = [f"{folder}/training/class{way:02}.png" for way in range(1, WAYS + 1)]
                 asked = [f"{folder}/test/item{way:02}.png" for way in range(1, WAYS + 1)]
-                support.append([_pixels(archive.read(name)) for name in shown])
-                queries.append([_pixels(archive.read(name)) for name in asked])
+                support.append([_pixels(content(name)) for name in shown])
+                queries.append([_pixels(content(name)) for name in asked])
                 targets.append([shown.index(answers[name]) for name in asked])
     except omniglot.UNREADABLE as error:
         raise DataError(
@@ -145,6 +153,8 @@ def _find(source: Path | None) -> Path | None:
     for place in places if source else [*places, paths.data_dir()]:
         if (path := place / NAME).is_file():
             return path
+        if path.is_dir():
+            raise DataError(f"{path} is a folder, not the zip: put the zip there, or rename the folder.")
     if source:
         raise DataError(f"there is no {NAME} in {source}: give the zip, or a folder that holds it.")
     return None

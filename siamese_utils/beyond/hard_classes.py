@@ -37,7 +37,7 @@ def find_hard_classes(method: Method, backbone: keras.Model, split: Split, seed:
         return None
     rng = np.random.default_rng([seed, step, 1])
     drawers = rng.integers(0, np.tile(split.sizes, method.forms))
-    images = take_forms(split.images, np.arange(classes), drawers[:, None])[:, 0]
+    images = take_forms(split, np.arange(classes), drawers[:, None])[:, 0]
     embeddings = backbone.predict(with_channels(images), batch_size=256, verbose=0).astype(np.float32)
     if method.comparison == "cosine":
         embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)

@@ -116,7 +116,7 @@ def embedding_map(positions: np.ndarray, split: Split, drawer: int = 0) -> Figur
     side = min(0.033, 0.9 / len(places) ** 0.5)
     drawn: list[np.ndarray] = []
     dots = []
-    for place, image in zip(places, split.images[:, drawer], strict=True):
+    for place, image in zip(places, split.look_up(np.arange(split.classes), np.array(drawer)), strict=True):
         if drawn and (np.abs(np.array(drawn) - place).max(axis=1) < 1.05 * side).any():
             dots.append(place)
             continue
@@ -213,7 +213,7 @@ def _drawings(
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = np.asarray(figure.subplots(len(grid), len(grid[0]), squeeze=False))
     for ax, ((number, drawer), colour, frame) in zip(axes.ravel(), (cell for row in grid for cell in row), strict=True):
-        show_drawing(ax, split.images[number, drawer], frame, colour)
+        show_drawing(ax, split.look_up(np.array(number), np.array(drawer)), frame, colour)
     return figure, axes
 
 

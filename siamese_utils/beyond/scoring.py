@@ -60,7 +60,8 @@ def calibrate(model: keras.Model, split: Split, pairs: int = 20_000) -> keras.Mo
 
     101 quantiles each, of pairs of one class by two drawers and of pairs of two classes, so many pairs of either.
     """
-    embeddings = embed_split(model, split).reshape(split.classes * split.drawers, -1)
+    embeddings = embed_split(model, split)
+    embeddings = embeddings.reshape(-1, embeddings.shape[-1])
     rng = np.random.default_rng([EPISODE_SEED, 9])
     counts = np.array(split.sizes)
     left = rng.integers(0, split.classes, pairs)
@@ -70,7 +71,7 @@ def calibrate(model: keras.Model, split: Split, pairs: int = 20_000) -> keras.Mo
     elsewhere = rng.integers(0, counts[others])
 
     def quantiles(right: np.ndarray, drawers: np.ndarray) -> list[float]:
-        rows = left * split.drawers + shown, right * split.drawers + drawers
+        rows = split.starts[left] + shown, split.starts[right] + drawers
         values = similarity_of_rows(model, embeddings, *rows)
         return [float(value) for value in np.quantile(values, np.linspace(0, 1, 101)).round(6)]
 

@@ -168,7 +168,7 @@ def train_method(
     reads: Reads = "drawings",
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train on a split's images → the siamese model, and a line for each part of the training: step, loss, seconds."""
-    shape = with_channels(train.images[0]).shape[1:]
+    shape = with_channels(train.flat[:1]).shape[1:]
     classes = train.classes * method.forms
     epochs = next(n for n in range(min(EPOCHS, steps), 0, -1) if steps % n == 0)
     trainer = build_trainer(method, shape, classes, steps, seed, reads)

@@ -56,7 +56,8 @@ def report(profile: ProfileOption = "demo") -> None:
 
     index = build_report(load_profile(profile))
     size = index.stat().st_size / 1e6
-    out.print(f"[bold]The report:[/] {index.resolve()} ({size:.1f} MB, open it in a browser)", soft_wrap=True)
+    place = escape(str(index.resolve()))
+    out.print(f"[bold]The report:[/] {place} ({size:.1f} MB, open it in a browser)", soft_wrap=True)
 
 
 def reproduce(
@@ -110,7 +111,7 @@ def scoreboard(
     for path in stale:
         if path in made:
             write_text(path, made[path])
-        out.print(f"{path}: renewed", soft_wrap=True)
+        out.print(f"{path}: renewed", soft_wrap=True, markup=False)
 
 
 class _Now:
@@ -152,7 +153,7 @@ def _execute(profile: str, **chosen: Any) -> bool:
         bar = shown.add_task("notebooks", total=len(choose_notebooks(chosen.get("notebooks", ()))), what=now)
 
         def after(outcome: Outcome) -> None:
-            shown.console.print(f"{SIGNS[outcome.status]} {outcome.notebook:26} {outcome.seconds:7.1f} s")
+            shown.console.print(f"{SIGNS[outcome.status]} {escape(f'{outcome.notebook:26}')} {outcome.seconds:7.1f} s")
             if outcome.error:
                 shown.console.print(f"       {escape(outcome.error)}", soft_wrap=True)
             shown.advance(bar)
@@ -160,5 +161,5 @@ def _execute(profile: str, **chosen: Any) -> bool:
         outcomes = execute_batch(profile, before=lambda name: setattr(now, "notebook", name), after=after, **chosen)
     failed = [outcome.notebook for outcome in outcomes if outcome.status == "failed"]
     if failed:
-        errors.print(f"[bold red]{len(failed)} of {len(outcomes)} notebooks failed:[/] {', '.join(failed)}")
+        errors.print(f"[bold red]{len(failed)} of {len(outcomes)} notebooks failed:[/] {escape(', '.join(failed))}")
     return not failed

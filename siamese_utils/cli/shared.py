@@ -41,11 +41,11 @@ def display() -> progress.Progress:
     """A progress display: what, how far, how long, and a note."""
     return progress.Progress(
         progress.SpinnerColumn(),
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.TextColumn("{task.completed:.0f}/{task.total}"),
         progress.TimeElapsedColumn(),
-        progress.TextColumn("{task.fields[what]}"),
+        progress.TextColumn("{task.fields[what]}", markup=False),
         console=out,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from functools import lru_cache
 from math import isnan
@@ -61,7 +62,7 @@ def run(
     runs = complete_jobs(jobs_of(rows, chosen, seed or chosen.seeds, dataset=dataset, until=until))
     table = Table("experiment", "seed", "val, author's protocol", "val, strict", "run")
     for found in runs:
-        cells = [found.config["experiment"], str(found.seed)]
+        cells = [escape(found.config["experiment"]), str(found.seed)]
         if found.finished:
             scores = (found.score(protocol) for protocol in ("author", "strict"))
             accuracies = [f"{s.accuracy:.1%} [{s.low:.1%}, {s.high:.1%}]" for s in scores]
@@ -86,7 +87,7 @@ def factorial(profile: ProfileOption = "laptop") -> None:
     dataset = lru_cache(lambda: load_dataset(chosen))
     jobs = [job for seed in seeds for job in jobs_of(cells().values(), chosen, [seed], dataset=dataset)]
     for job, found in zip(jobs, complete_jobs(jobs), strict=True):
-        out.print(f"{job.label}, seed {job.seed}: {found.run_id}", soft_wrap=True)
+        out.print(f"{job.label}, seed {job.seed}: {found.run_id}", soft_wrap=True, markup=False)
 
 
 def learn(
@@ -116,10 +117,10 @@ def learn(
     """Train one of the methods beyond the paper, or load it where it is trained, and say how good it is."""
     from ..beyond.training import load_or_train
     from ..data.archives import ARCHIVES
-    from ..files import replacing, writable
-    from ..text import how_many
+    from ..files import replacing
+    from ..text import how_many, printable
 
-    output = writable(output, ".keras") if output else None
+    output = _place_of_model(output, None if data in ARCHIVES else data) if output else None
     with display() as shown:
         bar = shown.add_task(f"{method}, seed {seed}", total=None, what="")
         run = load_or_train(
@@ -148,10 +149,26 @@ def learn(
     where = f"not kept with these results; -o FILE trains it anew, which took {run.seconds:.0f} s for them"
     if run.weights:
         if output and not (output.exists() and output.samefile(run.weights)):
+            from ..inference.one_shot import OneShot
+
             with replacing(output) as part:
                 shutil.copyfile(run.weights, part)
+                OneShot.load(part)
         where = str(output or run.weights)
-    out.print(f"model: {escape(where)}", soft_wrap=True)
+    out.print(f"model: {printable(where)}", soft_wrap=True, markup=False)
+
+
+def _place_of_model(output: Path, data: str | None) -> Path:
+    """Where a copy of a model goes, its folder made; OutputError for a place among the images that it is trained on."""
+    from ..errors import OutputError
+    from ..files import writable
+
+    place = Path(os.path.realpath(output.expanduser()))
+    if data and place.is_relative_to(os.path.realpath(Path(data).expanduser())):
+        raise OutputError(f"{output} lies in {data}, among the images to train on: choose another place.")
+    if place.suffix != ".keras" and output.suffix == ".keras":
+        raise OutputError(f"{output} is a link to {place}, which is no model: choose another place.")
+    return writable(output, ".keras")
 
 
 def status(profile: ProfileOption = "demo") -> None:
@@ -169,12 +186,12 @@ def status(profile: ProfileOption = "demo") -> None:
         for seed in chosen.seeds:
             found = find_so_far(row, chosen, seed)
             if found is None:
-                table.add_row(row.name, str(seed), "not run")
+                table.add_row(escape(row.name), str(seed), "not run")
                 continue
             last, end = found.history.iloc[-1], check_iterations(row, chosen)[-1]
             left = (end - last["iteration"]) * found.pace
             table.add_row(
-                row.name,
+                escape(row.name),
                 str(seed),
                 "finished" if found.finished else "under way",
                 f"{last['iteration']:,} of {end:,}",
@@ -187,10 +204,10 @@ def status(profile: ProfileOption = "demo") -> None:
     table = Table("notebook", "status", "seconds")
     for name in notebook_names():
         outcome = outcomes.get(name)
-        table.add_row(name, outcome.status if outcome else "not run", str(outcome.seconds) if outcome else "")
+        table.add_row(escape(name), outcome.status if outcome else "not run", str(outcome.seconds) if outcome else "")
     out.print(table)
     index = reports_dir() / chosen.name / "index.html"
-    out.print(f"report: {index if index.is_file() else 'not built'}", soft_wrap=True)
+    out.print(f"report: {index if index.is_file() else 'not built'}", soft_wrap=True, markup=False)
 
 
 def fidelity(
@@ -218,12 +235,12 @@ def fidelity(
         lines = likeness_table(judgements).drop(columns=["checks", "train, points"])
         table = Table(*lines.columns)
         for line in lines.itertuples(index=False):
-            table.add_row(*(str(cell).replace(JOIN, "") for cell in line))
+            table.add_row(*(escape(str(cell).replace(JOIN, "")) for cell in line))
         out.print(table)
-    out.print(summary(judgements))
+    out.print(summary(judgements), markup=False)
     if judgements:
-        out.print(source_words(found))
+        out.print(source_words(found), markup=False)
     if place:
         with replacing(place) as part:
             part.write_bytes(to_png(curve_figure(curves(found))))
-        out.print(f"{place}: drawn", soft_wrap=True)
+        out.print(f"{place}: drawn", soft_wrap=True, markup=False)

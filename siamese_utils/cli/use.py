@@ -9,7 +9,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ..errors import OutputError
 from ..files import writable, write_text
+from ..text import printable
 from .shared import ModelOption, out
 
 
@@ -22,18 +24,26 @@ def embed(
     to_file = str(output) != "-"
     if to_file:
         output = writable(output)
+        _refuse_inputs(output, [*images, model])
     import pandas as pd
 
     from ..inference.one_shot import OneShot
 
     vectors = OneShot.load(model).embed(images)
     table = pd.DataFrame(vectors, columns=[f"d{number}" for number in range(vectors.shape[1])])
-    table.insert(0, "image", [str(image) for image in images])
+    table.insert(0, "image", [printable(str(image)) for image in images])
     text = table.to_csv(index=False)
     if to_file:
         write_text(output, text)
     else:
         typer.echo(text, nl=False)
+
+
+def _refuse_inputs(output: Path, inputs: list[Path]) -> None:
+    """An output that is one of the files that are read, under whatever name, would take its place."""
+    for path in (path.expanduser() for path in inputs):
+        if output.exists() and path.exists() and output.samefile(path):
+            raise OutputError(f"{output} is the same file as {path}, which is read: name another file for the CSV.")
 
 
 def compare(

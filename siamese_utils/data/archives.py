@@ -6,12 +6,14 @@ checks its MD5. Nothing of either is part of this project: see each one's terms 
 
 from __future__ import annotations
 
+import io
+import lzma
 import os
 import pickle
 import re
-import shutil
 import tarfile
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +24,16 @@ from PIL import Image
 
 from .. import paths
 from ..errors import DataError
+from ..text import named
 from .dataset import Dataset, Split, fingerprint
 from .download import fetch
-from .image_folder import load_folder
+from .image_folder import dataset_of, digest_of, say_doubles
+from .pictures import UNREADABLE
 
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError,
-              tarfile.TarError, zipfile.BadZipFile, pickle.UnpicklingError)  # fmt: skip
+DAMAGED = (*UNREADABLE, ImportError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, pickle.UnpicklingError)
+# many times what is published, and little enough for a machine's memory
+MOST_FACES, LARGEST_FACES = 100_000, 200_000_000  # files, bytes
+LARGEST_PICKLE = 2_000_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,8 @@ def load(name: str, size: int, source: Path | None = None) -> Dataset:
     archive = ARCHIVES[name]
     folder = Path(source or os.environ.get("SIAMESE_DATA_DIR") or paths.data_dir()).expanduser()
     path = folder if folder.is_file() else folder / archive.file
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not the archive: give the archive itself, or remove the folder.")
     if not path.is_file():
         if source:
             raise DataError(f"there is no {archive.file} in {source}: give the archive, or a folder that holds it.")
@@ -61,26 +69,40 @@ def load(name: str, size: int, source: Path | None = None) -> Dataset:
         )
     try:
         return archive.read(path, size)
-    except UNREADABLE as error:
+    except DAMAGED as error:
         raise DataError(
             f"{path} is damaged, or not laid out as {archive.file} is ({error}): remove it and get the published one."
         ) from error
 
 
 def read_faces(path: Path, size: int) -> Dataset:
-    """att_faces.zip: s1/1.pgm to s40/10.pgm, ten pictures a person; a fifth of the people is for evaluation."""
-    folder = paths.data_dir() / "att-faces"
-    shutil.rmtree(folder, ignore_errors=True)
+    """att_faces.zip: s1/1.pgm to s40/10.pgm, ten pictures a person; a fifth of the people is for evaluation.
+
+    It is read where it is: nothing is unpacked to disk.
+    """
+    people: dict[int, dict[int, zipfile.ZipInfo]] = defaultdict(dict)
     with zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            if found := re.search(r"(?:^|/)(s\d+)/(\d+)\.pgm$", member):
-                person, number = found.groups()
-                target = folder / f"s{int(person[1:]):02}" / f"{int(number):02}.pgm"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(archive.read(member))
-    if not folder.is_dir():
-        raise ValueError("no s1/1.pgm in it")
-    return load_folder(folder, size)
+        members = archive.infolist()
+        if len(members) > MOST_FACES or sum(member.file_size for member in members) > LARGEST_FACES:
+            raise ValueError(f"more than {MOST_FACES:,} files or {LARGEST_FACES:,} bytes in it")
+        for member in members:
+            found = re.search(r"(?:^|[/\\])s(\d{1,6})[/\\](\d{1,6})\.pgm/?$", member.filename, re.IGNORECASE)
+            if found and member.is_dir():
+                raise ValueError(f"{member.filename} in it is a folder")
+            if found and people[int(found[1])].setdefault(int(found[2]), member) is not member:
+                raise ValueError(f"picture {found[2]} of person {found[1]} is in it twice")
+        if not people:
+            raise ValueError("no s1/1.pgm in it")
+        if few := [f"s{person}" for person, pictures in people.items() if len(pictures) < 2]:
+            raise ValueError(f"fewer than two pictures of {named(few)}")
+        classes = {
+            f"s{person:02}": [
+                (f"{member.filename} in {path}", io.BytesIO(archive.read(member)))
+                for _, member in sorted(pictures.items())
+            ]
+            for person, pictures in sorted(people.items())
+        }
+    return dataset_of("att-faces", str(path), dict(sorted(classes.items())), size)
 
 
 def read_mini_imagenet(path: Path, size: int) -> Dataset:
@@ -90,13 +112,24 @@ def read_mini_imagenet(path: Path, size: int) -> Dataset:
     split is that of S. Ravi and H. Larochelle, ICLR 2017.
     """
     splits: dict[str, Split] = {}
+    digests: dict[str, list[tuple[str, bytes]]] = {}
     with tarfile.open(path) as archive:
         for member in archive:
-            found = re.search(r"mini-imagenet-cache-(train|test)\.pkl$", member.name)
+            found = re.search(r"(?:^|/)mini-imagenet-cache-(train|test)\.pkl$", member.name)
+            if found and member.size > LARGEST_PICKLE:
+                raise ValueError(f"{member.name} takes more than {LARGEST_PICKLE:,} bytes")
             file = archive.extractfile(member) if found else None
             if found and file:
-                splits[found[1]] = _pickled_split(file, size)
+                if found[1] in splits:
+                    raise ValueError(f"{member.name} is in it twice")
+                splits[found[1]], own = _pickled_split(file, size)
+                if shared := sorted(digests.keys() & own.keys()):
+                    raise ValueError(f"{named(shared)} in both train and test")
+                digests |= own
+    if missing := [name for name in ("train", "test") if name not in splits]:
+        raise ValueError(f"no mini-imagenet-cache-{missing[0]}.pkl in it")
     train, val = splits["train"], splits["test"]
+    say_doubles(digests, set(val.characters))
     return Dataset(
         name="mini-ImageNet",
         train=train,
@@ -108,19 +141,40 @@ def read_mini_imagenet(path: Path, size: int) -> Dataset:
     )
 
 
-def _pickled_split(file: IO[bytes], size: int) -> Split:
-    """{"image_data": (n, height, width, 3) uint8, "class_dict": {class: image numbers}} at size × size pixels."""
+def _pickled_split(file: IO[bytes], size: int) -> tuple[Split, dict[str, list[tuple[str, bytes]]]]:
+    """{"image_data": (n, height, width, 3) uint8, "class_dict": {class: image numbers}} at size × size pixels.
+
+    Its second part is each class's images: a name and a digest.
+    """
     content = _ArraysOnly(file, encoding="latin1").load()
     pixels, numbers = content["image_data"], content["class_dict"]
-    if pixels.ndim != 4 or pixels.dtype != np.uint8:
+    if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"images of shape {pixels.shape} and type {pixels.dtype}")
     names = tuple(sorted(numbers))
-    counts = tuple(len(numbers[name]) for name in names)
-    images = np.full((len(names), max(counts), size, size, 3), 255, np.uint8)
-    for row, name in zip(images, names, strict=True):
-        for target, number in zip(row, numbers[name], strict=False):
-            target[:] = Image.fromarray(pixels[number]).resize((size, size), Image.Resampling.BOX)
-    return Split(images, names, None if len(set(counts)) == 1 else counts)
+    rows = [_numbers_of(name, numbers[name], len(pixels)) for name in names]
+    if len(set(np.concatenate(rows).tolist())) < sum(map(len, rows)):
+        raise ValueError("an image number stands there twice")
+    classes = {name: np.empty((len(row), size, size, 3), np.uint8) for name, row in zip(names, rows, strict=True)}
+    for images, row in zip(classes.values(), rows, strict=True):
+        for target, number in zip(images, row, strict=True):
+            target[:] = np.asarray(Image.fromarray(pixels[number]).resize((size, size), Image.Resampling.BOX))
+    digests = {
+        name: [(f"{name}, image {number}", digest_of(pixels[number].tobytes())) for number in chosen]
+        for name, chosen in zip(names, rows, strict=True)
+    }
+    return Split.of(classes), digests
+
+
+def _numbers_of(name: str, numbers: Any, images: int) -> np.ndarray:
+    """A class's image numbers (n,) int, checked; ValueError for what numbers no image."""
+    found = np.asarray(numbers)
+    if not isinstance(name, str) or found.ndim != 1 or found.dtype.kind not in "iu" or len(found) < 2:
+        raise ValueError(f"class {name!r} is no list of two or more whole numbers")
+    if any(isinstance(number, bool | np.bool_) for number in numbers):
+        raise ValueError(f"class {name!r} has true or false for an image number")
+    if found.min() < 0 or found.max() >= images:
+        raise ValueError(f"class {name!r} has image numbers from {found.min()} to {found.max()}, of {images:,} images")
+    return found
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -1,15 +1,16 @@
 """What a dataset is: characters by drawers, or any classes of images.
 
 Shapes follow one convention everywhere: images (classes, drawers, height, width), uint8; of drawings 0 is ink and 255
-is paper. Pictures in colour have a last axis of 3.
+is paper. Pictures in colour have a last axis of 3. Classes of different sizes stand one after the other in rows.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,27 @@ from PIL import Image
 class Split:
     """One set of characters; the training and the evaluation set share no character and no alphabet.
 
-    images      (classes, drawers, height, width) uint8, 0 ink to 255 paper; a last axis of 3 where they are in colour
+    images      (classes, drawers, height, width) uint8, 0 ink to 255 paper; a last axis of 3 where they are in colour.
+                Where classes differ in size: (images, height, width), class by class
     characters  one name a class, "Alphabet/character"; sorted, so that class numbers mean the same everywhere
-    counts      how many images each class has, where that differs: the first so many of its row; None: all of them
+    counts      how many images each class has, where that differs; None: one by each drawer
     """
 
     images: np.ndarray
     characters: tuple[str, ...]
     counts: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.counts is not None and sum(self.counts) != len(self.images):
+            raise ValueError(f"{sum(self.counts)} images by the counts, {len(self.images)} in the array")
+
+    @classmethod
+    def of(cls, classes: Mapping[str, np.ndarray]) -> Split:
+        """From each class's images, (its images, height, width) uint8 or with a last axis of 3."""
+        counts = tuple(map(len, classes.values()))
+        if len(set(counts)) == 1:
+            return cls(np.stack(list(classes.values())), tuple(classes))
+        return cls(np.concatenate(list(classes.values())), tuple(classes), counts)
 
     @property
     def alphabets(self) -> tuple[str, ...]:
@@ -41,17 +55,35 @@ class Split:
 
     @property
     def classes(self) -> int:
-        return int(self.images.shape[0])
+        return int(self.images.shape[0]) if self.counts is None else len(self.counts)
 
     @property
     def drawers(self) -> int:
-        return int(self.images.shape[1])
+        """How many images the classes have, or the largest of them."""
+        return int(self.images.shape[1]) if self.counts is None else max(self.counts)
+
+    @property
+    def flat(self) -> np.ndarray:
+        """Every image once, class by class: (images, height, width)."""
+        return self.images.reshape(-1, *self.images.shape[2:]) if self.counts is None else self.images
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """The row of each class's first image in `flat`, (classes,) int."""
+        return np.cumsum((0, *self.sizes[:-1]))
+
+    def look_up(self, classes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """The images of these numbers within these classes, (…) int each → (…, height, width)."""
+        found = self.images[classes, numbers] if self.counts is None else self.images[self.starts[classes] + numbers]
+        return np.asarray(found)
 
     def only(self, chosen: np.ndarray) -> Split:
         """The classes where `chosen` (classes,) bool is true."""
         numbers = np.flatnonzero(chosen)
-        counts = None if self.counts is None else tuple(self.counts[n] for n in numbers)
-        return Split(self.images[numbers], tuple(self.characters[n] for n in numbers), counts)
+        names = tuple(self.characters[n] for n in numbers)
+        if self.counts is None:
+            return Split(self.images[numbers], names)
+        return Split(self.images[np.repeat(chosen, self.counts)], names, tuple(self.counts[n] for n in numbers))
 
     def resized(self, size: int) -> Split:
         """The same at size × size pixels, area-averaged; itself where it has that size."""
@@ -119,6 +151,7 @@ def fingerprint(*splits: Split) -> str:
     for split in splits:
         digest.update("\n".join(split.characters).encode())
         digest.update(repr(split.images.shape).encode())
+        digest.update(repr(split.counts).encode() if split.counts else b"")
         digest.update(np.ascontiguousarray(split.images).tobytes())
     return digest.hexdigest()
 

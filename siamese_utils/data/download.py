@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import stat
 import time
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ import requests
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from ..errors import DataError
+from ..files import locked
 
 TRIES = 4  # how often one call asks for a file before it gives up
 PAUSE = 0.5  # seconds before the second try; doubles each time
@@ -34,14 +36,17 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
     resume = functools.partial(_resume, name)
     part, known = folder / f"{name}.part", f"md5:{md5}" if md5 else None
     instead = f"or {instead}"
-    resumed = part.exists()
     try:
-        try:
-            pooch.retrieve(url, known, name, folder, downloader=resume)
-        except ValueError:  # a wrong MD5; the bytes from an earlier call may be to blame, so once more from zero
-            if not resumed:
-                raise
-            pooch.retrieve(url, known, name, folder, downloader=resume)
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / f".{name}.lock", f"the download of {name}"):
+            _refuse_planted(part)
+            resumed = part.exists()
+            try:
+                pooch.retrieve(url, known, name, folder, downloader=resume)
+            except ValueError:  # a wrong MD5; the bytes from an earlier call may be to blame, so once more from zero
+                if not resumed:
+                    raise
+                pooch.retrieve(url, known, name, folder, downloader=resume)
     except requests.RequestException as error:
         if error.response is not None:
             problem = f"{url} answered {error.response.status_code} {error.response.reason}: try again later"
@@ -60,6 +65,16 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
     except OSError as error:
         raise cannot_store(folder, error) from error
     return folder / name
+
+
+def _refuse_planted(part: Path) -> None:
+    """Bytes are only appended to a file of our own: whatever else stands there may lead to another's."""
+    try:
+        found = part.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise DataError(f"{part} is a link or no common file, and a download would write through it: remove it.")
 
 
 def cannot_store(folder: Path, error: OSError) -> DataError:
@@ -85,6 +100,10 @@ def _resume(name: str, url: str, output_file: str, _: object) -> None:
     os.replace(part, output_file)
 
 
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 def _append_rest(url: str, part: Path) -> None:
     """Ask for the bytes that `part` lacks and append them; start over where the server does not resume."""
     have = part.stat().st_size if part.exists() else 0
@@ -105,7 +124,7 @@ def _append_rest(url: str, part: Path) -> None:
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
         bar = tqdm(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, leave=False)
-        with bar, part.open("ab" if resumes else "wb") as file:
+        with bar, open(part, "ab" if resumes else "wb", opener=_no_link) as file:
             for chunk in response.iter_content(4096):  # a chunk cut off is lost, so keep them small
                 bar.update(file.write(chunk))
     if total is not None and part.stat().st_size < total:

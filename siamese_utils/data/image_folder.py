@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from ..errors import DataError
+from ..text import listed, named, printable
 from .dataset import Dataset, Split, hold_out
+from .pictures import Source, endings, looks_like_picture, read_each, square
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
-KINDS = ", ".join(ending[1:] for ending in ENDINGS)
+KINDS = "PNG, JPEG, GIF, TIFF, WebP and others"
 EVALUATION_PART = 0.2  # of the groups, or of the classes where there are no groups
 SPLIT_SEED = 0
-NEARLY_WHITE = 200  # grey level
+# what the parts of a dataset are called: "train", "Test_set", "val2"
+PART = re.compile(r"(train|training|val|valid|validation|validate|dev|development|test|testing|eval|evaluation|holdout|"
+                  r"heldout)(set|split|data|images)?\d*")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,27 +39,27 @@ class Found:
     root: Path
     files: dict[str, list[Path]]
 
-    @property
-    def grouped(self) -> bool:
-        return "/" in next(iter(self.files))
-
 
 def find_images(root: Path, fewest: int = 2) -> Found:
-    """Every image file under a folder, by class.
+    """Every image file under a folder, by class. What is hidden, and what file managers leave, is no part of it.
 
     fewest  how many images a class must have: to train, one to show and one to ask
-    Raises DataError with what to do where the layout is not clear, or a class has too few.
+    Raises DataError with what to do where the layout is not clear, a folder cannot be listed, or classes have too few.
+    Warns of files that look like images and are not read.
     """
-    root = Path(root).expanduser().resolve()
-    if not root.is_dir():
-        problem = f"{root} is a file" if root.is_file() else f"there is no folder {root}"
+    try:
+        root = Path(root).expanduser().resolve()
+        problem = f"{root} is a file" if root.is_file() else "" if root.is_dir() else f"there is no folder {root}"
+    except (OSError, RuntimeError, ValueError) as error:
+        problem = f"{root} cannot be read ({error})"
+    if problem:
         raise DataError(f"{problem}: give a folder that holds a folder of images for each class.")
     files, empty = _walk(root)
     if not files:
         raise DataError(f"{root} holds no images ({KINDS}): put a folder of images for each class there.")
     depths = {0 if name == "." else name.count("/") + 1: name for name in sorted(files)}
     if 0 in depths:
-        raise DataError(f"{files['.'][0]} lies in no class's folder: move it into one.")
+        raise DataError(f"{named(map(str, files['.']))} in no class's folder: move every image into one.")
     if len(depths) > 1 or max(depths) > 2:
         example = depths[max(depths)]
         raise DataError(
@@ -62,126 +67,124 @@ def find_images(root: Path, fewest: int = 2) -> Found:
             "in CLASS/ or every image in GROUP/CLASS/."
         )
     if empty:
-        raise DataError(f"{root / empty[0]} holds no images ({KINDS}): put some there, or remove the folder.")
+        raise DataError(
+            f"{named(str(root / name) for name in empty)} {'hold' if len(empty) > 1 else 'holds'} no images ({KINDS}): "
+            "put some there, or remove the folder."
+        )
     _refuse_twins(root, files)
-    for name, paths in files.items():
-        if len(paths) < fewest:
-            raise DataError(
-                f"class {name} has one image ({paths[0].name}), but a class needs one to show and one to ask: add "
-                "another, or remove the folder."
-            )
+    _refuse_parts(root, files)
+    if few := [f"{name} has one image ({paths[0].name})" for name, paths in files.items() if len(paths) < fewest]:
+        raise DataError(
+            f"a class needs two images, one to show and one to ask, but {named(few)}: add another, or remove the "
+            "folder."
+        )
     return Found(root, dict(sorted(files.items())))
 
 
 def load_folder(root: Path, size: int) -> Dataset:
     """A folder's images at size × size pixels as a dataset; a fifth of its groups, or classes, is for evaluation.
 
-    Images keep their proportions: they are padded to a square in the colour of their border. If one image is in colour,
-    all are read as colour. Raises DataError, naming the file, where one cannot be read.
+    Raises DataError where `find_images` or `dataset_of` does.
     """
     found = find_images(root)
-    classes, grey = {}, []
-    for name, paths in found.files.items():
-        classes[name] = np.empty((len(paths), size, size, 3), np.uint8)
-        for row, path in zip(classes[name], paths, strict=True):
-            image = read_image(path)
-            row[:] = square(image, size)
-            if image.mode == "L":
-                grey.append(path)
-    total = sum(map(len, classes.values()))
-    if len(grey) == total:
-        classes = {name: np.ascontiguousarray(pixels[..., 0]) for name, pixels in classes.items()}
+    classes = {name: [(str(path), path) for path in paths] for name, paths in found.files.items()}
+    return dataset_of(printable(found.root.name), str(found.root), classes, size)
+
+
+def dataset_of(name: str, place: str, classes: Mapping[str, Sequence[tuple[str, Source]]], size: int) -> Dataset:
+    """Images at size × size pixels as a dataset; a fifth of their groups, or classes, is for evaluation.
+
+    place    where they are, for messages
+    classes  "class" or "group/class" → each image's name, for messages, and where it is read from
+
+    Images keep their proportions: they are padded to a square in the colour of their border. If one image is in colour,
+    all are read as colour. Raises DataError, naming the files, where some cannot be read, or where classes of one name
+    share an image; warns of other images that are there twice.
+    """
+    train, val = _parts(place, classes)
+    every = [(file, source) for images in classes.values() for file, source in images]
+    pixels = np.empty((len(every), size, size, 3), np.uint8)
+    rows = iter(pixels)
+
+    def keep(image: Image.Image, _: str) -> tuple[bool, bytes]:
+        next(rows)[:] = square(image, size)
+        return image.mode == "L", digest_of(image.tobytes(), image.mode, image.size)
+
+    read = read_each(every, keep)
+    grey = [file for (file, _), (is_grey, _) in zip(every, read, strict=True) if is_grey]
+    if len(grey) == len(every):
+        pixels = np.ascontiguousarray(pixels[..., 0])
     elif grey:
         warnings.warn(
-            f"{len(grey):,} of {total:,} images in {found.root} are grey, for example {grey[0]}: they are read as "
-            "colour images without colour.",
+            f"{len(grey):,} of {len(every):,} images in {printable(place)} are grey, for example "
+            f"{printable(grey[0])}: they are read as colour images without colour.",
             stacklevel=2,
         )
-    train, val = _parts(found)
+    ends = np.cumsum([len(images) for images in classes.values()])
+    parts = dict(zip(classes, np.split(pixels, ends[:-1]), strict=True))
+    files = iter([(file, digest) for (file, _), (_, digest) in zip(every, read, strict=True)])
+    say_doubles({key: [next(files) for _ in images] for key, images in classes.items()}, set(val))
     digest = hashlib.sha256(str(size).encode())
-    for name, pixels in classes.items():
-        digest.update(name.encode() + repr(pixels.shape).encode() + pixels.tobytes())
+    for key, images in parts.items():
+        digest.update(key.encode() + repr(images.shape).encode() + images.tobytes())
     return Dataset(
-        name=found.root.name,
-        train=_split(classes, train),
-        val=_split(classes, val),
+        name=name,
+        train=Split.of({key: parts[key] for key in train}),
+        val=Split.of({key: parts[key] for key in val}),
         fingerprint=digest.hexdigest(),
         synthetic=False,
-        source=f"the folder {found.root.name}",
+        source=f"the folder {name}",
     )
 
 
-def _parts(found: Found) -> tuple[list[str], list[str]]:
-    """The names of the classes to train on and to evaluate on."""
-    groups = [name.partition("/")[0] for name in found.files]
-    if len(set(groups)) < 2:
-        kind = "group of classes" if found.grouped else "class"
-        raise DataError(f"{found.root} holds one {kind} only: there must be some to train on and others to ask about.")
-    held = hold_out(groups, EVALUATION_PART, SPLIT_SEED)
-    val = [name for name, group in zip(found.files, groups, strict=True) if group in held]
-    return [name for name in found.files if name not in set(val)], val
+def digest_of(pixels: bytes, *shape: object) -> bytes:
+    """A short digest of an image, the same for the same pixels only."""
+    return hashlib.blake2b(repr(shape).encode() + pixels, digest_size=16).digest()
 
 
-def _split(classes: dict[str, np.ndarray], names: Iterable[str]) -> Split:
-    """Classes of different sizes in one array: what is missing at a class's end is blank and never drawn."""
-    names = tuple(names)
-    counts = tuple(len(classes[name]) for name in names)
-    shape = classes[names[0]].shape[1:]
-    images = np.full((len(names), max(counts), *shape), 255, np.uint8)
-    for row, name in zip(images, names, strict=True):
-        row[: len(classes[name])] = classes[name]
-    return Split(images, names, None if len(set(counts)) == 1 else counts)
+def say_doubles(classes: Mapping[str, Sequence[tuple[str, bytes]]], val: set[str]) -> None:
+    """Warn of images that are in training and evaluation, or in two classes.
 
+    classes  each class's images: a name, for messages, and its digest
+    val      the classes of the evaluation
 
-def read_image(path: Path, *, light_ink: bool = False) -> Image.Image:
-    """The image in a file as `flat` gives it; DataError, naming the file, where it cannot be read."""
-    if not path.is_file():
-        problem = "it is a folder" if path.is_dir() else "there is no such file"
-        raise DataError(f"{path} is not a readable image: {problem}.")
-    try:
-        with Image.open(path) as opened:
-            opened.load()
-            return flat(opened, light_ink=light_ink)
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} is not a readable image ({error}): replace or remove it.") from error
-
-
-def flat(image: Image.Image, *, light_ink: bool = False) -> Image.Image:
-    """An image upright as its camera says, transparent parts white; mode L where it has no colour, else RGB.
-
-    light_ink  transparent parts are black where what can be seen is nearly white
+    Raises DataError where the two classes have one name, in two groups: they are one class, on both sides.
     """
-    image = ImageOps.exif_transpose(image)
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        paper = "black" if light_ink and _is_nearly_white(image) else "white"
-        image = Image.alpha_composite(Image.new("RGBA", image.size, paper), image)
-    if image.mode in ("I", "I;16", "F"):  # more than eight bits a pixel: spread over what is there
-        values = np.asarray(image, np.float64)
-        spread = max(float(np.ptp(values)), 1e-9)
-        return Image.fromarray(np.uint8(255 * (values - values.min()) / spread))
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    image = image.convert("RGB")
-    red, green, blue = (np.asarray(band) for band in image.split())
-    return image.convert("L") if np.array_equal(red, green) and np.array_equal(red, blue) else image
+    first: dict[bytes, tuple[str, str]] = {}
+    both: list[str] = []
+    two: list[str] = []
+    one: list[str] = []
+    for name, images in classes.items():
+        for file, digest in images:
+            twin, its_file = first.setdefault(digest, (name, file))
+            if twin == name:
+                continue
+            same = _spelled(twin).rpartition("/")[2] == _spelled(name).rpartition("/")[2]
+            kind = one if same else both if (twin in val) != (name in val) else two
+            kind.append(printable(f"{its_file} and {file}"))
+    if one:
+        raise DataError(
+            f"two groups hold a class of the same name with the same images ({named(one, 3, '; ')}): a class belongs "
+            "in one group, so join the two."
+        )
+    for found, what in (
+        (both, "both in training and in evaluation, which raises the accuracy"),
+        (two, "in two classes"),
+    ):
+        if found:
+            words = "image is" if len(found) == 1 else "images are"
+            warnings.warn(f"{len(found):,} {words} {what}: {named(found, 3, '; ')}.", stacklevel=3)
 
 
-def _is_nearly_white(image: Image.Image) -> bool:
-    """Whether what can be seen of an image with transparent parts is nearly white."""
-    grey, alpha = (np.asarray(band, np.float64) for band in (image.convert("L"), image.getchannel("A")))
-    return bool(alpha.any()) and float(np.average(grey, weights=alpha)) > NEARLY_WHITE
-
-
-def square(image: Image.Image, size: int) -> np.ndarray:
-    """(size, size, 3) uint8, area-averaged, padded to a square in the median colour of its border."""
-    image = image.convert("RGB")
-    pixels = np.asarray(image)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    side = max(image.size)
-    square = Image.new("RGB", (side, side), tuple(int(value) for value in np.median(border, axis=0)))
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return np.asarray(square.resize((size, size), Image.Resampling.BOX))
+def _parts(place: str, classes: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The names of the classes to train on and to evaluate on."""
+    names = list(classes)
+    groups = [name.partition("/")[0] for name in names]
+    if len(set(groups)) < 2:
+        kind = "group of classes" if "/" in names[0] else "class"
+        raise DataError(f"{place} holds one {kind} only: there must be some to train on and others to ask about.")
+    held = hold_out(groups, EVALUATION_PART, SPLIT_SEED)
+    return [n for n in names if n.partition("/")[0] not in held], [n for n in names if n.partition("/")[0] in held]
 
 
 def _refuse_twins(root: Path, files: dict[str, list[Path]]) -> None:
@@ -198,22 +201,69 @@ def _spelled(name: str) -> str:
     return "/".join(part.strip() for part in unicodedata.normalize("NFC", name).casefold().split("/"))
 
 
+def _refuse_parts(root: Path, files: dict[str, list[Path]]) -> None:
+    """A dataset that comes in parts has its classes in several of them: no group could be evaluated on as unknown."""
+    pairs = [tuple(name.split("/")) for name in files if "/" in name]
+    parts: dict[str, set[str]] = defaultdict(set)
+    for group, name in pairs:
+        if _is_part(group):
+            parts[_spelled(name)].add(group)
+        if _is_part(name):
+            parts[f"{group}/"].add(name)
+    shared = {name: sorted(places) for name, places in parts.items() if len(places) > 1}
+    if shared:
+        name, places = next(iter(shared.items()))
+        example = listed(f"{name}{place}" if name.endswith("/") else f"{place}/{name}" for place in places)
+        raise DataError(
+            f"{root} holds parts of the same class ({example}), but a model is asked about classes that it was not "
+            "trained on: give one part only, or put all images of a class in one folder."
+        )
+
+
+def _is_part(name: str) -> bool:
+    """Whether a folder is named as part of a dataset: "train", "Test set"."""
+    return PART.fullmatch(re.sub(r"[\W_]", "", _spelled(name))) is not None
+
+
 def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
-    """The image files of every folder under the root, links followed, and the folders that hold nothing of use."""
+    """The image files of every folder under the root, links followed, and the folders that hold nothing of use.
+
+    Raises DataError for a folder that cannot be listed and a link that leads nowhere; warns of images not read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(
+            f"{error.filename} cannot be listed ({error.strerror}): change its rights, or remove it."
+        ) from error
+
     files: dict[str, list[Path]] = {}
     empty: list[str] = []
-    for folder, inner, names in os.walk(root, followlinks=True):
+    unread: list[Path] = []
+    read = endings()
+    for folder, inner, names in os.walk(root, followlinks=True, onerror=refuse):
         here = Path(folder)
         above = {e.resolve() for e in (here, *here.parents)}  # a link back there would go round for ever
         inner[:] = sorted(e for e in inner if not _hidden(e) and (here / e).resolve() not in above)
-        images = [here / e for e in sorted(names) if Path(e).suffix.lower() in ENDINGS and not _hidden(e)]
-        name = here.relative_to(root).as_posix()
+        paths = [here / e for e in sorted(names) if not _hidden(e)]
+        images = [path for path in paths if path.suffix.lower() in read]
+        for path in paths:
+            if path.is_symlink() and not os.path.exists(path):
+                raise DataError(f"{path} is a link that leads nowhere: no such file. Mend or remove it.")
+        unread += [path for path in paths if path.suffix.lower() not in read and looks_like_picture(path)]
+        name = printable(here.relative_to(root).as_posix())
         if images:
             files[name] = images
         elif not inner:
             empty.append(name)
+    if unread:
+        words = "file looks like an image and is" if len(unread) == 1 else "files look like images and are"
+        examples = named((printable(str(path)) for path in unread), 3)
+        warnings.warn(
+            f"{len(unread):,} {words} not read ({examples}): save them as PNG or JPEG, under a name that ends so.",
+            stacklevel=4,
+        )
     return files, empty
 
 
 def _hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX"))
+    return name.startswith(".") or name == "__MACOSX"

@@ -27,6 +27,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from .. import paths
 from ..errors import DataError
 from ..files import locked, replacing
+from ..text import named
 from . import download
 from .dataset import Dataset, Split, fingerprint
 
@@ -54,7 +55,7 @@ URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 SOURCE = "Omniglot (Lake, Salakhutdinov and Tenenbaum, 2015), https://github.com/brendenlake/omniglot"
 ZIPS = "images_background.zip and images_evaluation.zip"
 CACHE_NAME = "omniglot.npz"
-LARGEST_FILE = 100_000  # bytes; a drawing takes about 250
+LARGEST_FILE, LARGEST_ARCHIVE = 100_000, 500_000_000  # bytes, unpacked; a drawing takes about 250
 
 # What the zip, PNG and npy readers raise for bytes they cannot make sense of.
 UNREADABLE = (
@@ -137,6 +138,8 @@ def _find_archive(source: Path, archive: Zip) -> Path:
     for folder in (source, source / "python"):
         if (zipped := folder / f"{archive.name}.zip").is_file():
             return zipped
+        if zipped.is_dir():
+            raise DataError(f"{zipped} is a folder, not the archive: put the archive there, or rename the folder.")
         if (unpacked := folder / archive.name).is_dir():
             return unpacked
     raise DataError(
@@ -151,11 +154,9 @@ def _read_split(where: Path, archive: Zip) -> Split:
     for path, content in _zip_files(where) if where.is_file() else _folder_files(where):
         character, file_name = _split_path(where, path, archive)
         drawings[character].append((file_name, content))
-    for character, files in drawings.items():
-        if len(files) != DRAWERS:
-            raise DataError(
-                f"{where} holds {len(files)} drawings of {character}, not {DRAWERS}: get it again from {URL}."
-            )
+    wrong = [f"{len(files)} drawings of {name}" for name, files in drawings.items() if len(files) != DRAWERS]
+    if wrong:
+        raise DataError(f"{where} holds {named(wrong)}, not {DRAWERS}: get it again from {URL}.")
     characters = tuple(sorted(drawings))
     alphabets = len({character.partition("/")[0] for character in characters})
     if (alphabets, len(characters)) != (archive.alphabets, archive.characters):
@@ -165,9 +166,15 @@ def _read_split(where: Path, archive: Zip) -> Split:
         )
     images = np.empty((len(characters), DRAWERS, SIZE, SIZE), np.uint8)
     progress = tqdm(characters, desc=archive.name, disable=None, leave=False)  # None: only on a terminal
+    broken: list[str] = []
     for row, character in zip(images, progress, strict=True):
         for image, (file_name, content) in zip(row, sorted(drawings[character]), strict=True):
-            image[:] = _decode(content, f"{character}/{file_name} in {where}")
+            try:
+                image[:] = _decode(content, f"{character}/{file_name} in {where}")
+            except DataError as error:
+                broken.append(str(error).removesuffix("."))
+    if broken:
+        raise DataError(f"{named(broken, mark='; ')}.")
     return Split(images, characters)
 
 
@@ -175,10 +182,14 @@ def _zip_files(path: Path) -> Iterator[tuple[str, bytes]]:
     """Path and content of every file in a zip, without unpacking it to disk."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > LARGEST_ARCHIVE:
+                raise DataError(f"{path} holds more than {LARGEST_ARCHIVE:,} bytes unpacked: get it again from {URL}.")
             for info in archive.infolist():
                 if info.file_size > LARGEST_FILE:
                     raise DataError(f"{path} holds {info.filename!r}, too large for a drawing: get it from {URL}.")
-                if not info.is_dir() and not _is_litter(info.filename):
+                if info.filename.endswith(("/", "\\")):  # as Windows packs them, too
+                    _refuse_folder(info.filename, path)
+                elif not _is_litter(info.filename):
                     yield info.filename, archive.read(info)
     except UNREADABLE as error:
         raise DataError(f"{path} is damaged or incomplete ({error}): get it again from {URL}.") from error
@@ -189,7 +200,10 @@ def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     try:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder.parent).as_posix()
-            if path.is_dir() or _is_litter(name):
+            if path.is_dir():
+                _refuse_folder(name, folder)
+                continue
+            if _is_litter(name):
                 continue
             if path.stat().st_size > LARGEST_FILE:
                 raise DataError(f"{path} is too large for a drawing: remove it, or unpack {folder.name}.zip again.")
@@ -198,9 +212,15 @@ def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
         raise DataError(f"{folder} cannot be read ({error}): check its permissions and its disk.") from error
 
 
+def _refuse_folder(name: str, where: Path) -> None:
+    if name.rstrip("/\\").lower().endswith(".png"):
+        raise DataError(f"{where} holds a folder {name!r}, named like a drawing: remove it, or get it from {URL}.")
+
+
 def _is_litter(path: str) -> bool:
     """Whether a file is what file managers leave behind."""
-    return path.startswith("__MACOSX/") or path.rpartition("/")[2] in (".DS_Store", "Thumbs.db", "desktop.ini")
+    *folders, name = path.replace("\\", "/").split("/")
+    return "__MACOSX" in folders or name.startswith("._") or name.lower() in (".ds_store", "thumbs.db", "desktop.ini")
 
 
 def _split_path(where: Path, path: str, archive: Zip) -> tuple[str, str]:

@@ -65,23 +65,23 @@ def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.n
 
 
 def embed_split(model: keras.Model, split: Split, used_by: Episodes | None = None) -> np.ndarray:
-    """Embeddings of a split's images → (classes, drawers, d) float32.
+    """Embeddings of a split's images → (classes, drawers, d) float32, or (images, d) where classes differ in size.
 
     used_by  embed only what these episodes use; the others stay zero
 
     >>> embed_split(build_model("baseline", "demo"), load_dataset("demo").val).shape
     (86, 20, 256)
     """
-    flat = split.images.reshape(-1, *split.images.shape[2:])
+    flat = split.flat
     if used_by is None:
         embeddings = embed(model, flat)
     else:
         picks = np.concatenate([used_by.query, used_by.support.reshape(-1, 2)])
-        used = np.unique(picks[:, 0] * split.drawers + picks[:, 1])
+        used = np.unique(split.starts[picks[:, 0]] + picks[:, 1])
         some = embed(model, flat[used])
         embeddings = np.zeros((len(flat), some.shape[1]), np.float32)
         embeddings[used] = some
-    return embeddings.reshape(split.classes, split.drawers, -1)
+    return embeddings if split.counts else embeddings.reshape(split.classes, split.drawers, -1)
 
 
 def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -116,21 +116,23 @@ def similarity_of_rows(model: keras.Model, embeddings: np.ndarray, left: np.ndar
 def similarities(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
     """Every query beside every support image of its episode, by the model's own head.
 
-    Embeddings (classes, drawers, d) → (n_episodes, n_way, n_shot) float32.
+    Embeddings as `embed_split` gives them → (n_episodes, n_way, n_shot) float32.
 
     >>> model, val = build_model("baseline", "demo"), load_dataset("demo").val
     >>> similarities(model, embed_split(model, val), draw_episodes(val, n_way=5, n_episodes=3)).shape
     (3, 5, 1)
     """
-    _, drawers, width = embeddings.shape
-    query, support = (picks[..., 0] * drawers + picks[..., 1] for picks in (episodes.query, episodes.support))
+    starts = episodes.starts
+    if starts is None:
+        starts = np.arange(embeddings.shape[0]) * embeddings.shape[1]
+    query, support = (starts[picks[..., 0]] + picks[..., 1] for picks in (episodes.query, episodes.support))
     beside = np.broadcast_to(query[:, None, None], support.shape)
-    found = similarity_of_rows(model, embeddings.reshape(-1, width), beside.ravel(), support.ravel())
+    found = similarity_of_rows(model, embeddings.reshape(-1, embeddings.shape[-1]), beside.ravel(), support.ravel())
     return found.reshape(support.shape)
 
 
 def predict_episodes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
-    """Which episodes the model answers correctly: embeddings (classes, drawers, d) → (n_episodes,) bool."""
+    """Which episodes the model answers correctly: embeddings as `embed_split` gives them → (n_episodes,) bool."""
     return is_correct(similarities(model, embeddings, episodes), episodes)
 
 

@@ -31,12 +31,14 @@ class Episodes:
     support  (n_episodes, n_way, n_shot, 2) int: class and drawer of each support image
     target   (n_episodes,) int: the way that holds the query's class
     protocol decides how ties count
+    starts   (classes,) int, the row of each class's first image, where classes differ in size; None where they do not
     """
 
     query: np.ndarray
     support: np.ndarray
     target: np.ndarray
     protocol: Protocol
+    starts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -87,6 +89,7 @@ def draw_episodes(
         support=np.stack([np.repeat(support_class[..., None], n_shot, axis=-1), support], axis=-1),
         target=target,
         protocol=protocol,
+        starts=None if split.counts is None else split.starts,
     )
 
 
@@ -127,13 +130,19 @@ def _images_by_class(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same for classes of different sizes, whose images have no drawers."""
     counts, row = np.array(split.sizes), np.arange(len(target))
-    query = rng.integers(0, counts[support_class[row, target]])
-    missing = np.arange(counts.max()) >= counts[support_class][..., None]  # what a class does not have comes last
-    order = rng.random((*support_class.shape, counts.max())) + missing
+    query, left = rng.integers(0, counts[support_class[row, target]]), counts[support_class]
     if not strict:
-        return query, rng.integers(0, counts[support_class][..., None], (*support_class.shape, n_shot))
-    order[row, target, query] = np.inf
-    return query, np.argsort(order, axis=-1)[..., :n_shot]
+        return query, rng.integers(0, left[..., None], (*support_class.shape, n_shot))
+    # different images for the shots of a way, none of them the query: skip over the numbers that are taken
+    taken = np.full((*support_class.shape, n_shot + 1), counts.max())
+    taken[row, target, 0] = query
+    left[row, target] -= 1
+    for shot in range(n_shot):
+        drawn = rng.integers(0, left - shot)
+        for earlier in np.moveaxis(np.sort(taken, axis=-1), -1, 0):
+            drawn += drawn >= earlier
+        taken[..., shot + 1] = drawn
+    return query, taken[..., 1:]
 
 
 def _distinct(rng: np.random.Generator, population: int, size: int, rows: int) -> np.ndarray:

@@ -8,7 +8,6 @@ model.classify("query.png", support="letters/")       # a folder that holds a fo
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +17,17 @@ import numpy as np
 from PIL import Image
 
 from ..backend import keras
-from ..data.image_folder import find_images, flat, read_image, square
+from ..data.image_folder import find_images
+from ..data.pictures import UNREADABLE, Source, eight_bits, read_each, square
 from ..errors import DataError
 from ..evaluation.accuracy import embed, similarity
 from ..models.layers import Calibration, FromPixels
+from ..text import printable
 from .preprocess import drawing
 
 ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
 # what Keras and the libraries below it raise on a file that is damaged, or is something else
-NO_MODEL = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError, RuntimeError,
-            zipfile.BadZipFile, zlib.error)  # fmt: skip
+NO_MODEL = (*UNREADABLE, zipfile.BadZipFile)
 Layer = TypeVar("Layer")
 
 
@@ -75,6 +75,10 @@ class OneShot:
         except NO_MODEL as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise DataError(f"{path} is not a siamese model ({reason}): train one with `siamese learn`.") from error
+        if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+            raise DataError(
+                f"{path} is damaged: it holds weights that are no numbers. Train it again, or copy it again."
+            )
         return cls(model)
 
     @property
@@ -99,37 +103,46 @@ class OneShot:
     def read(self, image: ImageLike) -> np.ndarray:
         """One image as the model takes it: (size, size) uint8, or (size, size, 3).
 
-        image  a file; a PIL image; or an array (height, width[, 1, 3 or 4]): integers of 8 or 16 bits, booleans, or
-               floats from 0 to 1 or to 255
+        image  a file; a PIL image; or an array (height, width[, 1, 3 or 4]), brought to 8 bits as `eight_bits` says
 
         Drawings are brought to dark ink on white paper, cut to their ink and centred; pictures are padded to a square.
-        Raises DataError where a file is not an image, an array is no image, or a drawing has no ink.
+        Raises DataError where a file is not an image, an array is no image, or a drawing has no ink. Warns of a picture
+        of one single colour, and of a file of several frames or pages.
         """
-        name, light_ink = "the image", self.reads_drawings
-        if isinstance(image, str | Path):
-            name, image = str(image), read_image(Path(image).expanduser(), light_ink=light_ink)
-        else:
-            image = flat(from_array(image) if isinstance(image, np.ndarray) else image, light_ink=light_ink)
-        if self.reads_drawings:
-            return drawing(image, self.size, name)
-        pixels = square(image, self.size)
-        return pixels if self.colour else np.asarray(Image.fromarray(pixels).convert("L"))
+        return self._read_each([image])[0]
 
     def embed(self, images: Iterable[ImageLike]) -> np.ndarray:
-        """Embeddings of images → (n, d) float32."""
-        read = [self.read(image) for image in images]
+        """Embeddings of images → (n, d) float32; DataError that names all of them that cannot be read."""
+        read = self._read_each(images)
         if not read:
             raise DataError("there are no images to embed: give at least one.")
-        return embed(self.model, np.stack(read))
+        return _finite(embed(self.model, np.stack(read)))
+
+    def _read_each(self, images: Iterable[ImageLike]) -> list[np.ndarray]:
+        sources: Iterable[tuple[str, Source]] = (
+            (str(image), image)
+            if isinstance(image, str | Path)
+            else ("the image", from_array(image) if isinstance(image, np.ndarray) else image)
+            for image in images
+        )
+
+        def as_taken(image: Image.Image, name: str) -> np.ndarray:
+            if self.reads_drawings:
+                return drawing(image, self.size, printable(name))
+            pixels = square(image, self.size)
+            return pixels if self.colour else np.asarray(Image.fromarray(pixels).convert("L"))
+
+        return read_each(sources, as_taken)
 
     def compare(self, left: ImageLike, right: ImageLike) -> PairSimilarity:
         """How alike two images are."""
         first, second = self.embed([left, right])
-        value = float(similarity(self.model, first[None], second[None])[0])
+        value = float(_finite(similarity(self.model, first[None], second[None]))[0])
         known = _find_layer(self.model, Calibration)
         if known is None:
             return PairSimilarity(value, np.nan, np.nan)
-        return PairSimilarity(value, _part_below(known.different, value), 1 - _part_below(known.same, value))
+        parts = _finite(np.array([_part_below(known.different, value), 1 - _part_below(known.same, value)]))
+        return PairSimilarity(value, float(parts[0]), float(parts[1]))
 
     def classify(
         self, query: ImageLike, support: str | Path | Mapping[str, ImageLike | Sequence[ImageLike]]
@@ -139,10 +152,12 @@ class OneShot:
         support  a folder that holds a folder of images for each class, or class → image or images. A class's
                  similarity is the mean over its images.
         """
-        asked, found = self.embed([query]), []
-        for name, images in _images_by_class(support).items():
-            shown = self.embed(images)
-            values = similarity(self.model, np.repeat(asked, len(shown), axis=0), shown)
+        classes = _images_by_class(support)
+        asked, *rest = self.embed([query, *(image for images in classes.values() for image in images)])
+        found, shown = [], iter(rest)
+        for name, images in classes.items():
+            own = np.stack([next(shown) for _ in images])
+            values = _finite(similarity(self.model, np.repeat(asked[None], len(own), axis=0), own))
             found.append((name, float(values.mean())))
         return sorted(found, key=lambda pair: -pair[1])
 
@@ -156,15 +171,17 @@ def from_array(pixels: np.ndarray) -> Image.Image:
         raise DataError(
             f"an array of {pixels.dtype}, shape {shape}, is not one image: give (height, width) or (height, width, 3)."
         )
-    values = pixels.astype(np.float64)
-    if not np.isfinite(values).all() or values.min() < 0:
-        raise DataError("the array has numbers that are no pixels, below 0 or not finite: give 0 to 255.")
-    if values.max() <= 1:
-        values *= 255
-    elif values.max() > 255:
-        # 16 bits: spread over what is there
-        values = 255 * (values - values.min()) / max(float(np.ptp(values)), 1e-9)
-    return Image.fromarray(np.uint8(np.round(values)))
+    try:
+        return Image.fromarray(eight_bits(pixels))
+    except ValueError as error:
+        raise DataError(f"the array is no image: {error}.") from error
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Embeddings or similarities; DataError where some are no numbers, which is never an answer."""
+    if not np.isfinite(values).all():
+        raise DataError("the model is damaged: it gives no finite numbers. Train it again, or copy it again.")
+    return values
 
 
 def _images_by_class(

@@ -130,6 +130,21 @@ def test_what_is_missing_or_wrong_says_what_to_do(archive, alone):
             benchmark.load(path)
 
 
+def test_a_zip_as_windows_packs_it_is_read_and_a_large_one_is_not(genuine, archive, alone, monkeypatch):
+    path = alone / "all_runs.zip"
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            target.writestr(zipfile.ZipInfo(name.replace("/", "\\")), source.read(name))
+    assert benchmark.fingerprint(benchmark.load(path)) == benchmark.fingerprint(genuine)
+    monkeypatch.setattr(omniglot, "LARGEST_FILE", 100)
+    with pytest.raises(DataError, match=r"class_labels\.txt is too large"):
+        benchmark.load(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match=r"all_runs\.zip is a folder, not the zip"):
+        benchmark.load(alone)
+
+
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_the_published_runs_and_the_baseline_that_comes_with_them():

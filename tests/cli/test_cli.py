@@ -173,6 +173,19 @@ def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, re
     assert "put the two lines where the results belong" in " ".join(err.split())
 
 
+def test_a_path_is_printed_as_it_is(capsys, monkeypatch, tmp_path):
+    """Square brackets in it are no markup."""
+    index = tmp_path / "x[old]" / "[bold]" / "tiny" / "index.html"
+    index.parent.mkdir(parents=True)
+    index.write_text("a report")
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(index.parents[1]))
+    code, out, _ = call(capsys, monkeypatch, "status", "-p", str(TINY))
+    assert (code, f"report: {index}" in out) == (0, True)
+    monkeypatch.setattr("siamese_utils.report.page.build_report", lambda profile: index)
+    code, out, _ = call(capsys, monkeypatch, "report", "-p", str(TINY))
+    assert (code, f"The report: {index}" in out) == (0, True)
+
+
 def test_the_command_is_installed():
     done = subprocess.run([sys.executable, "-m", "siamese_utils.cli", "--help"], capture_output=True, text=True)
     assert done.returncode == 0

@@ -6,10 +6,13 @@ import os
 import pickle
 import tarfile
 import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from PIL import Image
 from siamese_utils.beyond.config import load_method
 from siamese_utils.beyond.training import load_or_train
 from siamese_utils.data import archives
+from siamese_utils.data.download import fetch
 from siamese_utils.errors import DataError
 
 RNG = np.random.default_rng(7)
@@ -25,7 +29,9 @@ RNG = np.random.default_rng(7)
 
 def face(number):
     file = io.BytesIO()
-    Image.fromarray(np.full((112, 92), number, np.uint8)).save(file, "PPM")
+    picture = np.full((112, 92), number, np.uint8)
+    picture[0, 0] += 1
+    Image.fromarray(picture).save(file, "PPM")
     return file.getvalue()
 
 
@@ -37,15 +43,17 @@ def write_faces(path, folder="", people=5, pictures=3):
                 archive.writestr(f"{folder}s{person}/{picture}.pgm", face(10 * person + picture))
 
 
-def pixels(classes, each):
-    return np.repeat(np.arange(classes * each, dtype=np.uint8), 84 * 84 * 3).reshape(-1, 84, 84, 3)
+def pixels(classes, each, first=0):
+    numbers = np.arange(first, first + classes * each, dtype=np.uint8)
+    return np.repeat(numbers, 84 * 84 * 3).reshape(-1, 84, 84, 3)
 
 
 def write_mini(path, content=None, protocol=2, sizes=(("train", 5, 4), ("val", 2, 4), ("test", 3, 4))):
     with tarfile.open(path, "w:gz") as archive:
         for name, classes, each in sizes:
             numbers = {f"n0{name}{c}": list(range(c * each, c * each + each)) for c in range(classes)}
-            split = {"image_data": pixels(classes, each), "class_dict": numbers}
+            first = {"train": 0, "val": 100, "test": 200}[name]
+            split = {"image_data": pixels(classes, each, first), "class_dict": numbers}
             data = pickle.dumps(split if content is None else content, protocol=protocol)
             member = tarfile.TarInfo(f"mini-imagenet-cache-{name}.pkl")
             member.size = len(data)
@@ -115,6 +123,122 @@ def test_what_is_wrong_with_an_archive_is_said(tmp_path):
             archives.load("mini-imagenet", 16, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["s1/1.pgm", "s1/2.pgm", "S1/1.PGM"], "picture 1 of person 1 is in it twice"),
+        (["s1/1.pgm", "s1/2.pgm", "more/s01/01.pgm"], "is in it twice"),
+        (["s1/1.pgm", "s2/1.pgm", "s3/1.pgm", "s3/2.pgm"], "fewer than two pictures of s1, s2"),
+        (["s1/1.pgm", "s1/2.pgm", "s1/3.pgm/"], r"s1/3\.pgm/ in it is a folder"),
+    ],
+)
+def test_faces_that_are_not_clear_are_refused(names, says, tmp_path):
+    with zipfile.ZipFile(tmp_path / "att_faces.zip", "w") as archive:
+        for number, name in enumerate(names):
+            archive.writestr(name, b"" if name.endswith("/") else face(number))
+    with pytest.raises(DataError, match=says):
+        archives.load("att-faces", 28, tmp_path)
+
+
+def test_faces_as_windows_and_macos_pack_them(tmp_path):
+    write_faces(tmp_path / "att_faces.zip")
+    expected = archives.load("att-faces", 28, tmp_path)
+    with zipfile.ZipFile(tmp_path / "att_faces.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "att_faces.zip", "w") as archive:
+        archive.writestr("ORL/", b"")
+        archive.writestr("ORL/S1/", b"")
+        archive.writestr("__MACOSX/ORL/s1/._1.pgm", b"litter")
+        archive.writestr("ORL/s1/._2.pgm", b"litter")
+        archive.writestr("ORL/Thumbs.db", b"litter")
+        for name, content in files.items():
+            member = zipfile.ZipInfo("ORL\\" + name.upper().replace("/", "\\"))
+            archive.writestr(member, content)
+    assert archives.load("att-faces", 28, tmp_path).fingerprint == expected.fingerprint
+
+
+def test_a_small_zip_that_is_large_unpacked_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "att_faces.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(1, 5):
+            archive.writestr(f"s1/{number}.pgm", bytes(60_000_000))
+    assert (tmp_path / "att_faces.zip").stat().st_size < 1_000_000
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("it is read"))
+    with pytest.raises(DataError, match=r"more than 100,000 files or 200,000,000 bytes in it"):
+        archives.load("att-faces", 28, tmp_path)
+    monkeypatch.setattr(archives, "LARGEST_PICKLE", 1000)
+    write_mini(tmp_path / "mini-imagenet.tar.gz")
+    with pytest.raises(DataError, match=r"cache-train\.pkl takes more than 1,000 bytes"):
+        archives.load("mini-imagenet", 16, tmp_path)
+
+
+def test_faces_are_read_where_they_are(tmp_path, cache):
+    write_faces(tmp_path / "att_faces.zip")
+    before = sorted(tmp_path.rglob("*"))
+    archives.load("att-faces", 28, tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_broken_face_is_named(tmp_path):
+    write_faces(tmp_path / "att_faces.zip")
+    with zipfile.ZipFile(tmp_path / "att_faces.zip", "a") as archive:
+        archive.writestr("s1/8.pgm", b"no")
+        archive.writestr("s2/9.pgm", b"%!PS-Adobe-3.0 EPSF-3.0")
+    with pytest.raises(DataError, match=r"s1/8\.pgm in .*att_faces\.zip is not .*; s2/9\.pgm in .* is not "):
+        archives.load("att-faces", 28, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["att-faces", "mini-imagenet"])
+def test_a_folder_named_like_the_archive_is_said(name, tmp_path):
+    (tmp_path / archives.ARCHIVES[name].file).mkdir()
+    with pytest.raises(DataError, match="is a folder, not the archive"):
+        archives.load(name, 28, tmp_path)
+
+
+@pytest.mark.real_data
+def test_the_real_faces(monkeypatch):
+    folder = os.environ.get("SIAMESE_FACES_DIR")
+    if not folder:
+        pytest.skip("no real AT&T faces: set SIAMESE_FACES_DIR to the folder of att_faces.zip")
+    dataset = archives.load("att-faces", 46, Path(folder))
+    assert (dataset.train.images.shape, dataset.val.images.shape) == ((32, 10, 46, 46), (8, 10, 46, 46))
+    flat = dataset.val.images.reshape(80, -1).astype(float)
+    distances = np.square(flat[:, None] - flat[None]).sum(axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    assert (distances.argmin(axis=1) // 10 == np.arange(80) // 10).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ([0, -1], "image numbers from -1 to 0, of 4 images"),
+        ([0, 4], "image numbers from 0 to 4, of 4 images"),
+        ([0, 2**70], "whole numbers"),
+        ([0.0, 1.0], "no list of two or more whole numbers"),
+        ([True, False], "no list of two or more whole numbers"),
+        ([True, 0], "true or false for an image number"),
+        (["0", "1"], "no list of two or more whole numbers"),
+        ([[0, 1]], "no list of two or more whole numbers"),
+        ([0], "no list of two or more whole numbers"),
+        ([], "no list of two or more whole numbers"),
+        ([2, 2], "stands there twice"),
+        ([0, 3], "stands there twice"),  # 3 is the other class's
+        (None, "no list of two or more whole numbers"),
+    ],
+)
+def test_image_numbers_are_checked(numbers, says, tmp_path):
+    content = {"image_data": pixels(1, 4), "class_dict": {"a": numbers, "b": [1, 3]}}
+    write_mini(tmp_path / "mini-imagenet.tar.gz", content)
+    with pytest.raises(DataError, match=says):
+        archives.load("mini-imagenet", 16, tmp_path)
+
+
+def test_image_numbers_may_be_arrays(tmp_path):
+    content = {"image_data": pixels(1, 4), "class_dict": {"a": np.array([0, 2]), "b": np.array([1, 3], np.uint8)}}
+    write_mini(tmp_path / "mini-imagenet.tar.gz", content)
+    with pytest.raises(DataError, match="a, b in both train and test"):
+        archives.load("mini-imagenet", 16, tmp_path)
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
@@ -152,6 +276,38 @@ def test_an_archive_is_downloaded_once_and_checked(name, write, served, cache, m
     (folder / "download").write_bytes(b"something else")
     with pytest.raises(DataError, match="something else than the published archive"):
         archives.load(name, 12)
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nowhere", "hard link", "folder"])
+def test_a_download_writes_through_no_link(kind, served, tmp_path):
+    folder, address = served
+    write_faces(folder / "faces.zip")
+    victim, part = tmp_path / "victim", tmp_path / "here" / "faces.zip.part"
+    victim.write_text("mine")
+    part.parent.mkdir()
+    if kind == "folder":
+        part.mkdir()
+    elif kind == "hard link":
+        part.hardlink_to(victim)
+    else:
+        part.symlink_to(victim if kind == "link" else tmp_path / "new")
+    with pytest.raises(DataError, match=r"faces\.zip\.part is a link or no common file.*: remove it\."):
+        fetch(f"{address}/faces.zip", part.parent, md5=None, instead="wait")
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / "new").exists()
+
+
+def test_one_of_several_at_once_downloads(served, tmp_path, monkeypatch):
+    folder, address = served
+    write_faces(folder / "faces.zip")
+    asked = []
+    serve = Quiet.do_GET
+    monkeypatch.setattr(Quiet, "do_GET", lambda self: (asked.append(self.path), time.sleep(0.3), serve(self)))
+    md5 = hashlib.md5((folder / "faces.zip").read_bytes()).hexdigest()
+    with ThreadPoolExecutor(4) as pool:
+        got = [pool.submit(fetch, f"{address}/faces.zip", tmp_path / "a", md5=md5, instead="wait") for _ in range(4)]
+        assert {future.result() for future in got} == {tmp_path / "a" / "faces.zip"}
+    assert len(asked) == 1
 
 
 def test_a_method_trains_on_an_archive_by_its_name(tmp_path, reports, monkeypatch, fresh_keras):

@@ -1,5 +1,9 @@
 """A folder of class folders as a dataset: what is read, and what is said where that is not clear."""
 
+import os
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
 import pytest
 from made_up import blank_split
@@ -42,53 +46,26 @@ def test_groups_are_kept_together_and_sizes_may_differ(letters):
     dataset = load_folder(letters, 16)
     assert (dataset.train.classes, dataset.val.classes) == (8, 2)
     assert not set(dataset.train.alphabets) & set(dataset.val.alphabets)
-    assert dataset.train.images.shape == (8, 4, 16, 16)
     assert set(dataset.train.counts) == {2, 3, 4}
+    assert dataset.train.images.shape == (sum(dataset.train.counts), 16, 16)
     assert not dataset.synthetic
     assert dataset.fingerprint == load_folder(letters, 16).fingerprint
     (letters / "a" / "class0" / "0.png").unlink()
-    (letters / "a" / "class0" / "9.png").write_bytes((letters / "b" / "class0" / "0.png").read_bytes())
+    write(letters / "a" / "class0" / "9.png", blob(np.random.default_rng(1)))
     assert dataset.fingerprint != load_folder(letters, 16).fingerprint
 
 
 def test_a_picture_keeps_its_proportions_on_the_colour_of_its_border(tmp_path):
     picture = np.full((40, 20), 200)
     picture[10:30, 4:16] = 0
-    for number in range(2):
-        for name in ("x", "y"):
-            write(tmp_path / name / f"{number}.png", picture)
+    for number in range(4):
+        picture[20, 10] = number  # no two are the same
+        write(tmp_path / "xy"[number % 2] / f"{number}.png", picture)
     image = load_folder(tmp_path, 20).train.images[0, 0]
     assert image.shape == (20, 20)
     rows, columns = np.nonzero(image < 100)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 14, 7, 12)
     assert image[0, 0] == image[-1, 0] == 200
-
-
-@pytest.mark.parametrize(
-    ("mode", "ending"),
-    [("1", "png"), ("P", "gif"), ("RGBA", "png"), ("RGB", "bmp"), ("I;16", "png"), ("CMYK", "jpg")],
-)
-def test_every_kind_of_image_is_read(mode, ending, tmp_path):
-    bright = np.zeros((8, 8), np.uint8)
-    bright[:, 4:] = 255
-    image = Image.fromarray(bright)
-    image = Image.fromarray(bright.astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
-    for name in ("x", "y"):
-        for number in range(2):
-            (tmp_path / name).mkdir(exist_ok=True)
-            image.save(tmp_path / name / f"{number}.{ending}")
-    read = load_folder(tmp_path, 8).train.images[0, 0]
-    assert read.shape == (8, 8)
-    assert read[:, :3].max() < 12
-    assert read[:, 5:].min() > 243
-
-
-def test_transparent_parts_are_white(tmp_path):
-    for name in ("x", "y"):
-        (tmp_path / name).mkdir()
-        for number in range(2):
-            Image.new("RGBA", (6, 6), (0, 0, 0, 0)).save(tmp_path / name / f"{number}.png")
-    assert (load_folder(tmp_path, 6).train.images == 255).all()
 
 
 def test_grey_images_among_colour_ones_are_named(tmp_path):
@@ -109,7 +86,7 @@ def test_grey_images_among_colour_ones_are_named(tmp_path):
         (lambda root: (root / "a/class1/0.jpg").write_bytes(b"no"), r"class1/0\.jpg is not a readable image"),
         (lambda root: cut(root / "a" / "class0" / "0.png"), r"class0/0\.png is not a readable image"),
         (lambda root: write(root / "a/lonely/only.png", np.zeros((5, 5))), r"a/lonely has one image \(only\.png\)"),
-        (lambda root: write(root / "loose.png", np.zeros((5, 5))), r"loose\.png lies in no class's folder"),
+        (lambda root: write(root / "loose.png", np.zeros((5, 5))), r"loose\.png in no class's folder"),
         (lambda root: write(root / "odd" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
         (lambda root: write(root / "a" / "b" / "c" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
         (lambda root: (root / "a" / "nothing").mkdir(), r"a/nothing holds no images"),
@@ -156,7 +133,7 @@ def test_linked_folders_are_followed_but_not_in_circles(letters, tmp_path):
 def test_a_small_folder_is_split_into_parts_that_can_be_scored_or_refused(classes, held_out, tmp_path):
     for number in range(classes):
         for image in range(2):
-            write(tmp_path / f"class{number}" / f"{image}.png", np.full((4, 4), 20 * number + image))
+            write(tmp_path / f"class{number}" / f"{image}.png", np.arange(16).reshape(4, 4) + 20 * number + image)
     dataset = load_folder(tmp_path, 4)
     if classes < (6 if held_out == "validation" else 4):
         with pytest.raises(DataError, match=f"has {classes} classes in {classes} groups: too few"):
@@ -230,3 +207,128 @@ def test_a_method_trains_on_uneven_colour_classes(tmp_path, fresh_keras):
     scores, _ = one_shot_scores(model, dataset.val, episodes=200)
     assert scores[0]["ways"] == 2
     assert scores[0]["accuracy"] > 0.9
+
+
+# --- nothing vanishes, and no class is on both sides ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", ["", "b", "c/class1"])
+def test_a_folder_that_cannot_be_listed_is_an_error(folder, letters, monkeypatch):
+    whole = os.scandir
+
+    def scandir(path):
+        if Path(path) == letters / folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match=r"letters.* cannot be listed \(Permission denied\): change its rights"):
+        find_images(letters)
+
+
+def test_a_class_that_is_a_link_to_nowhere_is_an_error(letters):
+    (letters / "b" / "class7").symlink_to(letters / "moved")
+    with pytest.raises(DataError, match=r"b/class7 is a link that leads nowhere"):
+        find_images(letters)
+
+
+def test_folders_named_like_images_are_classes_or_refused(letters):
+    (letters / "b" / "class0").rename(letters / "b" / "cat.png")
+    assert "b/cat.png" in find_images(letters).files
+    (letters / "b" / "class1" / "9.png").mkdir()
+    with pytest.raises(DataError, match=r"class1/9\.png holds no images"):
+        find_images(letters)
+
+
+def test_all_that_is_wrong_is_named_together(letters):
+    for name in ("u", "v", "w"):
+        write(letters / "a" / name / "1.png", blob(np.random.default_rng(1)))
+    with pytest.raises(DataError, match=r"a/u has one image \(1\.png\), a/v has .*, a/w has one image"):
+        load_folder(letters, 8)
+    for number in range(12):
+        (letters / "b" / f"empty{number:02}").mkdir()
+    with pytest.raises(DataError, match=r"b/empty00, .*b/empty09 and 2 more hold no images"):
+        load_folder(letters, 8)
+
+
+@pytest.mark.parametrize(
+    "groups", [("train", "val", "test"), ("Training", "TEST"), ("train_set", "Dev 2"), ("eval", "x", "train")]
+)
+def test_parts_of_a_dataset_with_the_same_classes_are_refused(groups, tmp_path):
+    rng = np.random.default_rng(3)
+    for group in groups:
+        for name in ("cat", "dog"):
+            for number in range(2):
+                write(tmp_path / group / (name if group == groups[0] else name.title()) / f"{number}.png", blob(rng))
+    with pytest.raises(DataError, match=r"parts of the same class \(.*/cat.*\), but a model is asked about classes"):
+        load_folder(tmp_path, 8)
+
+
+def test_parts_within_a_class_are_refused_too(tmp_path):
+    rng = np.random.default_rng(3)
+    for name in ("cat", "dog", "hen"):
+        for part in ("train", "test"):
+            for number in range(2):
+                write(tmp_path / name / part / f"{number}.png", blob(rng))
+    with pytest.raises(DataError, match=r"parts of the same class \(cat/test and cat/train\)"):
+        load_folder(tmp_path, 8)
+
+
+def test_parts_of_a_dataset_with_classes_of_their_own_are_groups(tmp_path):
+    rng = np.random.default_rng(3)
+    for group, names in {"train": "abc", "val": "de", "test": "fg"}.items():
+        for name in names:
+            for number in range(2):
+                write(tmp_path / group / name / f"{number}.png", blob(rng))
+    assert load_folder(tmp_path, 8).train.classes >= 4
+
+
+def test_the_same_picture_in_two_classes_is_said(letters):
+    picture = blob(np.random.default_rng(5))
+    held = load_folder(letters, 8).val.alphabets[0]
+    others = [name for name in "abcde" if name != held]
+    write(letters / held / "class0" / "twin.png", picture)
+    write(letters / others[0] / "class1" / "twin.bmp", picture)  # the same pixels in another container
+    with pytest.warns(
+        UserWarning, match=r"1 image is both in training and in evaluation, .*twin\.\w+ and .*twin\.\w+\."
+    ):
+        load_folder(letters, 8)
+    (letters / held / "class0" / "twin.png").unlink()
+    write(letters / others[1] / "class0" / "twin.png", picture)
+    with pytest.warns(UserWarning, match=r"1 image is in two classes: .*twin\.\w+ and .*twin\.\w+\."):
+        load_folder(letters, 8)
+    write(letters / held / "class1" / "twin.png", picture)
+    with pytest.raises(DataError, match=r"two groups hold a class of the same name with the same images"):
+        load_folder(letters, 8)
+
+
+def test_images_are_kept_once_however_different_classes_are(tmp_path):
+    rng = np.random.default_rng(6)
+    for number in range(8):
+        for image in range(300 if number == 3 else 2):
+            write(tmp_path / f"class{number}" / f"{image:03}.png", blob(rng, height=6, width=6))
+    dataset = load_folder(tmp_path, 6)
+    assert dataset.train.images.nbytes + dataset.val.images.nbytes == (300 + 7 * 2) * 6 * 6
+    for split in (dataset.train, dataset.val):
+        for number, name in enumerate(split.characters):
+            paths = sorted((tmp_path / name).iterdir())
+            kept = split.look_up(np.array(number), np.arange(len(paths)))
+            np.testing.assert_array_equal(kept, [np.asarray(Image.open(path)) for path in paths])
+    chosen = np.arange(dataset.train.classes) % 2 == 0
+    some = dataset.train.only(chosen)
+    assert sum(some.sizes) == len(some.flat)
+    np.testing.assert_array_equal(
+        some.look_up(np.array(1), np.arange(2)), dataset.train.look_up(np.array(2), np.arange(2))
+    )
+
+
+def test_episodes_of_a_very_large_class_take_little_memory():
+    split = blank_split(4, 0, (100_000, 3, 3, 4))
+    tracemalloc.start()
+    drawn = draw_episodes(split, n_way=3, n_shot=2, n_episodes=1000)
+    assert tracemalloc.get_traced_memory()[1] < 2e6
+    tracemalloc.stop()
+    for episode in range(1000):
+        shown = {tuple(pick) for pick in drawn.support[episode].reshape(-1, 2).tolist()}
+        assert len(shown) == 6
+        assert tuple(drawn.query[episode].tolist()) not in shown

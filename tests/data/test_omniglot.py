@@ -181,6 +181,42 @@ def test_a_repacked_zip_is_judged_by_its_pixels(source, cache):
     assert omniglot.load(with_background(source, repack), cache).fingerprint == omniglot.FINGERPRINT
 
 
+def test_a_zip_as_windows_packs_it_and_macos_litters_it(source, cache):
+    def repack(files):
+        windows = {name.replace("/", "\\").replace(".png", ".PNG"): content for name, content in files.items()}
+        return windows | {
+            "images_background\\Greek\\": b"",
+            "images_background\\Greek\\character01\\._0000_01.png": b"left by a file manager",
+            "images_background\\Greek\\THUMBS.DB": b"left by a file manager",
+        }
+
+    assert omniglot.load(with_background(source, repack), cache).fingerprint == omniglot.FINGERPRINT
+
+
+def test_all_that_is_wrong_with_the_drawings_is_named(source, cache):
+    second = FIRST.replace("Greek", "Latin").replace("0000", "0002")
+    fails(
+        r"holds 19 drawings of Greek/character01, 19 drawings of Latin/character01, not 20",
+        with_background(source, lambda f: {k: v for k, v in f.items() if k not in (FIRST, second)}),
+        cache,
+    )
+    broken = with_background(source, lambda f: f | {FIRST: b"no", second: png(DRAWING[:, :9])})
+    fails(r"Greek/character01/0000_01\.png .* not a readable PNG .*; Latin/.* is 9×105 pixels", broken, cache)
+
+
+def test_folders_in_a_files_place_are_refused(source, cache):
+    change = with_background(source, lambda f: f | {FIRST.replace("_01.png", "_99.png/"): b""})
+    fails(r"holds a folder 'images_background/Greek/character01/0000_99\.png/', named like a drawing", change, cache)
+    (source / "images_background.zip").unlink()
+    (source / "images_background.zip").mkdir()
+    fails(r"images_background\.zip is a folder, not the archive", source, cache)
+
+
+def test_an_archive_that_is_large_unpacked_is_refused_before_it_is_read(source, cache, monkeypatch):
+    monkeypatch.setattr(omniglot, "LARGEST_ARCHIVE", 1000)
+    fails("holds more than 1,000 bytes unpacked", source, cache)
+
+
 def test_an_explicit_source_rebuilds_the_cache_and_the_variable_does_not(source, cache, monkeypatch):
     omniglot.load(source, cache)
     shutil.rmtree(source)

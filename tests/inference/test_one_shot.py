@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import shutil
 import sys
@@ -140,7 +141,7 @@ def test_what_is_no_model_or_no_image_is_a_clear_error(model, model_file, tmp_pa
         model.embed([])
 
 
-@pytest.mark.parametrize("case", ["transparent", "turned", "white on transparent", "dim 16 bits"])
+@pytest.mark.parametrize("case", ["transparent", "turned", "white on transparent", "16 bits"])
 def test_an_image_and_its_file_are_read_alike(case, model, tmp_path):
     plain = drawn_by_hand("house", 1)
     path, expected = tmp_path / "image.png", model.read(plain)
@@ -157,7 +158,7 @@ def test_an_image_and_its_file_are_read_alike(case, model, tmp_path):
         path = path.with_suffix(".jpg")
         plain.rotate(-90, expand=True, fillcolor=250).save(path, exif=exif, quality=98)
     else:
-        Image.fromarray(np.asarray(plain).astype(np.uint16) * 3).save(path)
+        Image.fromarray(np.asarray(plain).astype(np.uint16) * 257).save(path)
     from_file = model.read(path)
     with Image.open(path) as opened:
         np.testing.assert_array_equal(model.read(opened), from_file)
@@ -173,7 +174,8 @@ def test_an_array_of_any_kind_of_pixels_is_an_image():
     binary = np.asarray(from_array(pixels > 128))
     assert set(np.unique(binary)) == {0, 255}
     np.testing.assert_array_equal(np.asarray(from_array((pixels > 128).astype(int))), binary)
-    assert np.asarray(from_array(pixels.astype(np.uint16) * 200)).max() == 255
+    np.testing.assert_array_equal(np.asarray(from_array(pixels.astype(np.uint16) * 257)), expected)
+    np.testing.assert_array_equal(np.asarray(from_array(pixels.astype(np.int32) * 257)), expected)
     for wrong in (
         pixels[None],
         pixels[0],
@@ -194,8 +196,10 @@ def test_a_model_of_pictures_pads_them():
     model = OneShot(trained)
     assert (model.colour, model.reads_drawings) == (True, False)
     picture = np.full((10, 30, 3), (10, 200, 30), np.uint8)
+    with pytest.warns(UserWarning, match=r"1 image of one single colour, which shows nothing: the image\."):
+        assert (model.read(picture) == (10, 200, 30)).all()
+    picture[5, 15] = 0
     assert model.read(picture).shape == (16, 16, 3)
-    assert (model.read(picture) == (10, 200, 30)).all()
     assert np.isnan(model.compare(picture, picture).above_different)
 
 
@@ -254,6 +258,75 @@ def test_classify_compare_and_embed_on_the_command_line(capsys, monkeypatch, let
     assert "nowhere.png is not a readable image" in " ".join(err.split())
 
 
+@pytest.mark.parametrize("case", ["itself", "another spelling", "a link", "a hard link", "the model"])
+def test_embeddings_never_take_the_place_of_what_is_read(case, capsys, monkeypatch, letters, model_file):
+    image, other, model = letters / "cross.jpg", letters / "house.jpg", letters / "model.keras"
+    shutil.copyfile(model_file, model)
+    output = {
+        "itself": image,
+        "another spelling": letters / "letters" / ".." / "cross.jpg",
+        "the model": model,
+    }.get(case, letters / "out.csv")
+    if case == "a link":
+        output.symlink_to(other)
+    elif case == "a hard link":
+        output.hardlink_to(other)
+    before = [path.read_bytes() for path in (image, other, model)]
+    code, _, err = call(capsys, monkeypatch, "embed", image, other, "-m", model, "-o", output)
+    assert (code, "which is read: name another file" in " ".join(err.split())) == (2, True)
+    assert [path.read_bytes() for path in (image, other, model)] == before
+
+
+def test_a_file_in_the_way_is_kept_until_the_new_one_is_whole(capsys, monkeypatch, letters, model_file):
+    output = letters / "out.csv"
+    output.write_text("kept")
+    (letters / "broken.png").write_bytes(b"no")
+    arguments = ("embed", letters / "cross.jpg", letters / "broken.png", "-m", model_file, "-o", output)
+    assert call(capsys, monkeypatch, *arguments)[0] == 2
+    assert output.read_text() == "kept"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are text there")
+def test_a_name_that_is_no_utf8_is_printed_and_kept(capsys, monkeypatch, letters, model_file):
+    image = letters / os.fsdecode(b"caf\xe9.jpg")
+    (letters / "cross.jpg").rename(image)
+    output = letters / "out.csv"
+    assert call(capsys, monkeypatch, "embed", image, "-m", model_file, "-o", output)[0] == 0
+    assert "caf\\xe9.jpg," in output.read_text(encoding="utf-8")
+    (letters / "letters" / "house").rename(letters / "letters" / os.fsdecode(b"h\xff"))
+    arguments = ("classify", image, "--support", letters / "letters", "-m", model_file)
+    code, out, _ = call(capsys, monkeypatch, *arguments)
+    assert (code, "h\\xff" in out) == (0, True)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_damaged_model_gives_no_similarity(value, model_file, tmp_path, letters):
+    damaged = OneShot.load(model_file)
+    backbone = damaged.model.get_layer("backbone")
+    weights = backbone.get_weights()
+    weights[-1] = np.full_like(weights[-1], value)
+    backbone.set_weights(weights)
+    image = drawn_by_hand("cross", 1)
+    for answer in (
+        lambda: damaged.embed([image]),
+        lambda: damaged.compare(image, image),
+        lambda: damaged.classify(image, letters / "letters"),
+    ):
+        if np.isnan(value):  # of infinity, a sigmoid may make 1
+            with pytest.raises(DataError, match=r"the model is damaged: it gives no finite numbers"):
+                answer()
+    damaged.model.save(tmp_path / "damaged.keras")
+    with pytest.raises(DataError, match=r"damaged\.keras is damaged: it holds weights that are no numbers"):
+        OneShot.load(tmp_path / "damaged.keras")
+
+
+def test_all_broken_images_of_a_support_are_named(model, letters):
+    for name in ("house", "zigzag"):
+        (letters / "letters" / name / "mine.png").write_bytes(b"no")
+    with pytest.raises(DataError, match=r"house/mine\.png is not .*; .*zigzag/mine\.png is not "):
+        model.classify(letters / "cross.jpg", letters / "letters")
+
+
 def test_learn_on_a_folder_of_ones_own(capsys, monkeypatch, tmp_path, reports, fresh_keras):
     for number, name in enumerate(STROKES):
         for copy in range(4):
@@ -272,14 +345,23 @@ def test_learn_on_a_folder_of_ones_own(capsys, monkeypatch, tmp_path, reports, f
     made = (run / "metrics.json").stat().st_mtime_ns
     assert call(capsys, monkeypatch, *arguments)[0] == 0
     assert (run / "metrics.json").stat().st_mtime_ns == made
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    (tmp_path / "mine.txt").write_text("kept")
+    (tmp_path / "link.keras").symlink_to(tmp_path / "mine.txt")
     for place, says in [
         (tmp_path, "is a folder: name a file"),
         (tmp_path / "model", "must end in .keras: name it model.keras"),
-        (tmp_path / "mine" / "cross-0" / "0.png" / "model.keras", "cannot make the folder"),
+        (tmp_path / "mine" / "cross-0" / "0.png" / "model.keras", "among the images to train on"),
+        (tmp_path / "mine" / "new" / "model.keras", "among the images to train on"),
+        (tmp_path / "link" / "model.keras", "among the images to train on"),
+        (tmp_path / "link.keras", "which is no model"),
+        (tmp_path / "mine.txt" / "model.keras", "cannot make the folder"),
     ]:
         code, _, err = call(capsys, monkeypatch, *arguments[:-1], place)
         assert code == 2
         assert says in " ".join(err.split())
+    assert (tmp_path / "mine.txt").read_text() == "kept"
+    assert not (tmp_path / "mine" / "new").exists()
     code, _, err = call(capsys, monkeypatch, "learn", "best")
     assert code == 2
     assert "no method 'best'" in " ".join(err.split())
