@@ -1,7 +1,7 @@
 """One executed notebook as a piece of the report: cells by nbconvert, made to fit into a page that needs no network.
 
-Scripts, widgets and remote pictures are taken out, pictures beside the notebooks are embedded, and headings get ids
-of their own.
+What a cell puts out is sanitized, remote pictures are left out, pictures beside the notebooks are embedded, and
+headings get ids of their own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from ..errors import ResultsError
 from ..paths import project_root
 from .rendering import TEMPLATES, piece
+from .sanitize import sanitize
 
 # no JavaScript, no widgets: they would need the network
 DISPLAY_PRIORITY = [
@@ -37,8 +38,6 @@ DISPLAY_PRIORITY = [
     "text/latex",
     "text/plain",
 ]
-# they load or run something
-LOADING_TAGS = ["script", "link", "iframe", "object", "embed", "base", "meta"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def convert(path: Path) -> Section:
             f"{path} cannot be read ({error}): restore it, or move it elsewhere and run the batch again."
         ) from error
     body, _ = _exporter().from_notebook_node(notebook)
-    soup = BeautifulSoup(body, "html.parser")
+    soup = BeautifulSoup(sanitize(body), "html.parser")
     _keep_self_contained(soup, project_root() / "notebooks")
     title, headings, fragments = _fit_headings(soup, path.stem)
     for picture in soup.find_all("img"):
@@ -114,12 +113,12 @@ def _exporter() -> HTMLExporter:
     def markdown2html(context: jinja2.runtime.Context, source: str) -> str:
         attachments = context.get("cell", {}).get("attachments", {})
         renderer = _Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
-        return str(MarkdownWithMath(renderer=renderer).render(source))
+        return sanitize(MarkdownWithMath(renderer=renderer).render(source))
 
     return HTMLExporter(
         template_name="notebook",
         extra_template_basedirs=[str(TEMPLATES)],
-        filters={"markdown2html": markdown2html},
+        filters={"markdown2html": markdown2html, "sanitize": sanitize},
         config={"NbConvertBase": {"display_data_priority": DISPLAY_PRIORITY}},
     )
 
@@ -137,12 +136,7 @@ def _first_error(notebook: nbformat.NotebookNode) -> str | None:
 
 
 def _keep_self_contained(soup: BeautifulSoup, notebooks: Path) -> None:
-    """Embed pictures beside the notebooks; take out what would load or run something, or fight our style."""
-    for tag in soup.find_all(LOADING_TAGS):
-        tag.decompose()
-    # pandas' own, for tables in JupyterLab
-    for style in soup.find_all("style", attrs={"scoped": True}):
-        style.decompose()
+    """Embed pictures beside the notebooks; leave out those from elsewhere, and what would fight our style."""
     for tag in soup.find_all(src=True):
         source = str(tag["src"])
         if source.startswith("data:"):
@@ -191,10 +185,8 @@ def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, 
         for named in (heading.replace(" ", "-"), _slug(heading)):
             fragments.setdefault(named, place)
 
-    # a pandas Styler's ids are random, and its style names them
-    styled = " ".join(style.get_text() for style in soup.find_all("style"))
     for tag in soup.find_all(id=True):
-        if (old := str(tag["id"])) and f"#{old}" not in styled:
+        if old := str(tag["id"]):
             tag["id"] = own(old)
             fragments.setdefault(old, str(tag["id"]))
     title, headings, above = "", [], 2

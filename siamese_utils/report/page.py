@@ -30,7 +30,8 @@ from .findings import findings, gist, numbers
 from .folding import shorten, shorten_notebook
 from .fragments import Section, convert, let_tables_scroll
 from .links import point_links
-from .rendering import piece, render_html
+from .rendering import piece, render, render_html
+from .sanitize import script_hash
 from .scoreboard import claims_csv, scoreboard_html
 from .study import SHOWN_WIDTH
 from .table1 import table1_html
@@ -83,6 +84,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         shorten(soup)
         return Markup(str(soup))
 
+    script = render("report.js", {}) + "\n" + render("figures.js", {})
     page = {
         **values,
         **{name: linked(name) for name in ("header", "top", "introduction", "methodology", "conclusion")},
@@ -94,6 +96,8 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         },
         "contents": _distinctive_headings(sections),
         "gist": gist(board),
+        "script": Markup(script),
+        "script_hash": Markup(script_hash(script)),
     }
     text = render_html("page.html.j2", **page, size_warning="")
     if (size := len(text.encode())) > size_budget:
