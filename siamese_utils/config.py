@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import ParamsError
 from .paths import project_root
@@ -21,8 +22,23 @@ from .paths import project_root
 PAPER_ITERATIONS = 5000  # the length that a profile's `iterations` stands for (paper, Section 3.2)
 RECIPE_VERSION = 1  # raise when pairs, models, training or episodes change what a run's numbers would be
 
+# names become folders: letters, digits, and . _ - between them, and none that Windows keeps for devices
+NAME = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)(\.|$))[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?", re.IGNORECASE)
+LONGEST_NAME = 64  # letters
 
 Schema = TypeVar("Schema", bound=BaseModel)
+
+
+def _plain_name(name: str) -> str:
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
+        raise ValueError(
+            f"{name[: LONGEST_NAME + 1]!r} cannot name a folder: use up to {LONGEST_NAME} letters from a to z, digits, "
+            "and . _ - between them"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_plain_name)]
 
 
 class Strict(BaseModel):

@@ -1,29 +1,34 @@
 """Execute the notebooks with papermill, one after the other, each in a kernel process of its own.
 
-A notebook that fails is kept with its error where the report finds it, and the others go on. What happened is
-written to reports/<profile>/batch.json after every notebook.
+A notebook is executed beside its place, and moved there when it has finished or failed: one that is interrupted leaves
+what an earlier execution made. One that fails is kept with its error where the report finds it, and the others go on.
+How each stands is written to reports/<profile>/batch.json, an entry at a time under a lock.
 """
 
 from __future__ import annotations
 
 import ast
-import json
 import logging
 import os
+import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import nbformat
+import psutil  # type: ignore[import-untyped]
+from pydantic import Field, TypeAdapter
 
 from ..backend import native_stderr_silenced
-from ..config import Profile, load_experiment, load_matrix, load_profile
+from ..config import Name, Profile, load_experiment, load_matrix, load_profile
 from ..errors import ParamsError, ResultsError
-from ..files import write_json, write_text
+from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
+from .notebooks import read_notebook
+from .private import forget_folders
 
 # the one notebook whose runs are not the paper's
 BEYOND = "12_beyond_the_paper"
@@ -33,14 +38,47 @@ LAUNCHES = 3
 LAUNCH_TIMEOUT = 180
 
 
+Status = Literal["ok", "failed", "not run", "running", "interrupted"]
+# seconds by which a process's start may be told differently, as the clock is set
+CLOCK = 5
+
+
+@dataclass(frozen=True)
+class Process:
+    """Who executes a notebook: the machine's name, the process's number, and when it began (seconds since 1970)."""
+
+    host: str
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
+    begun: float
+
+    @classmethod
+    def this(cls) -> Process:
+        return cls(platform.node(), os.getpid(), psutil.Process().create_time())
+
+    @property
+    def lives(self) -> bool:
+        """Whether it is still there; a process of another machine is taken to be."""
+        if self.host != platform.node():
+            return True
+        try:
+            found = psutil.Process(self.pid)
+            return bool(abs(found.create_time() - self.begun) < CLOCK and found.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How one notebook ended: status "ok", "failed" or "not run", seconds of wall time, error or reason."""
+    """How one notebook stands: its status, seconds of wall time, error or reason, and who is executing it now."""
 
-    notebook: str
-    status: str
-    seconds: float
+    notebook: Name
+    status: Status
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     error: str | None = None
+    process: Process | None = None
+
+
+_OUTCOMES = TypeAdapter(list[Outcome])
 
 
 def notebooks_dir() -> Path:
@@ -70,7 +108,7 @@ def choose_notebooks(chosen: Iterable[str]) -> list[str]:
 
 def parameters_of(path: Path) -> dict[str, Any]:
     """The parameters that a notebook declares in its `parameters` cell, with their default values."""
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in read_notebook(path).cells:
         if "parameters" in cell.metadata.get("tags", []):
             return {
                 target.id: ast.literal_eval(node.value)
@@ -83,7 +121,7 @@ def parameters_of(path: Path) -> dict[str, Any]:
 
 
 def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, timeout: int | None = None) -> Outcome:
-    """Execute one notebook with papermill and keep it under `output`, whole or with its error.
+    """Execute one notebook with papermill and keep it under `output`, whole or with its error; nothing if interrupted.
 
     parameters  must all be declared by the notebook, or ParamsError
     timeout     seconds a cell may take; None lets it train as long as it needs
@@ -96,13 +134,23 @@ def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, ti
     output.parent.mkdir(parents=True, exist_ok=True)
     begun = time.perf_counter()
     error = None
-    for launch in range(1, LAUNCHES + 1):
-        error = _papermill(path, output, parameters, timeout)
-        if error is None or ("Address already in use" not in error and "Kernel didn't respond" not in error):
-            break
-        time.sleep(launch)
-    paths = (Path(value) for value in parameters.values() if isinstance(value, str))
-    _forget_folders(output, [path, output, *(given for given in paths if given.is_absolute())])
+    # of one name, so that what a killed process leaves is written over by the next
+    part = output.with_name(f".{output.stem}.partial.ipynb")
+    try:
+        for launch in range(1, LAUNCHES + 1):
+            error = _papermill(path, part, parameters, timeout)
+            if error is None or ("Address already in use" not in error and "Kernel didn't respond" not in error):
+                break
+            time.sleep(launch)
+        files = [Path(v) for v in parameters.values() if isinstance(v, str) and Path(v).is_absolute()]
+        _tidy(part, path, files)
+        if part.is_file():
+            os.replace(part, output)
+        else:
+            output.unlink(missing_ok=True)
+    finally:
+        part.unlink(missing_ok=True)
+    error = error and forget_folders(error, files)
     return Outcome(path.stem, "failed" if error else "ok", round(time.perf_counter() - begun, 1), error)
 
 
@@ -131,7 +179,8 @@ def execute_batch(
     profile = load_profile(profile)
     names, wanted = choose_notebooks(notebooks), [load_experiment(name).name for name in experiments]
     folder = reports_dir() / profile.name
-    outcomes = read_outcomes(folder)
+    read_outcomes(folder)
+    outcomes = []
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
         parameters = {"profile": _resolved(named), "seeds": list(seeds), "experiments": _of_section(name, wanted)}
@@ -139,19 +188,39 @@ def execute_batch(
         given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
             before(name)
-        folder.mkdir(parents=True, exist_ok=True)
         output = folder / "notebooks" / path.name
-        if not training and name == BEYOND and not any((folder / "beyond").glob("*/metrics.json")):
-            output.unlink(missing_ok=True)
-            outcome = Outcome(name, "not run", 0.0, "no method has been trained under this profile")
-        else:
-            with _environment(SIAMESE_NO_TRAINING=None if training else "1"):
-                outcome = execute_notebook(path, output, given, timeout=timeout)
-        outcomes[name] = outcome
-        write_json(folder / "batch.json", [asdict(outcomes[key]) for key in sorted(outcomes)])
+        with locked(output.with_name(f".{name}.lock"), f"notebook {name}"), _recorded(folder, name) as recorded:
+            if not training and name == BEYOND and not any((folder / "beyond").glob("*/metrics.json")):
+                output.unlink(missing_ok=True)
+                outcome = Outcome(name, "not run", 0.0, "no method has been trained under this profile")
+            else:
+                with _environment(SIAMESE_NO_TRAINING=None if training else "1"):
+                    outcome = execute_notebook(path, output, given, timeout=timeout)
+            recorded.append(outcome)
+        outcomes.append(outcome)
         if after:
             after(outcome)
-    return [outcomes[name] for name in names]
+    return outcomes
+
+
+@contextmanager
+def _recorded(folder: Path, notebook: str) -> Iterator[list[Outcome]]:
+    """Keep how a notebook stands: running, then what the block puts into the list, or interrupted."""
+    begun, found = time.perf_counter(), list[Outcome]()
+    _record(folder, Outcome(notebook, "running", 0.0, process=Process.this()))
+    try:
+        yield found
+    finally:
+        seconds = round(time.perf_counter() - begun, 1)
+        _record(folder, found[0] if found else Outcome(notebook, "interrupted", seconds))
+
+
+def _record(folder: Path, outcome: Outcome) -> None:
+    """Change one entry of batch.json, whatever other batches write meanwhile."""
+    with locked(folder / ".batch.lock", f"the outcomes in {folder.name}"):
+        outcomes = {**_stored(folder), outcome.notebook: outcome}
+        entries = [asdict(outcomes[name]) for name in sorted(outcomes)]
+        write_json(folder / "batch.json", [{k: v for k, v in e.items() if k != "process" or v} for e in entries])
 
 
 @contextmanager
@@ -167,25 +236,37 @@ def _environment(**wanted: str | None) -> Iterator[None]:
 
 
 def read_outcomes(folder: Path) -> dict[str, Outcome]:
-    """What earlier batches left in a report folder, by the notebook's name; ResultsError where it cannot be read."""
+    """How the notebooks of a report folder stand, by name; one whose process is gone was interrupted.
+
+    Raises ResultsError where batch.json cannot be read.
+    """
+    return {
+        name: replace(outcome, status="interrupted", process=None)
+        if outcome.status == "running" and not (outcome.process and outcome.process.lives)
+        else outcome
+        for name, outcome in _stored(folder).items()
+    }
+
+
+def _stored(folder: Path) -> dict[str, Outcome]:
     path = folder / "batch.json"
-    if not path.is_file():
-        return {}
     try:
-        return {entry["notebook"]: Outcome(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {outcome.notebook: outcome for outcome in _OUTCOMES.validate_json(path.read_bytes())}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a list of notebooks with their outcomes"
         raise ResultsError(
-            f"{path} cannot be read ({error}): restore it, or move it elsewhere and run the batch again."
+            f"{path} cannot be read ({reason}): restore it, or move it elsewhere and run the batch again."
         ) from error
 
 
-def _forget_folders(output: Path, files: Iterable[Path]) -> None:
-    """Leave only these files' names where the notebook holds their paths: where a user's data lies is private."""
-    if output.is_file():
-        text = output.read_text(encoding="utf-8")
-        for file in files:
-            text = text.replace(json.dumps(str(file), ensure_ascii=False)[1:-1], file.name)
-        write_text(output, text)
+def _tidy(part: Path, path: Path, files: list[Path]) -> None:
+    """Take the folders out of an executed notebook, those of these files too, and the name that it had meanwhile."""
+    if part.is_file():
+        notebook = read_notebook(part)
+        notebook.metadata.papermill.update(input_path=path.name, output_path=path.name)
+        write_text(part, nbformat.writes(nbformat.from_dict(forget_folders(notebook, files))))
 
 
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:

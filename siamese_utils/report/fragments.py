@@ -25,6 +25,9 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from ..errors import ResultsError
 from ..paths import project_root
+from .batch import Status
+from .notebooks import first_error, ran_to_its_end, read_notebook
+from .private import forget_folders
 from .rendering import TEMPLATES, piece
 from .sanitize import sanitize
 
@@ -38,6 +41,7 @@ DISPLAY_PRIORITY = [
     "text/latex",
     "text/plain",
 ]
+INCOMPLETE = "its execution was interrupted, and what it shows is not complete: run the batch again"
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Section:
 
     headings   (id, text) of its ## headings
     fragments  id as a link may name it → id on the page
+    error      what stopped it, or what else must be said of it
     """
 
     name: str
@@ -53,9 +58,18 @@ class Section:
     soup: BeautifulSoup
     headings: tuple[tuple[str, str], ...] = ()
     fragments: Mapping[str, str] = field(default_factory=dict)
-    failed: bool = False
+    status: Status = "ok"
     seconds: float | None = None
     error: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.status == "failed"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it has not come to its end, though nothing in it failed."""
+        return self.status in ("interrupted", "running")
 
     @property
     def anchor(self) -> str:
@@ -68,13 +82,14 @@ class Section:
 
 def convert(path: Path) -> Section:
     """One executed notebook as a section whose headings, ids and pictures fit into the page."""
+    notebook = nbformat.from_dict(forget_folders(read_notebook(path)))
     try:
-        notebook = nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
+        body, _ = _exporter().from_notebook_node(notebook)
+    # of a cell's metadata, of which Jupyter's format says nothing: nbconvert raises errors of many kinds
+    except Exception as error:
         raise ResultsError(
-            f"{path} cannot be read ({error}): restore it, or move it elsewhere and run the batch again."
+            f"{path} cannot be shown ({type(error).__name__}): move it elsewhere and run the batch again."
         ) from error
-    body, _ = _exporter().from_notebook_node(notebook)
     soup = BeautifulSoup(sanitize(body), "html.parser")
     _keep_self_contained(soup, project_root() / "notebooks")
     title, headings, fragments = _fit_headings(soup, path.stem)
@@ -82,8 +97,10 @@ def convert(path: Path) -> Section:
         if not picture.get("alt"):
             picture["alt"] = f"A figure of the section “{title}”, without a description"
     let_tables_scroll(soup)
-    problem = _first_error(notebook)
-    return Section(path.stem, title, soup, tuple(headings), fragments, problem is not None, error=problem or "")
+    problem = first_error(notebook)
+    status: Status = "failed" if problem else "ok" if ran_to_its_end(notebook) else "interrupted"
+    words = problem or (INCOMPLETE if status == "interrupted" else "")
+    return Section(path.stem, title, soup, tuple(headings), fragments, status, error=words)
 
 
 class _Renderer(IPythonRenderer):
@@ -121,18 +138,6 @@ def _exporter() -> HTMLExporter:
         filters={"markdown2html": markdown2html, "sanitize": sanitize},
         config={"NbConvertBase": {"display_data_priority": DISPLAY_PRIORITY}},
     )
-
-
-def _first_error(notebook: nbformat.NotebookNode) -> str | None:
-    """The error that stopped the notebook, "Name: message"; those a cell is meant to show do not count."""
-    for cell in notebook.cells:
-        if cell.cell_type != "code" or "raises-exception" in cell.metadata.get("tags", []):
-            continue
-        for output in cell.outputs:
-            if output.output_type == "error":
-                return f"{output.ename}: {output.evalue}" if output.evalue else output.ename
-    stopped = notebook.metadata.get("papermill", {}).get("exception")
-    return "the execution stopped" if stopped else None
 
 
 def _keep_self_contained(soup: BeautifulSoup, notebooks: Path) -> None:

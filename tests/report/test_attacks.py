@@ -172,7 +172,8 @@ def test_our_own_script_runs_under_the_policy(reports):
     "html",
     [
         '<table class="dataframe"><caption>All <small>x</small></caption><thead><tr style="text-align:left">'
-        '<th scope="col">a</th></tr></thead><tbody><tr><td data-label="here, train" colspan="2">1</td></tr></tbody></table>',
+        '<th scope="col">a</th></tr></thead><tbody><tr><td data-label="here, train" colspan="2">1'
+        "</td></tr></tbody></table>",
         '<details class="finding" open=""><summary>What we found</summary><p>A <q>b</q> <code>c</code></p></details>',
         '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mrow><msubsup><mi>x</mi><mn>1</mn><mn>2</mn>'
         '</msubsup><mspace width="1em"></mspace><mo stretchy="false">(</mo></mrow></math>',
