@@ -23,7 +23,7 @@ import psutil  # type: ignore[import-untyped]
 from pydantic import Field, TypeAdapter
 
 from ..backend import native_stderr_silenced
-from ..config import Name, Profile, load_experiment, load_matrix, load_profile
+from ..config import Experiment, Name, Profile, load_experiment, load_matrix, load_profile, name_list, seed_list
 from ..errors import ParamsError, ResultsError
 from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
@@ -90,14 +90,14 @@ def notebook_names() -> list[str]:
     return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
 
 
-def choose_notebooks(chosen: Iterable[str]) -> list[str]:
+def choose_notebooks(chosen: str | Iterable[str]) -> list[str]:
     """The names of the chosen notebooks, all where none is chosen; "05" or "learning_rate" are enough.
 
     Raises ParamsError for a name that fits none.
     """
     names = notebook_names()
     picked = set()
-    for wanted in chosen:
+    for wanted in name_list("notebooks", chosen):
         stem = Path(wanted).stem
         fits = [name for name in names if stem in (name, name[:2], name[3:])]
         if not fits:
@@ -157,9 +157,9 @@ def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, ti
 def execute_batch(
     profile: str | Profile,
     *,
-    notebooks: Iterable[str] = (),
-    seeds: Iterable[int] = (),
-    experiments: Iterable[str] = (),
+    notebooks: str | Iterable[str] = (),
+    seeds: int | Iterable[int] = (),
+    experiments: str | Iterable[str] = (),
     training: bool = True,
     timeout: int | None = None,
     before: Callable[[str], None] | None = None,
@@ -167,8 +167,8 @@ def execute_batch(
 ) -> list[Outcome]:
     """Execute notebooks under a profile; what they need and is not on disk yet is trained on the way.
 
-    notebooks    names, numbers or topics; none: all
-    seeds        none: the profile's
+    notebooks    names, numbers or topics, one or several; none: all
+    seeds        one or several; none: the profile's
     experiments  none: each section's own; otherwise every section shows those of its own that are named
     training     False: train nothing, show what is there; a notebook that would show nothing is left out
     before, after  called around every notebook, for a progress display
@@ -177,13 +177,14 @@ def execute_batch(
     """
     named = str(profile.name if isinstance(profile, Profile) else profile)
     profile = load_profile(profile)
-    names, wanted = choose_notebooks(notebooks), [load_experiment(name).name for name in experiments]
+    names, chosen_seeds = choose_notebooks(notebooks), list(seed_list(seeds))
+    wanted = [load_experiment(name).name for name in name_list("experiments", experiments, Experiment)]
     folder = reports_dir() / profile.name
     read_outcomes(folder)
     outcomes = []
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
-        parameters = {"profile": _resolved(named), "seeds": list(seeds), "experiments": _of_section(name, wanted)}
+        parameters = {"profile": _resolved(named), "seeds": chosen_seeds, "experiments": _of_section(name, wanted)}
         declared = parameters_of(path)
         given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
