@@ -11,6 +11,7 @@ import ast
 import logging
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,17 @@ import psutil  # type: ignore[import-untyped]
 from pydantic import Field, TypeAdapter
 
 from ..backend import native_stderr_silenced
-from ..config import Experiment, Name, Profile, load_experiment, load_matrix, load_profile, name_list, seed_list
+from ..config import (
+    Experiment,
+    Name,
+    Profile,
+    load_experiment,
+    load_matrix,
+    load_profile,
+    name_list,
+    section_experiments,
+    seed_list,
+)
 from ..errors import ParamsError, ResultsError
 from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
@@ -34,6 +45,8 @@ from .private import forget_folders
 BEYOND = "12_beyond_the_paper"
 # kernels started side by side can collide on a port; the next launch picks another one
 LAUNCHES = 3
+# how a notebook opens its study: of which section, and with which experiments
+OPENS = re.compile(r'open_study\("(\w+)", profile, seeds(?:, (experiments|\[[^]]*\]))?\)')
 # seconds for a kernel to answer
 LAUNCH_TIMEOUT = 180
 
@@ -118,6 +131,25 @@ def parameters_of(path: Path) -> dict[str, Any]:
                 if isinstance(target, ast.Name)
             }
     return {}
+
+
+def experiments_of(notebooks: Iterable[str], experiments: Iterable[str] = ()) -> list[Experiment]:
+    """The experiments that notebooks train where their runs are missing, as their cells say; in the matrix's order.
+
+    experiments  those that the sections are to show; none: their own
+    """
+    wanted, needed = list(experiments), set[str]()
+    for name in notebooks:
+        cells = read_notebook(notebooks_dir() / f"{name}.ipynb").cells
+        source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        opened = OPENS.search(source)
+        if not opened or "study.run_missing()" not in source:
+            continue
+        section, own = opened.groups()
+        shown = _of_section(name, wanted) if own == "experiments" else ast.literal_eval(own or "[]")
+        matrix = load_matrix().experiments if section == "all" else section_experiments(section)
+        needed.update(shown or [experiment.name for experiment in matrix])
+    return [experiment for experiment in load_matrix().experiments if experiment.name in needed]
 
 
 def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, timeout: int | None = None) -> Outcome:

@@ -7,13 +7,15 @@ headings get ids of their own.
 from __future__ import annotations
 
 import base64
+import io
 import mimetypes
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import jinja2
 import nbformat
@@ -22,10 +24,12 @@ from latex2mathml.converter import convert as to_mathml
 from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from PIL import Image
 
 from ..errors import ResultsError
 from ..paths import project_root
 from .batch import Status
+from .links import project_file
 from .notebooks import first_error, ran_to_its_end, read_notebook
 from .private import forget_folders
 from .rendering import TEMPLATES, piece
@@ -84,14 +88,17 @@ def convert(path: Path) -> Section:
     """One executed notebook as a section whose headings, ids and pictures fit into the page."""
     notebook = nbformat.from_dict(forget_folders(read_notebook(path)))
     try:
-        body, _ = _exporter().from_notebook_node(notebook)
+        with warnings.catch_warnings():
+            # of outputs in no format that a page shows, and of languages without colours
+            warnings.simplefilter("ignore")
+            body, _ = _exporter().from_notebook_node(notebook)
     # of a cell's metadata, of which Jupyter's format says nothing: nbconvert raises errors of many kinds
     except Exception as error:
         raise ResultsError(
             f"{path} cannot be shown ({type(error).__name__}): move it elsewhere and run the batch again."
         ) from error
     soup = BeautifulSoup(sanitize(body), "html.parser")
-    _keep_self_contained(soup, project_root() / "notebooks")
+    _keep_self_contained(soup)
     title, headings, fragments = _fit_headings(soup, path.stem)
     for picture in soup.find_all("img"):
         if not picture.get("alt"):
@@ -140,23 +147,46 @@ def _exporter() -> HTMLExporter:
     )
 
 
-def _keep_self_contained(soup: BeautifulSoup, notebooks: Path) -> None:
-    """Embed pictures beside the notebooks; leave out those from elsewhere, and what would fight our style."""
-    for tag in soup.find_all(src=True):
-        source = str(tag["src"])
-        if source.startswith("data:"):
-            continue
-        file = (notebooks / unquote(source)).resolve()
-        if tag.name == "img" and file.is_relative_to(notebooks) and file.is_file():
-            kind = mimetypes.guess_type(file.name)[0]
-            tag["src"] = f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+def _keep_self_contained(soup: BeautifulSoup) -> None:
+    """Embed pictures beside the notebooks; leave out those from elsewhere or broken, and what would fight our style."""
+    for picture in soup.find_all("img"):
+        source = str(picture.get("src", ""))
+        embedded = source if source.startswith("data:") else _embedded(source)
+        if embedded and _is_picture(embedded):
+            picture["src"] = embedded
         else:
-            note = piece("left_out", tag.get("alt") or tag["src"])
-            tag.replace_with(BeautifulSoup(note, "html.parser"))
+            note = piece("left_out", picture.get("alt") or source[:80])
+            picture.replace_with(BeautifulSoup(note, "html.parser"))
     for tag in soup.select(".celltag_papermill-error-cell-tag [style]"):
         del tag["style"]
     for table in soup.find_all("table", attrs={"border": True}):
         del table["border"]
+
+
+def _embedded(address: str) -> str | None:
+    """A picture beside the notebooks as a data: address; None where there is none."""
+    file = project_file(address, project_root() / "notebooks")
+    kind = file and mimetypes.guess_type(file.name)[0]
+    try:
+        return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}" if file and kind else None
+    except OSError:
+        return None
+
+
+def _is_picture(address: str) -> bool:
+    """Whether a data: address holds a picture that can be shown: an SVG, or what Pillow reads to its end."""
+    kind, _, content = address.partition(";base64,")
+    try:
+        if kind == "data:image/svg+xml":
+            return ElementTree.fromstring(base64.b64decode(content)).tag.endswith("svg")
+        with warnings.catch_warnings(), Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+            # of size: it is shown, not computed with
+            warnings.simplefilter("ignore")
+            picture.verify()
+    # both raise errors of many kinds for what is broken
+    except Exception:
+        return False
+    return True
 
 
 def let_tables_scroll(soup: BeautifulSoup) -> None:

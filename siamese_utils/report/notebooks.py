@@ -21,6 +21,8 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     problems: dict[str, Any] = {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content["nbformat"], int):
+            raise TypeError("of no version")
         text = readable_text(json.dumps(content, ensure_ascii=False))
         with warnings.catch_warnings():
             # of cells without ids, which older notebooks have
