@@ -87,6 +87,8 @@ class Section:
 def convert(path: Path) -> Section:
     """One executed notebook as a section whose headings, ids and pictures fit into the page."""
     notebook = nbformat.from_dict(forget_folders(read_notebook(path)))
+    # no widget is shown
+    notebook.metadata.pop("widgets", None)
     try:
         with warnings.catch_warnings():
             # of outputs in no format that a page shows, and of languages without colours
