@@ -70,6 +70,15 @@ def test_what_is_no_notebook_is_one_sentence(folder, content):
     assert "\n" not in str(caught.value)
 
 
+def test_what_nbconvert_cannot_show_is_one_sentence(folder):
+    picture = display({"image/png": png(), "text/plain": ""}, **{"image/png": "no dictionary"})
+    write_notebook(folder, "02_bad", [code("x", picture)])
+    with pytest.raises(
+        ResultsError, match=r"02_bad\.ipynb cannot be shown .*: move it elsewhere and run the batch again"
+    ):
+        built()
+
+
 def test_a_folder_in_a_notebooks_place_is_one_sentence_and_other_files_are_none_of_ours(folder):
     for name in (".02_x.partial.ipynb", ".hidden.ipynb", "notes.txt", "02_x.ipynb.bak"):
         (folder / name).write_text("not a notebook")
@@ -86,7 +95,6 @@ def test_notebooks_without_outputs_of_an_older_format_or_with_strange_metadata_a
         cell.metadata.update(papermill=5, tags=["a b", "</div>"])
     notebook.metadata.update(papermill=[1], language_info={"name": "x", "version": 5}, widgets={"x": 1})
     notebook.cells[1].outputs = [
-        display({"image/png": png(), "text/plain": ""}, **{"image/png": "x"}),
         display({"application/x-unknown": "x"}),
         display({}),
         new_output("stream", text="half of a character \ud83d"),
