@@ -243,7 +243,11 @@ def load_profile(profile: str | Path | Profile) -> Profile:
     if isinstance(profile, Profile):
         return profile
     path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else profiles_dir() / f"{profile}.yaml"
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # no path at all: too long, or with a NUL
+        found = False
+    if not found:
         raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path.")
     return checked(Profile, {"name": path.stem, **read_yaml(path)}, path)
 
@@ -369,7 +373,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file; ParamsError where it cannot be read or holds something else."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    # ValueError: it is not UTF-8; RecursionError: it is nested too deeply
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParamsError(f"cannot read {path}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{path} holds no keys and values: see the profiles in params/profiles/ for the form.")

@@ -182,6 +182,22 @@ def test_a_profile_whose_file_has_no_plain_name_needs_one(tmp_path):
     assert load_profile(path).name == "size-2"
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 5000 + ".yaml", "a\0b", "a\0b.yaml", "", "/", "..", "~"])
+def test_what_names_no_profile_is_one_sentence(name):
+    with pytest.raises(ParamsError, match=r"no profile .*: choose one of demo, laptop"):
+        load_profile(name)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"title: \xe9", b"[" * 5000, b"a: &a [*a]", b"\0", b"1: 2", b"? [a]\n: b"]
+)
+def test_a_profile_of_any_bytes_is_one_sentence(content, tmp_path):
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(ParamsError, match=r"mine\.yaml") as caught:
+        load_profile(tmp_path / "mine.yaml")
+    assert "\n" not in str(caught.value)
+
+
 def test_as_many_ways_can_be_asked_for_as_the_smaller_split_has_classes():
     dataset = load_dataset("demo")
     assert CLASSES["synthetic"] == min(dataset.train.classes, dataset.val.classes)

@@ -120,16 +120,24 @@ def choose_notebooks(chosen: str | Iterable[str]) -> list[str]:
 
 
 def parameters_of(path: Path) -> dict[str, Any]:
-    """The parameters that a notebook declares in its `parameters` cell, with their default values."""
+    """The parameters that a notebook declares in its `parameters` cell, with their default values.
+
+    Raises ParamsError where the cell holds anything but plain values.
+    """
     for cell in read_notebook(path).cells:
         if "parameters" in cell.metadata.get("tags", []):
-            return {
-                target.id: ast.literal_eval(node.value)
-                for node in ast.parse(cell.source).body
-                if isinstance(node, ast.Assign)
-                for target in node.targets
-                if isinstance(target, ast.Name)
-            }
+            try:
+                return {
+                    target.id: ast.literal_eval(node.value)
+                    for node in ast.parse(cell.source).body
+                    if isinstance(node, ast.Assign)
+                    for target in node.targets
+                    if isinstance(target, ast.Name)
+                }
+            except (SyntaxError, ValueError, TypeError) as error:
+                raise ParamsError(
+                    f"{path}: the cell tagged parameters holds more than names with plain values: mend it, as {error}."
+                ) from error
     return {}
 
 

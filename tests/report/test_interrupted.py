@@ -74,10 +74,6 @@ def ctrl_c(pid):
     os.killpg(pid, signal.SIGINT)
 
 
-def sigint(pid):
-    os.kill(pid, signal.SIGINT)
-
-
 def sigterm(pid):
     os.kill(pid, signal.SIGTERM)
 
@@ -86,7 +82,7 @@ def sigkill(pid):
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("how", [ctrl_c, sigint, sigterm, sigkill])
+@pytest.mark.parametrize("how", [ctrl_c, sigterm, sigkill])
 def test_what_is_interrupted_is_no_success_and_leaves_what_was_there(home, how):
     folder = home / "reports" / "demo"
     output, returned = stop(home, how)
