@@ -72,6 +72,7 @@ def load_or_train(
     """
     method = load_method(method)
     profile = method.sized(load_profile(profile))
+    method.check_fits(profile)
     fingerprint = dataset_fingerprint(profile)
     reads: Reads = "drawings"
     if folder or archive:
