@@ -9,10 +9,9 @@ import nbformat
 from markupsafe import Markup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
+from run_on_disk import answers, make_run
 
-from siamese_utils.config import load_experiment, load_profile
-from siamese_utils.files import write_json
-from siamese_utils.training import runs as results
+from siamese_utils.config import load_profile
 
 ALT = 'Validation accuracy over 20 ways, "strict" & author’s protocol, für Anfänger'
 TABLE = """<table class="table1"><thead><tr><th>Group</th><th>Row</th><th>Val</th></tr></thead><tbody>
@@ -114,10 +113,7 @@ def write_notebook(folder: Path, name: str, cells) -> None:
 
 
 def write_run(experiment, profile, seed=0, *, commit="0123456789abcdef", keras="3.12.0", modified=False) -> None:
-    """A finished run of which only what the report reads is there."""
-    folder, key = results.run_folder(load_experiment(experiment), profile, seed)
-    folder.mkdir(parents=True)
-    write_json(folder / "config.json", key)
+    """A finished run of 100 seconds on an honest processor."""
     dataset = {"name": "made-up", "synthetic": profile.dataset == "synthetic", "fingerprint": "feedface"}
     provenance = {
         "commit": commit,
@@ -131,7 +127,8 @@ def write_run(experiment, profile, seed=0, *, commit="0123456789abcdef", keras="
         "packages": {"keras": keras},
         "finished": "2025-11-23T10:00:00+00:00",
     }
-    write_json(folder / "metrics.json", {"seconds": 100.0, "dataset": dataset, "provenance": provenance})
+    right = answers(profile.episodes // 2, profile.episodes)
+    make_run(experiment, profile, seed, right, seconds=100.0, dataset=dataset, provenance=provenance)
 
 
 # what the sentences of the page need; no run bears the rest

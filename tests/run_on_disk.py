@@ -10,15 +10,21 @@ from siamese_utils.training.integrity import EVIDENCE, SCHEMA_VERSION, record_su
 from siamese_utils.training.runs import Run, check_iterations, run_folder
 
 
-def make_run(name, profile, seed, correct):
-    """A made-up run on disk: `correct` (episodes,) bool answers the 20-way episodes of both splits and protocols."""
+def make_run(name, profile, seed, correct, **others):
+    """A made-up run on disk: `correct` (episodes,) bool answers the episodes of both splits and protocols.
+
+    others  of its metrics, in place of those that every made-up run has
+    """
     folder, key = run_folder(load_experiment(name), profile, seed)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(key))
     checks = check_iterations(load_experiment(name), profile)
     lines = []
     for i, iteration in enumerate(checks):
-        train, val = (wilson(round(p * profile.check_episodes), profile.check_episodes) for p in (0.4, 0.1 + 0.2 * i))
+        train, val = (
+            wilson(round(p * profile.check_episodes), profile.check_episodes)
+            for p in (0.4, 0.1 + 0.4 * i / (len(checks) - 1))
+        )
         bounds = (bound for s in (train, val) for bound in (s.accuracy, s.low, s.high))
         lines.append(",".join(map(str, (iteration, 7 - i, 7 - i, 0.05 / (i + 1), *bounds, iteration))))
     columns = "iteration,batch_loss,mean_loss,learning_rate,train_accuracy,train_low,train_high"
@@ -46,7 +52,7 @@ def make_run(name, profile, seed, correct):
             for ways in some
         ],
     }
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "metrics.json").write_text(json.dumps(metrics | others))
     record_sums(folder, *EVIDENCE)
     return Run(folder)
 

@@ -207,11 +207,11 @@ def status(profile: ProfileOption = "demo") -> None:
 def _standing(row: Experiment, profile: Profile, seed: int) -> list[str]:
     """A run's cells in the table of `status`."""
     from ..text import duration, number
-    from ..training.runs import check_iterations, find_so_far, run_folder
+    from ..training.runs import check_iterations, find_so_far, places_of
 
     found = find_so_far(row, profile, seed)
     if found is None:
-        return ["left out" if run_folder(row, profile, seed)[0].is_dir() else "not run"]
+        return ["left out" if places_of(row, profile, seed) else "not run"]
     last, end = found.history.iloc[-1], check_iterations(row, profile)[-1]
     left = (end - last["iteration"]) * found.pace
     return [

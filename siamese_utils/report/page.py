@@ -25,6 +25,7 @@ from ..files import write_text
 from ..paths import reports_dir
 from ..training.provenance import short_commit
 from ..training.runs import Run, find_so_far
+from ..training.verify import survey
 from .batch import Outcome, read_outcomes
 from .findings import findings, gist, numbers
 from .folding import shorten, shorten_notebook
@@ -151,6 +152,11 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
         "finished": len(finished),
         "under_way": len(runs) - len(finished),
         "missing": [f"{name} (seed {seed})" for name, seed in wanted if (name, seed) not in found],
+        "left_out": [
+            f"{finding.folder.name}: {finding.problem}"
+            for finding in survey(reports_dir() / profile.name, weights=False)
+            if finding.problem
+        ],
         "seconds": sum(run.metrics.get("seconds", 0) for run in finished),
         "dates": [_minute(moment) for moment in (*dates[:1], *dates[-1:])],
         "dataset": _distinct(_dataset(run).get("name") for run in finished) or [profile.dataset],

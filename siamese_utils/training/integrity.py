@@ -82,10 +82,8 @@ def find_problem(folder: Path) -> str:
         _check_ends(metrics, history)
         _check_scores(config, metrics["scores"], metrics["episodes"])
         _check_answers(folder, metrics["scores"], "recipe" in config)
-    except Disagreement as error:
-        return str(error)
     except DAMAGED as error:
-        return f"damaged ({type(error).__name__}: {error})"
+        return _in_words(error)
     return ""
 
 
@@ -95,11 +93,15 @@ def find_problem_under_way(folder: Path) -> str:
         config = _read_json(folder / "config.json")
         _check_name(folder, config)
         _check_history(config, _read_history(folder), finished=False)
-    except Disagreement as error:
-        return str(error)
     except DAMAGED as error:
-        return f"damaged ({type(error).__name__}: {error})"
+        return _in_words(error)
     return ""
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{Path(error.filename).name}: {error.strerror}"
+    return str(error) if isinstance(error, Disagreement) else f"damaged ({type(error).__name__}: {error})"
 
 
 def iterations_of_checks(last: int, every: int) -> list[int]:

@@ -231,15 +231,21 @@ def find_so_far(experiment: Experiment, profile: Profile, seed: int) -> Run | No
     reports/<profile>/under_way/. What was trained here goes first.
     """
     folder, _ = run_folder(experiment, profile, seed)
-    if folder.is_dir():
-        return run_if_sound(folder)
-    for place in (partial_folder(folder), under_way_dir(profile) / folder.name):
-        if (place / "history.csv").is_file():
-            if problem := find_problem_under_way(place):
-                _warn_left_out(place, problem)
-            else:
-                return Run(place)
+    for place in places_of(experiment, profile, seed):
+        if problem := (find_problem if place == folder else find_problem_under_way)(place):
+            _warn_left_out(place, problem)
+        else:
+            return Run(place)
     return None
+
+
+def places_of(experiment: Experiment, profile: Profile, seed: int) -> list[Path]:
+    """The folders that hold the run as far as it has come: the finished one alone, or those of a run under way."""
+    folder, _ = run_folder(experiment, profile, seed)
+    if folder.is_dir():
+        return [folder]
+    under_way = partial_folder(folder), under_way_dir(profile) / folder.name
+    return [place for place in under_way if (place / "history.csv").is_file()]
 
 
 def _warn_left_out(folder: Path, problem: str) -> None:

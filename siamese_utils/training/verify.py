@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,18 +29,18 @@ class Finding:
     problem: str
 
 
-def survey(reports: Path) -> list[Finding]:
-    """Look at every run in reports/<profile>/, its weights too."""
+def survey(reports: Path, *, weights: bool = True) -> list[Finding]:
+    """Look at every run in reports/<profile>/; weights: at those, too, which takes longer."""
     folders = [path for place in PLACES for path in sorted((reports / place).glob("*")) if path.is_dir()]
-    return [_look_at(folder) for folder in folders]
+    return [_look_at(folder, (WEIGHTS, SHIPPED) if weights else ()) for folder in folders]
 
 
-def _look_at(folder: Path) -> Finding:
+def _look_at(folder: Path, weights: Iterable[str]) -> Finding:
     if folder.name.endswith(".partial") or folder.parent.name == "under_way":
         problem = find_problem_under_way(folder) if (folder / "history.csv").is_file() else ""
         return Finding(folder, False, problem)
-    weights = [name for name in (WEIGHTS, SHIPPED) if (folder / name).is_file() and not is_recorded(folder / name)]
-    problem = find_problem(folder) or (f"{' and '.join(weights)} not the one on record" if weights else "")
+    others = [name for name in weights if (folder / name).is_file() and not is_recorded(folder / name)]
+    problem = find_problem(folder) or (f"{' and '.join(others)} not the one on record" if others else "")
     return Finding(folder, True, problem)
 
 

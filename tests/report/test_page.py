@@ -217,6 +217,18 @@ def test_provenance_lists_every_distinct_value(page):
     assert rows["Fingerprint"] == "feedface"
 
 
+def test_a_run_whose_parts_do_not_agree_is_named_and_counted_nowhere(executed, reports):
+    (run,) = (reports / "demo" / "results").glob("mlp-*")
+    (run / "history.csv").write_text("<b>nothing</b>")
+    with pytest.warns(UserWarning, match="left out"):
+        page = BeautifulSoup(build_report(executed).read_text(), "html.parser")
+    rows = {text_of(row.th): text_of(row.td) for row in page.select("table.provenance tr")}
+    assert rows["Runs"].startswith("2 of 21 finished")
+    assert rows["Left out, as their parts do not agree"] == (
+        f"{run.name}: history.csv changed since SHA256SUMS was written"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "synthetic", "protocol"),
     [("demo", True, True), ("laptop", False, True), ("paper", False, False)],

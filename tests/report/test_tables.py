@@ -80,7 +80,7 @@ def test_without_the_baselines_run_there_is_no_comparison(reports, tiny):
 
 @pytest.mark.parametrize("seeds", [["0"], [-1], [True], "0", [0.5]])
 def test_seeds_that_are_no_seeds_are_refused(tiny, seeds):
-    with pytest.raises(ParamsError, match="whole numbers"):
+    with pytest.raises(ParamsError, match="is no seed: give a whole number"):
         with_seeds(tiny, seeds)
 
 
