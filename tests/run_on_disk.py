@@ -21,10 +21,8 @@ def make_run(name, profile, seed, correct, **others):
     checks = check_iterations(load_experiment(name), profile)
     lines = []
     for i, iteration in enumerate(checks):
-        train, val = (
-            wilson(round(p * profile.check_episodes), profile.check_episodes)
-            for p in (0.4, 0.1 + 0.4 * i / (len(checks) - 1))
-        )
+        level = 0.1 + 0.4 * i / (len(checks) - 1)
+        train, val = (wilson(round(p * profile.check_episodes), profile.check_episodes) for p in (0.4, level))
         bounds = (bound for s in (train, val) for bound in (s.accuracy, s.low, s.high))
         lines.append(",".join(map(str, (iteration, 7 - i, 7 - i, 0.05 / (i + 1), *bounds, iteration))))
     columns = "iteration,batch_loss,mean_loss,learning_rate,train_accuracy,train_low,train_high"
