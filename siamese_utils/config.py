@@ -286,7 +286,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file; ParamsError where it cannot be read or holds something else."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParamsError(f"cannot read {path}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{path} holds no keys and values: see the profiles in params/profiles/ for the form.")

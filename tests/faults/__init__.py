@@ -12,6 +12,6 @@ runs the command as a user would, and lifts the fault. Then it judges:
     tracebacks     in place of a sentence; so is a sentence that the command did not foresee
 
 `process.py` starts commands and lets them come to harm, `damage.py` damages files, `oracle.py` judges; a kind of fault
-is a function of the modules named in `kinds.py`. Most cases train a small stand-in for the network (`stand_in.py`): what
+is a function of the modules in `kinds.py`. Most cases train a small stand-in for the network (`stand_in.py`): what
 it computes means nothing, but every file goes the way of a real training's. `keras_kinds.py` trains real ones.
 """

@@ -38,9 +38,10 @@ class World:
         self.profile.write_text(PROFILE)
         self._import()
         from siamese_utils.config import load_experiment, load_profile
+        from siamese_utils.paths import project_root
         from siamese_utils.training.runs import run_folder
 
-        profile = load_profile(self.profile)
+        self.root, profile = project_root(), load_profile(self.profile)
         self._folders = {name: run_folder(load_experiment(name), profile, 0)[0].name for name in RUNS}
         for state in ("nothing", "finished", "under way", "complete", "bare"):
             self.states[state] = folder / state
@@ -57,8 +58,10 @@ class World:
             shutil.copy(path, partial)
         for path in results["bare"].glob("*/model.keras"):
             path.unlink()
+        from .data_kinds import small_omniglot
         from .oracle import show
 
+        self.omniglot = small_omniglot(folder / "omniglot")
         self.table = process.siamese(do=show(self), SIAMESE_REPORTS_DIR=self.states["finished"]).out
 
     def folder_of(self, name):
