@@ -24,13 +24,19 @@ def main():
     options.add_argument("--faults", type=int, default=1000, help="how many, at least")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--kind", action="append", help="only these; repeat for several")
+    options.add_argument(
+        "--without-keras", action="store_true", help="none of the kinds that take Keras itself, and longer"
+    )
     options.add_argument("--only", type=int, help="only the case of this number")
     options.add_argument("--out", type=Path, help="a CSV file for the figures")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
         world = World(Path(scratch))
-        lines = [try_kind(world, kind, count, given) for kind, count in shares(given)]
-    total = {"kind": "all", **{name: sum(line[name] for line in lines) for name in COLUMNS[1:]}}
+        try:
+            lines = [try_kind(world, kind, count, given) for kind, count in shares(given)]
+        finally:
+            world.close()
+    total = {"kind": "all", **{name: round(sum(line[name] for line in lines), 1) for name in COLUMNS[1:]}}
     total["most checks lost"] = max(line["most checks lost"] for line in lines)
     say_line(total)
     if given.out:
@@ -40,7 +46,12 @@ def main():
 
 def shares(given):
     """Each kind and how many of its cases are tried: its part of the faults wanted, one at least."""
-    wanted = {kind: n for kind, n in kinds.KINDS.items() if not given.kind or kind.__name__ in given.kind}
+    left = {kind: n for kind, n in kinds.KINDS.items() if not (given.without_keras and kind in kinds.WITH_KERAS)}
+    wanted = (
+        {kind: n for kind, n in {**left, **kinds.WAITING}.items() if kind.__name__ in given.kind}
+        if given.kind
+        else left
+    )
     whole = sum(wanted.values())
     return [(kind, max(1, -(-n * given.faults // whole))) for kind, n in wanted.items()]
 
@@ -70,7 +81,8 @@ def try_kind(world, kind, count, given):
 
 
 def say_line(line):
-    sys.stdout.write("  ".join(f"{name} {line[name]}" for name in COLUMNS) + "\n")
+    words = f"{line['kind']:24}" + "".join(f"{line[name]:>{len(name) + 2}} {name}" for name in COLUMNS[1:])
+    sys.stdout.write(words + "\n")
     sys.stdout.flush()
 
 

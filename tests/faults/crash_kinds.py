@@ -13,6 +13,7 @@ from .run_kinds import load_model
 STATES = ("nothing", "under way", "complete", "bare")
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EMFILE, errno.EPERM)
+GOLDEN = (5**0.5 - 1) / 2
 CHANGES = {}  # by the state: how many changes of files a training makes
 
 
@@ -54,8 +55,8 @@ def _finish(case, state, most=1):
 
 
 def _nth(case, state):
-    """The number of a change: all of them in turn, so that enough cases try each."""
-    return (case.number // len(STATES)) % _changes(case, state)
+    """The number of a change: however many cases there are, they lie evenly over all changes."""
+    return int(_changes(case, state) * (case.number // len(STATES) * GOLDEN % 1))
 
 
 def killed_at_change(case):

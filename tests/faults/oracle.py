@@ -1,7 +1,9 @@
 """What is right: how a command may end, what a run must hold, what may not be gone."""
 
+import io
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -94,14 +96,28 @@ def differences(found, reference):
     names = {path.name for path in found.iterdir() if not path.name.startswith("checkpoint")}
     if names != {path.name for path in reference.iterdir()}:
         return f"{found.name} holds {sorted(path.name for path in found.iterdir())}"
-    for name in ("config.json", "answers.npz", "model.keras"):
+    for name in ("config.json", "answers.npz"):
         if (found / name).read_bytes() != (reference / name).read_bytes():
             return f"another {name}"
+    if _weights(found) != _weights(reference):
+        return "other weights"
     one, two = (json.loads((folder / "metrics.json").read_text()) for folder in (found, reference))
     if {k: v for k, v in one.items() if k not in LEFT_OUT} != {k: v for k, v in two.items() if k not in LEFT_OUT}:
         return "other metrics"
     one, two = (pd.read_csv(folder / "history.csv").drop(columns="seconds") for folder in (found, reference))
     return "" if one.equals(two) else "another history"
+
+
+def _weights(folder):
+    """The parts of a model's file by their names: their bytes, or of Keras' weights every array."""
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist() if name != "metadata.json"}
+    for name in [name for name in parts if name.endswith(".h5")]:
+        import h5py
+
+        with h5py.File(io.BytesIO(parts.pop(name))) as file:
+            file.visititems(lambda key, item: hasattr(item, "shape") and parts.update({key: np.array(item).tobytes()}))
+    return parts
 
 
 def tree(folder):

@@ -1,7 +1,11 @@
 """What every case begins with: a profile of seconds, and report folders in the states that a training goes through."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 from . import process, stand_in
 
@@ -32,6 +36,7 @@ class World:
     """
 
     def __init__(self, folder):
+        self._worker = None
         stand_in.install()
         os.environ.update(SIAMESE_COMMIT="0" * 40, TQDM_DISABLE="1", COLUMNS="200")
         self.folder, self.profile, self.states = folder, folder / "faults.yaml", {}
@@ -67,6 +72,32 @@ class World:
     def folder_of(self, name):
         return self._folders[name]
 
+    def run(self, name):
+        """A run's folder from the report folder on."""
+        return Path(self.profile.stem) / "results" / self._folders[name]
+
+    def keras(self, *arguments):
+        """A command's end in the process that has Keras, which is started when it is first asked."""
+        if not self._worker:
+            from .keras_kinds import KERAS
+
+            self._worker = subprocess.Popen(
+                [sys.executable, "-m", "faults.keras_worker"],
+                env={**os.environ, **KERAS, "PYTHONPATH": os.pathsep.join(map(str, Path(__file__).parents[1:3]))},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        self._worker.stdin.write(json.dumps(arguments) + "\n")
+        self._worker.stdin.flush()
+        return process.Ended(*json.loads(self._worker.stdout.readline()))
+
+    def close(self):
+        if self._worker:
+            self._worker.kill()
+            self._worker.wait()
+
     def _run(self, state, *arguments):
         ended = process.siamese("run", *arguments, "-p", self.profile, SIAMESE_REPORTS_DIR=self.states[state])
         if ended.code:
@@ -74,6 +105,8 @@ class World:
 
     def _import(self):
         """All that commands import when they are called: a fork has it already."""
+        import papermill
+
         import siamese_utils.cli.app
         import siamese_utils.report.batch
         import siamese_utils.training.jobs
@@ -82,4 +115,7 @@ class World:
         from siamese_utils.data import load
         from siamese_utils.report.batch import notebook_names
 
+        from . import batch_kinds
+
+        papermill.execute_notebook = batch_kinds.execute
         load_matrix(), notebook_names(), load.load_dataset(load_profile(self.profile))
