@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -150,7 +151,7 @@ def _intact_checks(partial: Path) -> list[int]:
 
     Runs from before there was a record have one checkpoint, that of the last line.
     """
-    if not (partial / RECORD).is_file():
+    if not os.path.lexists(partial / RECORD):
         last = int(_lines(partial)[-1]["iteration"])
         return [last] if (partial / _checkpoint_name(last)).is_file() else []
     found = []

@@ -92,8 +92,9 @@ def differences(found, reference):
     """How a run's folder differs from the undisturbed one, in words; "" where it does not."""
     if not found.is_dir():
         return f"no {found.name}"
-    # who is killed while he removes what it took to go on leaves the rest of it beside the finished run
-    names = {path.name for path in found.iterdir() if not path.name.startswith("checkpoint")}
+    # who is killed while he removes what it took to go on leaves the rest of it beside the finished run; and a link
+    # that led nowhere leads to what was written
+    names = {path.name for path in found.iterdir() if not path.name.startswith(("checkpoint", ".", "nowhere"))}
     if names != {path.name for path in reference.iterdir()}:
         return f"{found.name} holds {sorted(path.name for path in found.iterdir())}"
     for name in ("config.json", "answers.npz"):
@@ -127,6 +128,19 @@ def tree(folder):
         for path in folder.rglob("*")
         if not path.name.startswith(".")
     }
+
+
+def is_kept(before, after):
+    """Whether all is there that was there: as it was, or, of a run that went on before it stopped, newer."""
+
+    def kept(path, content):
+        if path.name.startswith("checkpoint") and path not in after:
+            return any(other.name.startswith("checkpoint-") and other not in before for other in after)
+        now = after.get(path, b"")
+        grown = path.name == "history.csv" and now.startswith(content)
+        return now == content or grown or path.name == "checkpoints.json"
+
+    return all(kept(path, content) for path, content in before.items())
 
 
 def show(world):
