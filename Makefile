@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce laptop paper lab test test-data test-slow bench lint scoreboard fidelity lock clean
+.PHONY: help setup reproduce laptop paper lab test test-data test-slow faults bench lint scoreboard fidelity lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-data: $(VENV)/.ready-dev ## the tests on real Omniglot, in SIAMESE_DATA_DIR
 
 test-slow: $(VENV)/.ready-dev ## slow checks on real Omniglot
 	$(BIN)/python -m pytest -m slow
+
+faults: $(VENV)/.ready-dev ## a thousand faults on purpose: damaged files, kills, full disks; prints what came of them, 20 minutes
+	PYTHONPATH=tests $(BIN)/python -m faults --faults 1000 --out tests/faults/results.csv
 
 bench: $(VENV)/.ready ## how fast it all is, beside the author's loop: a table and a figure, under 20 minutes
 	$(BIN)/python benchmarks/bench.py

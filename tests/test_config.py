@@ -95,10 +95,10 @@ def test_a_wrong_profile_is_refused_by_file_and_key(change, named, tmp_path):
     assert named in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "- a\n", "a: [1\n", "just words"])
-def test_a_file_that_is_no_profile_is_a_clear_error(text, tmp_path):
+@pytest.mark.parametrize("content", [b"", b"- a\n", b"a: [1\n", b"just words", b"a: \xff\n", b"[" * 5000])
+def test_a_file_that_is_no_profile_is_a_clear_error(content, tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text(text)
+    path.write_bytes(content)
     with pytest.raises(ParamsError, match=r"mine\.yaml"):
         load_profile(path)
 

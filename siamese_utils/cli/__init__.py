@@ -1,5 +1,17 @@
 """The command line, `siamese`."""
 
-from .app import main
+import sys
+
+
+def main() -> None:
+    """Entry point of the command line: Ctrl-C is no traceback, not even before a command has begun, see `boundary`."""
+    try:
+        from .app import main as command
+
+        command()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+
 
 __all__ = ["main"]

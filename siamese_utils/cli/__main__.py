@@ -1,5 +1,5 @@
 """`python -m siamese_utils.cli`, the same as `siamese`."""
 
-from .app import main
+from . import main
 
 main()

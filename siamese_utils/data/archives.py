@@ -91,6 +91,9 @@ def read_faces(path: Path, size: int) -> Dataset:
                 raise ValueError(f"{member.filename} in it is a folder")
             if found and people[int(found[1])].setdefault(int(found[2]), member) is not member:
                 raise ValueError(f"picture {found[2]} of person {found[1]} is in it twice")
+        # what is damaged may hide under another name
+        if damaged := archive.testzip():
+            raise ValueError(f"{damaged} in it is damaged")
         if not people:
             raise ValueError("no s1/1.pgm in it")
         if few := [f"s{person}" for person, pictures in people.items() if len(pictures) < 2]:
@@ -126,6 +129,9 @@ def read_mini_imagenet(path: Path, size: int) -> Dataset:
                 if shared := sorted(digests.keys() & own.keys()):
                     raise ValueError(f"{named(shared)} in both train and test")
                 digests |= own
+        # the checksum stands at the end of a compressed file
+        while archive.fileobj and archive.fileobj.read(2**20):
+            pass
     if missing := [name for name in ("train", "test") if name not in splits]:
         raise ValueError(f"no mini-imagenet-cache-{missing[0]}.pkl in it")
     train, val = splits["train"], splits["test"]

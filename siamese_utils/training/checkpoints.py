@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -42,7 +43,9 @@ def save_checkpoint(partial: Path, model: keras.Model, history: History) -> None
     now = history[-1]["iteration"]
     with replacing(partial / _checkpoint_name(now)) as part:
         model.save(part)
-    before = [check for check in _intact_checks(partial) if check < now][:1] if len(history) > 1 else []
+    # without a history the checks before are a shorter run's
+    kept_before = _intact_checks(partial) if (partial / "history.csv").is_file() else []
+    before = [check for check in kept_before if check < now][:1]
     _write_history(partial, history)
     kept = [*before, now]
     write_json(partial / RECORD, [_entry(partial, check) for check in kept])
@@ -150,7 +153,7 @@ def _intact_checks(partial: Path) -> list[int]:
 
     Runs from before there was a record have one checkpoint, that of the last line.
     """
-    if not (partial / RECORD).is_file():
+    if not os.path.lexists(partial / RECORD):
         last = int(_lines(partial)[-1]["iteration"])
         return [last] if (partial / _checkpoint_name(last)).is_file() else []
     found = []

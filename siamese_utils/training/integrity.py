@@ -55,7 +55,8 @@ def record_sums(folder: Path, *names: str, source: Path | None = None) -> None:
 def read_sums(folder: Path) -> dict[str, str]:
     """The recorded checksums by the file's name; empty where there are none."""
     path = folder / SUMS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    # what is no text is no checksum
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 

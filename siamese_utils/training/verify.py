@@ -39,9 +39,15 @@ def _look_at(folder: Path, weights: Iterable[str]) -> Finding:
     if folder.name.endswith(".partial") or folder.parent.name == "under_way":
         problem = find_problem_under_way(folder) if (folder / "history.csv").is_file() else ""
         return Finding(folder, False, problem)
-    others = [name for name in weights if (folder / name).is_file() and not is_recorded(folder / name)]
-    problem = find_problem(folder) or (f"{' and '.join(others)} not the one on record" if others else "")
-    return Finding(folder, True, problem)
+    return Finding(folder, True, find_problem(folder) or _problem_of(weights, folder))
+
+
+def _problem_of(weights: Iterable[str], folder: Path) -> str:
+    try:
+        others = [name for name in weights if (folder / name).is_file() and not is_recorded(folder / name)]
+    except OSError as error:
+        return f"weights that cannot be read ({error.strerror})"
+    return f"{' and '.join(others)} not the one on record" if others else ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from conftest import TINY
 
 from siamese_utils import backend, config
 from siamese_utils.cli import app as cli
+from siamese_utils.cli import main as entry
 from siamese_utils.cli import shared, training
 from siamese_utils.config import load_experiment
 from siamese_utils.errors import ParamsError
@@ -82,6 +83,16 @@ def test_a_backend_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr("siamese_utils.backend.find_spec", lambda name: None)
     with pytest.raises(ParamsError, match="KERAS_BACKEND is 'jax', which is not installed: `pip install jax`"):
         backend._import_keras()
+
+
+def test_ctrl_c_before_a_command_has_begun_is_no_traceback(capsys, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        entry()
+    assert (ended.value.code, capsys.readouterr().err) == (130, "interrupted\n")
 
 
 def test_what_is_named_twice_is_done_once(capsys, monkeypatch, reports):

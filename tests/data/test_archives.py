@@ -256,6 +256,24 @@ def served(tmp_path):
         thread.join()
 
 
+def test_any_flipped_bit_of_mini_imagenet_is_found(tmp_path):
+    """Noise is stored as it is: only the checksum at the very end tells."""
+    path, rng = tmp_path / "mini-imagenet.tar.gz", np.random.default_rng(0)
+    noise = {"image_data": rng.integers(0, 256, (4, 84, 84, 3), np.uint8), "class_dict": {"a": [0, 1], "b": [2, 3]}}
+    with tarfile.open(path, "w:gz") as archive:
+        for part, classes in (("train", "ab"), ("test", "cd")):
+            numbers = dict(zip(classes, noise["class_dict"].values(), strict=True))
+            data = pickle.dumps({**noise, "class_dict": numbers})
+            member = tarfile.TarInfo(f"mini-imagenet-cache-{part}.pkl")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    whole = path.read_bytes()
+    for place in rng.integers(30, len(whole), 10):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(DataError, match="damaged"):
+            archives.load("mini-imagenet", 16, path)
+
+
 @pytest.mark.parametrize(("name", "write"), [("att-faces", write_faces), ("mini-imagenet", write_mini)])
 def test_an_archive_is_downloaded_once_and_checked(name, write, served, cache, monkeypatch):
     folder, address = served

@@ -108,6 +108,13 @@ def test_what_does_not_agree_is_left_out_and_named(change, resealed, run, tiny):
     assert {finding.folder.name for finding in found if finding.problem} == {run.run_id}
 
 
+def test_checksums_that_are_no_text_are_named(run):
+    (run.folder / "SHA256SUMS").write_bytes(b"\xff" + (run.folder / "SHA256SUMS").read_bytes())
+    (run.folder / "model.keras").write_bytes(b"")
+    assert [finding.problem for finding in survey(run.folder.parents[1])] == [find_problem(run.folder)]
+    assert "changed since SHA256SUMS was written" in find_problem(run.folder)
+
+
 @pytest.mark.parametrize("name", [*EVIDENCE, "SHA256SUMS"])
 def test_a_file_less_is_named(name, run):
     (run.folder / name).unlink()
@@ -196,6 +203,7 @@ DAMAGES = {
     "another run's config": changed("config.json", lambda c: c.update(seed=7)),
     "a record of nothing": lambda p: (p / "checkpoints.json").write_text("[]"),
     "half a record": lambda p: (p / "checkpoints.json").write_text("[{"),
+    "a record that is a folder": lambda p: ((p / "checkpoints.json").unlink(), (p / "checkpoints.json").mkdir()),
     "a record of another shape": lambda p: (p / "checkpoints.json").write_text('{"iteration": 2}'),
 }
 
@@ -203,10 +211,10 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_nothing_goes_on_from_what_was_changed_and_nothing_is_removed(damage, partial, tiny):
     DAMAGES[damage](partial)
-    before = {path.name: path.read_bytes() for path in partial.iterdir()}
+    before = {path.name: path.is_file() and path.read_bytes() for path in partial.iterdir()}
     with pytest.raises(ResultsError, match=r"cannot go on .* move it elsewhere"):
         training.load_or_train(baseline, tiny)
-    assert {path.name: path.read_bytes() for path in partial.iterdir()} == before
+    assert {path.name: path.is_file() and path.read_bytes() for path in partial.iterdir()} == before
 
 
 def test_a_complete_run_that_lacks_its_name_gets_it(whole, tiny, monkeypatch):
