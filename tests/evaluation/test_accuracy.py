@@ -50,6 +50,14 @@ def test_constant_embeddings_are_right_by_chance_or_never(model):
     assert abs(accuracy(model, same, "author") - 0.05) < 0.02
 
 
+@pytest.mark.parametrize("protocol", ["author", "strict"])
+def test_a_model_whose_weights_are_no_numbers_is_never_right(protocol, split, tiny):
+    broken = build_model(load_experiment("baseline"), tiny)
+    broken.set_weights([np.full_like(weights, np.nan) for weights in broken.get_weights()])
+    found = evaluate(broken, split, protocol=protocol, n_way=5, n_episodes=200)
+    assert (found.correct, found.accuracy, found.low) == (0, 0.0, 0.0)
+
+
 def test_adversarial_embeddings_are_never_right(model):
     """One drawer's image of a class lies opposite the other's, where the classes of the other sign are."""
     place = np.linspace(1.0, 1.2, 25) * np.where(np.arange(25) % 2, 1, -1)

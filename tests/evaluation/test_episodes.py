@@ -122,6 +122,16 @@ def test_ties_and_numbers_that_are_none_by_hand(similarities, author, strict):
     assert is_correct(scores, by_hand("strict")).tolist() == [strict]
 
 
+@pytest.mark.parametrize("protocol", ["author", "strict"])
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_where_nothing_is_a_number_nothing_is_correct(protocol, target):
+    """NumPy's argmax of NaNs is 0: the author's protocol would find the target there once in so many ways."""
+    nothing = np.full((1, 3, 1), np.nan)
+    assert is_correct(nothing, by_hand(protocol, target)).tolist() == [False]
+    one_shot = np.array([[[0.9, np.nan], [0.1, 0.1], [0.2, 0.2]]])
+    assert is_correct(one_shot, by_hand(protocol, 0)).tolist() == [False], "a mean with a NaN is none"
+
+
 def test_shots_count_by_their_mean():
     episode = by_hand("strict", target=0)
     assert is_correct(np.array([[[0.6, 0.6], [0.9, 0.2], [0.0, 0.0]]]), episode).tolist() == [True]
