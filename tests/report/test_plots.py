@@ -359,14 +359,14 @@ def test_an_answered_episode_shows_similarities_choice_and_whether_it_is_right(c
 
 
 def test_a_study_refuses_what_it_does_not_know(tiny):
-    for arguments in (
-        ("embeding", tiny),
-        ("embedding", "demmo"),
-        ("embedding", tiny, [], ["dense-129"]),
-        ("embedding", tiny, [], "dense-128"),
-        ("embedding", tiny, ["zero"]),
+    for words, *arguments in (
+        ("no section 'embeding'", "embeding", tiny),
+        ("no profile 'demmo'", "embedding", "demmo"),
+        ("no experiment 'dense-129'", "embedding", tiny, [], ["dense-129"]),
+        ("must be a list of names", "embedding", tiny, [], "dense-128"),
+        ("seeds must be a list", "embedding", tiny, ["zero"]),
     ):
-        with pytest.raises(ParamsError):
+        with pytest.raises(ParamsError, match=words):
             study.open_study(*arguments)
 
 
