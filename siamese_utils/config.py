@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import operator
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import ParamsError
 from .paths import project_root
@@ -21,20 +24,48 @@ from .paths import project_root
 PAPER_ITERATIONS = 5000  # the length that a profile's `iterations` stands for (paper, Section 3.2)
 RECIPE_VERSION = 1  # raise when pairs, models, training or episodes change what a run's numbers would be
 
+# names become folders: letters, digits, and . _ - between them, and none that Windows keeps for devices
+NAME = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)(\.|$))[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?", re.IGNORECASE)
+LONGEST_NAME = 64  # letters
+LARGEST_SEED = 2**32 - 1
+MOST = 1_000  # seeds or names in a list
+CLASSES = {"synthetic": 86, "omniglot": 659}  # of the evaluation set, the smaller split: so many ways can be asked for
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
+def _plain_name(name: str) -> str:
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
+        raise ValueError(
+            f"{name[: LONGEST_NAME + 1]!r} cannot name a folder: use up to {LONGEST_NAME} letters from a to z, digits, "
+            "and . _ - between them"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_plain_name)]
+# as YAML writes whole numbers: neither 1.0 nor true
+Whole = Annotated[int, Field(strict=True)]
+Seed = Annotated[Whole, Field(ge=0, le=LARGEST_SEED)]
+# more than this is a slip of the keyboard: no network here has such a layer, no training such a length
+Units = Annotated[int, Field(gt=0, le=65_536)]
+Iterations = Annotated[int, Field(gt=0, le=1_000_000)]
+Episodes = Annotated[int, Field(gt=0, le=100_000)]
+BatchSize = Annotated[int, Field(gt=0, le=4_096, multiple_of=2)]
+# the datasets have 105×105 pixels: larger images hold no more
+ImageSize = Annotated[int, Field(ge=8, le=256)]
+
+
 class Strict(BaseModel):
-    """Immutable, and no key that the schema does not know."""
+    """Immutable, no key that the schema does not know, and no number that is none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def refuse_repeated(kind: str, names: Sequence[str]) -> None:
-    """Raise ValueError, for a schema to report, where a name is used twice."""
+def refuse_repeated(kind: str, names: Sequence[Any]) -> None:
+    """Raise ValueError, for a schema to report, where a name or a number is used twice."""
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{kind} used twice: {', '.join(twice)}")
+        raise ValueError(f"{kind} used twice: {', '.join(map(str, twice))}")
 
 
 class LearningRate(Strict):
@@ -55,18 +86,18 @@ class Recipe(Strict):
     """Everything about network and training that an experiment may change; defaults live in experiments.yaml."""
 
     backbone: Literal["conv", "mlp"]
-    filters: tuple[int, ...]
-    kernel_size: int = Field(gt=0)
+    filters: tuple[Units, ...]
+    kernel_size: int = Field(gt=0, le=105)
     relu_before_norm: bool
-    hidden: tuple[int, ...]
-    embedding: int = Field(gt=0)
+    hidden: tuple[Units, ...]
+    embedding: Units
     batch_norm: bool
     dropout: float = Field(ge=0, lt=1)
     l2: float = Field(ge=0)
     initializer: Literal["glorot_uniform", "zeros"]
     learning_rate: LearningRate
-    iterations: int = Field(gt=0)
-    batch_size: int = Field(gt=0, multiple_of=2)
+    iterations: Iterations
+    batch_size: BatchSize
     # in every block: ReLU, then BatchNorm (true), or BatchNorm, then ReLU; added later, so left out of older runs' keys
     norm_after_relu: bool = False
 
@@ -90,7 +121,7 @@ class AuthorRun(Strict):
 class Experiment(Strict):
     """One row of the experiment matrix."""
 
-    name: str
+    name: Name
     section: str
     group: str
     row: str
@@ -110,7 +141,7 @@ class Experiment(Strict):
 class Section(Strict):
     """A section of the paper and the notebook that shows its experiments."""
 
-    notebook: str
+    notebook: Name
     title: str
 
 
@@ -131,22 +162,32 @@ class Matrix(Strict):
 class Profile(Strict):
     """What one reproduction runs on: dataset, image size, length, seeds, episodes; a file of params/profiles/ each."""
 
-    name: str
+    name: Name
     title: str
     description: str
     dataset: Literal["synthetic", "omniglot"]
-    image_size: int = Field(ge=8)
+    image_size: ImageSize
     padding: Literal["valid", "same"]
-    iterations: int = Field(gt=0)
+    iterations: Iterations
     check_every: int = Field(gt=0)
-    check_episodes: int = Field(gt=0)
-    seeds: tuple[int, ...] = Field(min_length=1)
-    episodes: int = Field(gt=0)
-    ways: tuple[int, ...] = Field(min_length=1)
-    batch_size: int | None = Field(None, gt=0, multiple_of=2)  # in place of the recipe's
+    check_episodes: Episodes
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MOST)
+    episodes: Episodes
+    ways: tuple[Annotated[Whole, Field(gt=0)], ...] = Field(min_length=1)
+    batch_size: BatchSize | None = None  # in place of the recipe's
     decay: Literal["cut"] | None = None  # the learning rate's: the paper's, ended early; None: shortened in proportion
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     convolutions: Literal["auto", "float32", "bfloat16"] = "float32"  # the device's choice; see `precision`
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Profile:
+        refuse_repeated("seeds", self.seeds)
+        refuse_repeated("ways", self.ways)
+        if self.check_every > self.iterations:
+            raise ValueError(f"check_every is {self.check_every}, more than the {self.iterations} iterations")
+        if max(self.ways) > CLASSES[self.dataset]:
+            raise ValueError(f"ways go up to {max(self.ways)}, but {self.dataset} has {CLASSES[self.dataset]} classes")
+        return self
 
     @property
     def is_paper_protocol(self) -> bool:
@@ -202,19 +243,65 @@ def load_profile(profile: str | Path | Profile) -> Profile:
     if isinstance(profile, Profile):
         return profile
     path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else profiles_dir() / f"{profile}.yaml"
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # no path at all: too long, or with a NUL
+        found = False
+    if not found:
         raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path.")
     return checked(Profile, {"name": path.stem, **read_yaml(path)}, path)
 
 
-def with_seeds(profile: str | Path | Profile, seeds: Sequence[int] | None) -> Profile:
-    """The profile with these seeds instead of its own; none leave its own. ParamsError for others."""
-    profile = load_profile(profile)
-    if not seeds:
-        return profile
-    if isinstance(seeds, str) or any(not isinstance(s, int) or isinstance(s, bool) or s < 0 for s in seeds):
-        raise ParamsError(f"seeds must be a list of whole numbers from 0 on, not {seeds!r}.")
-    return profile.model_copy(update={"seeds": tuple(dict.fromkeys(seeds))})
+def with_seeds(profile: str | Path | Profile, seeds: object) -> Profile:
+    """The profile with these seeds instead of its own; none leave its own. ParamsError for others; see `seed_list`."""
+    profile, chosen = load_profile(profile), seed_list(seeds)
+    return profile.model_copy(update={"seeds": chosen}) if chosen else profile
+
+
+def seed_list(seeds: object) -> tuple[int, ...]:
+    """What a parameter says of seeds, each once: several, a single one, or none, as None, "" or an empty list say.
+
+    >>> seed_list(0), seed_list(range(3)), seed_list(None)
+    ((0,), (0, 1, 2), ())
+    """
+    return tuple(dict.fromkeys(map(checked_seed, _several(seeds))))
+
+
+def checked_seed(seed: object) -> int:
+    """A seed as a plain whole number; ParamsError for anything else."""
+    try:
+        number = -1 if isinstance(seed, bool) else operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if not 0 <= number <= LARGEST_SEED:
+        raise ParamsError(f"{seed!r} is no seed: give a whole number from 0 to {LARGEST_SEED}, or a list of them.")
+    return number
+
+
+def name_list(kind: str, names: object, other: type = str) -> tuple[Any, ...]:
+    """The same for names: several, a single one, or none. ParamsError for what is neither a name nor of the other type.
+
+    kind  what they name, in the plural, for the error
+    """
+    found = _several(names)
+    if wrong := [name for name in found if not isinstance(name, str | other) or name == ""]:
+        raise ParamsError(f"{kind} must be names, not {wrong[0]!r}: write them as a list, ['…', '…'].")
+    return tuple(dict.fromkeys(found))
+
+
+def _several(given: object) -> list[Any]:
+    """What a parameter holds, as a list; what is no list stands for itself."""
+    if given is None or (isinstance(given, str) and given == ""):
+        return []
+    if isinstance(given, str | bytes | Mapping | BaseModel) or not isinstance(given, Iterable):
+        return [given]
+    try:
+        found = list(islice(given, MOST + 1))
+    except TypeError:  # an array without axes
+        return [given]
+    if len(found) > MOST:
+        raise ParamsError(f"a list of more than {MOST:,} seeds or names: shorten it.")
+    return found
 
 
 def load_matrix(path: Path | None = None) -> Matrix:
@@ -272,7 +359,7 @@ def run_key(experiment: Experiment, profile: Profile, seed: int, dataset_fingerp
         # a field with its default is left out, so that a new one changes no older run
         "recipe": {k: v for k, v in recipe.items() if k not in optional or v != optional[k]},
         "profile": profile.model_dump(mode="json", exclude=ignored, exclude_none=True),
-        "seed": seed,
+        "seed": checked_seed(seed),
         "dataset": dataset_fingerprint,
     }
 
@@ -286,7 +373,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file; ParamsError where it cannot be read or holds something else."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    # ValueError: it is not UTF-8; RecursionError: it is nested too deeply
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParamsError(f"cannot read {path}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{path} holds no keys and values: see the profiles in params/profiles/ for the form.")

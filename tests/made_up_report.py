@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from siamese_utils.config import load_experiment, load_profile
+from siamese_utils.files import write_json
 from siamese_utils.training import runs as results
 
 ALT = 'Validation accuracy over 20 ways, "strict" & author’s protocol, für Anfänger'
@@ -116,7 +117,7 @@ def write_run(experiment, profile, seed=0, *, commit="0123456789abcdef", keras="
     """A finished run of which only what the report reads is there."""
     folder, key = results.run_folder(load_experiment(experiment), profile, seed)
     folder.mkdir(parents=True)
-    results.write_json(folder / "config.json", key)
+    write_json(folder / "config.json", key)
     dataset = {"name": "made-up", "synthetic": profile.dataset == "synthetic", "fingerprint": "feedface"}
     provenance = {
         "commit": commit,
@@ -130,7 +131,7 @@ def write_run(experiment, profile, seed=0, *, commit="0123456789abcdef", keras="
         "packages": {"keras": keras},
         "finished": "2025-11-23T10:00:00+00:00",
     }
-    results.write_json(folder / "metrics.json", {"seconds": 100.0, "dataset": dataset, "provenance": provenance})
+    write_json(folder / "metrics.json", {"seconds": 100.0, "dataset": dataset, "provenance": provenance})
 
 
 # what the sentences of the page need; no run bears the rest

@@ -8,12 +8,24 @@ name in a run's key, by `serialization_alias`.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from ..config import Profile, Strict, checked, params_dir, read_yaml, refuse_repeated
+from ..config import (
+    ImageSize,
+    Iterations,
+    Name,
+    Profile,
+    Strict,
+    Units,
+    checked,
+    params_dir,
+    read_yaml,
+    refuse_repeated,
+)
 from ..errors import ParamsError
 
 LossName = Literal[
@@ -28,8 +40,8 @@ RECIPE = "beyond-3-minutes"
 class Block(Strict):
     """One convolution with what follows it: BatchNorm where the network has it, ReLU, and 2×2 pooling if `pool`."""
 
-    filters: int = Field(gt=0)
-    kernel: int = Field(3, gt=0)
+    filters: Units
+    kernel: int = Field(3, gt=0, le=105)
     stride: int = Field(1, gt=0)
     pool: bool = True
 
@@ -44,10 +56,25 @@ class Network(Strict):
 
     blocks: tuple[Block, ...] = Field(min_length=1)
     batch_norm: bool
-    embedding: int | None = Field(None, gt=0)
+    embedding: Units | None = None
     activation: Literal["linear", "sigmoid"] = "linear"
     padded_pooling: bool = False
     unpadded_from: int | None = Field(None, gt=0)
+
+    def padding(self, size: int) -> Literal["valid", "same"]:
+        """How its convolutions treat the edge of images of so many pixels a side."""
+        return "valid" if self.unpadded_from and size >= self.unpadded_from else "same"
+
+    def first_too_large(self, size: int) -> int | None:
+        """The number, from 1, of the first block that leaves nothing of images of this size; None where all fit."""
+        side, padded = size, self.padding(size) == "same"
+        for number, block in enumerate(self.blocks, start=1):
+            side = ceil(side / block.stride) if padded else (side - block.kernel) // block.stride + 1
+            if block.pool:
+                side = ceil(side / 2) if self.padded_pooling else side // 2
+            if side < 1:
+                return number
+        return None
 
 
 class Augmentation(Strict):
@@ -97,7 +124,7 @@ class Method(Strict):
     steps                batches; `steps_on_synthetic` in the demo
     """
 
-    name: str
+    name: Name
     title: str
     source: str = ""
     group: Group
@@ -106,9 +133,9 @@ class Method(Strict):
     loss_options: dict[str, float] = Field({})
     normalize: bool
     comparison: Literal["euclidean", "cosine", "head"]
-    classes: int = Field(ge=2)
-    images: int = Field(ge=2)
-    image_size: int | None = Field(None, ge=8)
+    classes: int = Field(ge=2, le=4_096)
+    images: int = Field(ge=2, le=4_096)
+    image_size: ImageSize | None = None
     rotated_classes: bool
     mirrored_classes: bool = False
     hard_classes: HardClasses | None = Field(None, serialization_alias="look_alikes")
@@ -120,8 +147,8 @@ class Method(Strict):
     warm_up: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
     ema_decay: float = Field(ge=0, lt=1, serialization_alias="averaging")
-    steps: int = Field(gt=0)
-    steps_on_synthetic: int = Field(gt=0)
+    steps: Iterations
+    steps_on_synthetic: Iterations
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Method:
@@ -160,6 +187,15 @@ class Method(Strict):
         if self.image_size is None or profile.dataset == "synthetic":
             return profile
         return profile.model_copy(update={"image_size": self.image_size})
+
+    def check_fits(self, profile: Profile) -> None:
+        """Raise ParamsError where a profile's images are too small for the network."""
+        size = self.sized(profile).image_size
+        if number := self.network.first_too_large(size):
+            raise ParamsError(
+                f"images of {size} pixels are too small for block {number} of {len(self.network.blocks)} of the method "
+                f"{self.name}: use a larger image_size, or fewer blocks."
+            )
 
     def steps_under(self, profile: Profile) -> int:
         """How many batches it trains on under a profile."""

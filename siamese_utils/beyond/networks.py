@@ -34,7 +34,7 @@ def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: R
     """
     seeds = seeds_of(seed)
     images = keras.Input(shape, name="image")
-    padding = "valid" if network.unpadded_from and shape[0] >= network.unpadded_from else "same"
+    padding = network.padding(shape[0])
     features = FromPixels(reads, name="pixels")(images)
     for number, block in enumerate(network.blocks, start=1):
         features = layers.Conv2D(

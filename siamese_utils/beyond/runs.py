@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from ..config import Profile, key_hash
+from ..config import Profile, checked_seed, key_hash
 from ..data.load import dataset_fingerprint
 from ..paths import reports_dir
 from ..training.runs import Run, run_if_sound
@@ -34,7 +34,7 @@ def method_folder(
         "image_size": method.sized(profile).image_size,
         "episodes": profile.episodes,
         "held_out": held_out,
-        "seed": seed,
+        "seed": checked_seed(seed),
     }
     name = f"{method.name}-{held_out}-s{seed}-{key_hash(key)}"
     return reports_dir() / profile.name / "beyond" / name, key

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..config import Profile
+from ..config import Profile, name_list
 from ..data.dataset import Dataset
 from ..evidence.factorial import load_factorial
 from ..report.rendering import render_html
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 REFERENCE = "loss-cross-entropy"
 
 
-def run_missing(study: Study, methods: Sequence[Method], held_out: HeldOut = "validation") -> list[Run]:
+def run_missing(
+    study: Study, methods: str | Method | Iterable[str | Method], held_out: HeldOut = "validation"
+) -> list[Run]:
     """The methods' runs under the study's seeds; those not on disk are trained now, with a line of progress."""
-    profile = study.profile
-    return study.complete(
-        method_jobs(methods, profile, profile.seeds, held_out=held_out, dataset=lambda: study.dataset)
-    )
+    profile, named = study.profile, [load_method(name) for name in name_list("methods", methods, Method)]
+    return study.complete(method_jobs(named, profile, profile.seeds, held_out=held_out, dataset=lambda: study.dataset))
 
 
 def trained(study: Study, name: str | Method, held_out: HeldOut = "evaluation") -> tuple[keras.Model, Run | None]:
@@ -106,6 +106,10 @@ def method_jobs(
 
     dataset  loads the profile's dataset, called where one is trained; a method of its own image size loads its own
     """
+
+    methods = list(methods)
+    for method in methods:
+        method.check_fits(profile)
 
     def job(method: Method, seed: int) -> Job:
         def find() -> Run | None:

@@ -2,7 +2,7 @@
 
 A method is chosen on background alphabets that it does not train on, and only then shown the evaluation set:
 `held_out` says which of the two a run is. A run leaves what `training.runs` describes, under
-reports/<profile>/beyond/; there is no checkpoint, as a run takes minutes.
+reports/<profile>/beyond/; a killed run goes on from its last line.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ..training.provenance import code_version
 from ..training.runs import Run, partial_folder
 from ..training.scores import keep_results
 from ..training.store import Notify, OnProgress, Progress, find_or_make
+from . import checkpoints
 from .batches import batch_of_step
 from .config import Method, load_method
 from .hard_classes import find_hard_classes, is_due
@@ -71,6 +72,7 @@ def load_or_train(
     """
     method = load_method(method)
     profile = method.sized(load_profile(profile))
+    method.check_fits(profile)
     fingerprint = dataset_fingerprint(profile)
     reads: Reads = "drawings"
     if folder or archive:
@@ -128,15 +130,12 @@ def _train_and_evaluate(
     seed, steps = key["seed"], key["steps"]
     prepare_backend(seed, profile.convolutions)
     train, scored = splits(dataset, key["held_out"])
-    begun = time.perf_counter()
-    model, history = train_method(method, train, seed, steps, on_progress, reads=reads)
-    seconds = time.perf_counter() - begun
+    partial = partial_folder(folder)
+    model, history = train_method(method, train, seed, steps, on_progress, reads=reads, keep=partial)
     scores, answers = one_shot_scores(model, scored, profile.episodes)
     if key["held_out"] == "evaluation":
         official_scores, official_answers = benchmark_scores(model, dataset)
         scores, answers = scores + official_scores, answers | official_answers
-    partial = partial_folder(folder)
-    partial.mkdir(exist_ok=True)
     write_json(partial / "config.json", key)
     history.to_csv(partial / "history.csv", index=False)
     keep_results(
@@ -153,7 +152,7 @@ def _train_and_evaluate(
         steps=steps,
         images_seen=steps * method.classes * method.images,
         episodes=profile.episodes,
-        training_seconds=round(seconds, 1),
+        training_seconds=float(history["seconds"].iloc[-1]),
     )
     return partial
 
@@ -166,15 +165,20 @@ def train_method(
     on_progress: OnProgress | None = None,
     *,
     reads: Reads = "drawings",
+    keep: Path | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Train on a split's images → the siamese model, and a line for each part of the training: step, loss, seconds."""
+    """Train on a split's images → the siamese model, and a line for each part of the training: step, loss, seconds.
+
+    keep  a folder where the state is kept after each part, and from whose last one the training goes on
+    """
     shape = with_channels(train.flat[:1]).shape[1:]
     classes = train.classes * method.forms
     epochs = next(n for n in range(min(EPOCHS, steps), 0, -1) if steps % n == 0)
     trainer = build_trainer(method, shape, classes, steps, seed, reads)
     backbone = backbone_of(method, trainer)
-    begun, lines, hard = time.perf_counter(), [], None
-    for step in range(steps):
+    done, lines, hard = checkpoints.resume(keep, trainer) if keep else (0, [], None)
+    begun = time.perf_counter() - (lines[-1]["seconds"] if lines else 0.0)
+    for step in range(done, steps):
         if is_due(method.hard_classes, step, steps):
             hard = find_hard_classes(method, backbone, train, seed, step)
         # not `fit`: its epochs run on one core of two every now and then, as benchmarks/one_batch_at_a_time.py shows
@@ -185,6 +189,8 @@ def train_method(
             seconds, loss = time.perf_counter() - begun, float(logs["loss"])
             lines.append({"step": step + 1, "loss": loss, "seconds": round(seconds, 1)})
             trainer.reset_metrics()
+            if keep:
+                checkpoints.save(keep, trainer, step + 1, lines, hard)
             if on_progress:
                 on_progress(Progress(method.title, seed, step + 1, steps, loss))
     # the weights become their moving averages, where there are any

@@ -79,15 +79,22 @@ def scoreboard(
     ] = "laptop",
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if it is not current.")] = False,
 ) -> None:
-    """Renew RESULTS.md and the README's block of results from the runs on disk."""
+    """Renew RESULTS.md and the README's block of results from the runs on disk: the checkout's own reports alone."""
     from ..beyond.published import markdown_table
     from ..config import load_profile
+    from ..errors import ParamsError
     from ..evidence.board import Board
     from ..files import replacing, write_text
-    from ..paths import project_root
+    from ..paths import project_root, reports_dir
     from ..report.readme import front_page, results_markdown, with_results
 
-    root, small = project_root(), Board(load_profile(profile))
+    root = project_root()
+    if reports_dir().resolve() != (root / "reports").resolve():
+        raise ParamsError(
+            f"SIAMESE_REPORTS_DIR is {reports_dir()}, but README.md and RESULTS.md tell of the runs in "
+            f"{root / 'reports'}: unset it for this command."
+        )
+    small = Board(load_profile(profile))
     full, readme = Board(load_profile("paper")), root / "README.md"
     made = {
         readme: with_results(readme.read_text(encoding="utf-8"), front_page(full, small)),
@@ -125,11 +132,14 @@ class _Now:
         return self.notebook + (f" · training {', '.join(training)}" if training else "")
 
 
-def _foretell(profile: Profile) -> None:
-    """Say how long the runs that are missing will take, before anything is trained."""
+def _foretell(profile: Profile, chosen: dict[str, Any]) -> None:
+    """Say how long the runs that the chosen notebooks and seeds miss will take, before anything is trained."""
+    from ..config import with_seeds
+    from ..report.batch import choose_notebooks, experiments_of
     from ..training.forecast import forecast
 
-    expected = forecast(profile)
+    needed = experiments_of(choose_notebooks(chosen.get("notebooks", ())), chosen.get("experiments", ()))
+    expected = forecast(with_seeds(profile, chosen.get("seeds", ())), needed)
     if expected.runs:
         about = f"about {duration(expected.seconds)} on this machine, by a few steps of the baseline"
         out.print(f"{how_many(expected.runs, 'run')} of Table 1 not finished: {about}.", soft_wrap=True)
@@ -147,7 +157,7 @@ def _execute(profile: str, **chosen: Any) -> bool:
         # a missing dataset is one clear error here, not one in every notebook
         omniglot.load()
         if chosen.get("training", True):
-            _foretell(loaded)
+            _foretell(loaded, chosen)
     now = _Now(results_dir(loaded))
     with display() as shown:
         bar = shown.add_task("notebooks", total=len(choose_notebooks(chosen.get("notebooks", ()))), what=now)

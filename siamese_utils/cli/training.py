@@ -7,13 +7,16 @@ import shutil
 from functools import lru_cache
 from math import isnan
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from .shared import ProfileOption, SeedsOption, complete_jobs, display, each_once, out
+from .shared import ProfileOption, SeedsOption, complete_jobs, display, each_once, errors, out
+
+if TYPE_CHECKING:
+    from ..config import Experiment, Profile
 
 
 def data(
@@ -174,40 +177,50 @@ def _place_of_model(output: Path, data: str | None) -> Path:
 def status(profile: ProfileOption = "demo") -> None:
     """How far the runs and notebooks of a profile have come: iteration, last accuracy, pace and time left."""
     from ..config import load_matrix, load_profile
+    from ..errors import ResultsError
     from ..paths import reports_dir
     from ..report.batch import notebook_names, read_outcomes
-    from ..text import duration, number
-    from ..training.runs import check_iterations, find_so_far
 
     chosen = load_profile(profile)
     whole = [Column(words, no_wrap=True) for words in ("experiment", "seed", "state")]
     table = Table(*whole, "iteration", "last val", "s/iteration", "time left")
     for row in load_matrix().experiments:
         for seed in chosen.seeds:
-            found = find_so_far(row, chosen, seed)
-            if found is None:
-                table.add_row(escape(row.name), str(seed), "not run")
-                continue
-            last, end = found.history.iloc[-1], check_iterations(row, chosen)[-1]
-            left = (end - last["iteration"]) * found.pace
-            table.add_row(
-                escape(row.name),
-                str(seed),
-                "finished" if found.finished else "under way",
-                f"{last['iteration']:,} of {end:,}",
-                f"{last['val_accuracy']:.1%}",
-                number(found.pace, 2),
-                "" if found.finished else "not known" if isnan(left) else duration(left),
-            )
+            table.add_row(escape(row.name), str(seed), *_standing(row, chosen, seed))
     out.print(table)
-    outcomes = read_outcomes(reports_dir() / chosen.name)
     table = Table("notebook", "status", "seconds")
+    try:
+        outcomes, damaged = read_outcomes(reports_dir() / chosen.name), ""
+    except ResultsError as error:
+        outcomes, damaged = {}, str(error)
     for name in notebook_names():
         outcome = outcomes.get(name)
-        table.add_row(escape(name), outcome.status if outcome else "not run", str(outcome.seconds) if outcome else "")
+        seconds = str(outcome.seconds) if outcome and outcome.seconds else ""
+        table.add_row(escape(name), outcome.status if outcome else "not run", seconds)
     out.print(table)
+    if damaged:
+        errors.print(f"[bold red]damaged:[/] {escape(damaged)}", soft_wrap=True)
     index = reports_dir() / chosen.name / "index.html"
     out.print(f"report: {index if index.is_file() else 'not built'}", soft_wrap=True, markup=False)
+
+
+def _standing(row: Experiment, profile: Profile, seed: int) -> list[str]:
+    """A run's cells in the table of `status`."""
+    from ..text import duration, number
+    from ..training.runs import check_iterations, find_so_far, run_folder
+
+    found = find_so_far(row, profile, seed)
+    if found is None:
+        return ["left out" if run_folder(row, profile, seed)[0].is_dir() else "not run"]
+    last, end = found.history.iloc[-1], check_iterations(row, profile)[-1]
+    left = (end - last["iteration"]) * found.pace
+    return [
+        "finished" if found.finished else "under way",
+        f"{last['iteration']:,} of {end:,}",
+        f"{last['val_accuracy']:.1%}",
+        number(found.pace, 2),
+        "" if found.finished else "not known" if isnan(left) else duration(left),
+    ]
 
 
 def fidelity(

@@ -18,7 +18,7 @@ import pandas as pd
 from pydantic import Field
 from scipy import special
 
-from ..config import Experiment, Profile, Strict, checked, load_experiment, params_dir, read_yaml
+from ..config import Experiment, Profile, Seed, Strict, checked, load_experiment, params_dir, read_yaml
 from ..training.runs import Run, find_run
 from .significance import holm
 
@@ -42,7 +42,7 @@ class Factor(Strict):
 class Factorial(Strict):
     """The whole of params/factorial.yaml."""
 
-    seeds: tuple[int, ...] = Field(min_length=2)  # the spread between seeds is what effects are weighed against
+    seeds: tuple[Seed, ...] = Field(min_length=2)  # the spread between seeds is what effects are weighed against
     on_omniglot: dict[str, Any]  # fields of a profile of Omniglot that the design has of its own
     factors: tuple[Factor, ...] = Field(min_length=2)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..config import Experiment, load_experiment, load_matrix, load_profile
+from ..config import Experiment, load_experiment, load_matrix, load_profile, name_list, seed_list
 from ..text import JOIN, device_words, listed, seed_words, signed
 from ..training.provenance import ORIGIN_COLUMNS
 from ..training.runs import find_so_far
@@ -31,12 +31,13 @@ class Curves(NamedTuple):
 
 
 def histories(
-    experiments: Iterable[str | Experiment] = (), seeds: Iterable[int] = ()
+    experiments: str | Experiment | Iterable[str | Experiment] = (), seeds: int | Iterable[int] = ()
 ) -> list[tuple[Experiment, int, pd.DataFrame]]:
     """Find the runs at the full protocol that have made a check: experiment, seed, history. None named: all of them."""
     paper = load_profile("paper")
-    rows = [load_experiment(row) for row in experiments] or list(load_matrix().experiments)
-    wanted = [(row, seed) for row in rows for seed in (list(seeds) or paper.seeds)]
+    named = name_list("experiments", experiments, Experiment)
+    rows = [load_experiment(row) for row in named] or list(load_matrix().experiments)
+    wanted = [(row, seed) for row in rows for seed in (seed_list(seeds) or paper.seeds)]
     found = [(row, seed, find_so_far(row, paper, seed)) for row, seed in wanted]
     return [(row, seed, run.history) for row, seed, run in found if run]
 

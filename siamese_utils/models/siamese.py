@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import keras, layers, on_cpu
-from ..config import Experiment, LearningRate, Profile, Recipe, load_experiment, load_profile
+from ..config import Experiment, LearningRate, Profile, Recipe, checked_seed, load_experiment, load_profile
 from .layers import AbsoluteDifference
 from .plan import HEAD, backbone_plan, kernel_shapes
 
@@ -85,7 +85,7 @@ def jit_compile() -> bool | str:
 
 def seeds_of(seed: int) -> Iterator[int]:
     """A stream of independent seeds for initializers and dropout masks."""
-    state = np.random.SeedSequence(seed)
+    state = np.random.SeedSequence(checked_seed(seed))
     while True:
         (child,) = state.spawn(1)
         yield int(child.generate_state(1)[0] >> 1)

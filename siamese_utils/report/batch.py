@@ -1,46 +1,97 @@
 """Execute the notebooks with papermill, one after the other, each in a kernel process of its own.
 
-A notebook that fails is kept with its error where the report finds it, and the others go on. What happened is
-written to reports/<profile>/batch.json after every notebook.
+A notebook is executed beside its place, and moved there when it has finished or failed: one that is interrupted leaves
+what an earlier execution made. One that fails is kept with its error where the report finds it, and the others go on.
+How each stands is written to reports/<profile>/batch.json, an entry at a time under a lock.
 """
 
 from __future__ import annotations
 
 import ast
-import json
 import logging
 import os
+import platform
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import nbformat
+import psutil  # type: ignore[import-untyped]
+from pydantic import Field, TypeAdapter
 
 from ..backend import native_stderr_silenced
-from ..config import Profile, load_experiment, load_matrix, load_profile
+from ..config import (
+    Experiment,
+    Name,
+    Profile,
+    load_experiment,
+    load_matrix,
+    load_profile,
+    name_list,
+    section_experiments,
+    seed_list,
+)
 from ..errors import ParamsError, ResultsError
-from ..files import write_json, write_text
+from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
+from .notebooks import read_notebook
+from .private import forget_folders
 
 # the one notebook whose runs are not the paper's
 BEYOND = "12_beyond_the_paper"
 # kernels started side by side can collide on a port; the next launch picks another one
 LAUNCHES = 3
+# how a notebook opens its study: of which section, and with which experiments
+OPENS = re.compile(r'open_study\("(\w+)", profile, seeds(?:, (experiments|\[[^]]*\]))?\)')
 # seconds for a kernel to answer
 LAUNCH_TIMEOUT = 180
 
 
+Status = Literal["ok", "failed", "not run", "running", "interrupted"]
+# seconds by which a process's start may be told differently, as the clock is set
+CLOCK = 5
+
+
+@dataclass(frozen=True)
+class Process:
+    """Who executes a notebook: the machine's name, the process's number, and when it began (seconds since 1970)."""
+
+    host: str
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
+    begun: float
+
+    @classmethod
+    def this(cls) -> Process:
+        return cls(platform.node(), os.getpid(), psutil.Process().create_time())
+
+    @property
+    def lives(self) -> bool:
+        """Whether it is still there; a process of another machine is taken to be."""
+        if self.host != platform.node():
+            return True
+        try:
+            found = psutil.Process(self.pid)
+            return bool(abs(found.create_time() - self.begun) < CLOCK and found.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How one notebook ended: status "ok", "failed" or "not run", seconds of wall time, error or reason."""
+    """How one notebook stands: its status, seconds of wall time, error or reason, and who is executing it now."""
 
-    notebook: str
-    status: str
-    seconds: float
+    notebook: Name
+    status: Status
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     error: str | None = None
+    process: Process | None = None
+
+
+_OUTCOMES = TypeAdapter(list[Outcome])
 
 
 def notebooks_dir() -> Path:
@@ -52,14 +103,14 @@ def notebook_names() -> list[str]:
     return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
 
 
-def choose_notebooks(chosen: Iterable[str]) -> list[str]:
+def choose_notebooks(chosen: str | Iterable[str]) -> list[str]:
     """The names of the chosen notebooks, all where none is chosen; "05" or "learning_rate" are enough.
 
     Raises ParamsError for a name that fits none.
     """
     names = notebook_names()
     picked = set()
-    for wanted in chosen:
+    for wanted in name_list("notebooks", chosen):
         stem = Path(wanted).stem
         fits = [name for name in names if stem in (name, name[:2], name[3:])]
         if not fits:
@@ -69,21 +120,48 @@ def choose_notebooks(chosen: Iterable[str]) -> list[str]:
 
 
 def parameters_of(path: Path) -> dict[str, Any]:
-    """The parameters that a notebook declares in its `parameters` cell, with their default values."""
-    for cell in nbformat.read(path, as_version=4).cells:
+    """The parameters that a notebook declares in its `parameters` cell, with their default values.
+
+    Raises ParamsError where the cell holds anything but plain values.
+    """
+    for cell in read_notebook(path).cells:
         if "parameters" in cell.metadata.get("tags", []):
-            return {
-                target.id: ast.literal_eval(node.value)
-                for node in ast.parse(cell.source).body
-                if isinstance(node, ast.Assign)
-                for target in node.targets
-                if isinstance(target, ast.Name)
-            }
+            try:
+                return {
+                    target.id: ast.literal_eval(node.value)
+                    for node in ast.parse(cell.source).body
+                    if isinstance(node, ast.Assign)
+                    for target in node.targets
+                    if isinstance(target, ast.Name)
+                }
+            except (SyntaxError, ValueError, TypeError) as error:
+                raise ParamsError(
+                    f"{path}: the cell tagged parameters holds more than names with plain values: mend it, as {error}."
+                ) from error
     return {}
 
 
+def experiments_of(notebooks: Iterable[str], experiments: Iterable[str] = ()) -> list[Experiment]:
+    """The experiments that notebooks train where their runs are missing, as their cells say; in the matrix's order.
+
+    experiments  those that the sections are to show; none: their own
+    """
+    wanted, needed = list(experiments), set[str]()
+    for name in notebooks:
+        cells = read_notebook(notebooks_dir() / f"{name}.ipynb").cells
+        source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        opened = OPENS.search(source)
+        if not opened or "study.run_missing()" not in source:
+            continue
+        section, own = opened.groups()
+        shown = _of_section(name, wanted) if own == "experiments" else ast.literal_eval(own or "[]")
+        matrix = load_matrix().experiments if section == "all" else section_experiments(section)
+        needed.update(shown or [experiment.name for experiment in matrix])
+    return [experiment for experiment in load_matrix().experiments if experiment.name in needed]
+
+
 def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, timeout: int | None = None) -> Outcome:
-    """Execute one notebook with papermill and keep it under `output`, whole or with its error.
+    """Execute one notebook with papermill and keep it under `output`, whole or with its error; nothing if interrupted.
 
     parameters  must all be declared by the notebook, or ParamsError
     timeout     seconds a cell may take; None lets it train as long as it needs
@@ -96,22 +174,32 @@ def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, ti
     output.parent.mkdir(parents=True, exist_ok=True)
     begun = time.perf_counter()
     error = None
-    for launch in range(1, LAUNCHES + 1):
-        error = _papermill(path, output, parameters, timeout)
-        if error is None or ("Address already in use" not in error and "Kernel didn't respond" not in error):
-            break
-        time.sleep(launch)
-    paths = (Path(value) for value in parameters.values() if isinstance(value, str))
-    _forget_folders(output, [path, output, *(given for given in paths if given.is_absolute())])
+    # of one name, so that what a killed process leaves is written over by the next
+    part = output.with_name(f".{output.stem}.partial.ipynb")
+    try:
+        for launch in range(1, LAUNCHES + 1):
+            error = _papermill(path, part, parameters, timeout)
+            if error is None or ("Address already in use" not in error and "Kernel didn't respond" not in error):
+                break
+            time.sleep(launch)
+        files = [Path(v) for v in parameters.values() if isinstance(v, str) and Path(v).is_absolute()]
+        _tidy(part, path, files)
+        if part.is_file():
+            os.replace(part, output)
+        else:
+            output.unlink(missing_ok=True)
+    finally:
+        part.unlink(missing_ok=True)
+    error = error and forget_folders(error, files)
     return Outcome(path.stem, "failed" if error else "ok", round(time.perf_counter() - begun, 1), error)
 
 
 def execute_batch(
     profile: str | Profile,
     *,
-    notebooks: Iterable[str] = (),
-    seeds: Iterable[int] = (),
-    experiments: Iterable[str] = (),
+    notebooks: str | Iterable[str] = (),
+    seeds: int | Iterable[int] = (),
+    experiments: str | Iterable[str] = (),
     training: bool = True,
     timeout: int | None = None,
     before: Callable[[str], None] | None = None,
@@ -119,8 +207,8 @@ def execute_batch(
 ) -> list[Outcome]:
     """Execute notebooks under a profile; what they need and is not on disk yet is trained on the way.
 
-    notebooks    names, numbers or topics; none: all
-    seeds        none: the profile's
+    notebooks    names, numbers or topics, one or several; none: all
+    seeds        one or several; none: the profile's
     experiments  none: each section's own; otherwise every section shows those of its own that are named
     training     False: train nothing, show what is there; a notebook that would show nothing is left out
     before, after  called around every notebook, for a progress display
@@ -129,29 +217,51 @@ def execute_batch(
     """
     named = str(profile.name if isinstance(profile, Profile) else profile)
     profile = load_profile(profile)
-    names, wanted = choose_notebooks(notebooks), [load_experiment(name).name for name in experiments]
+    names, chosen_seeds = choose_notebooks(notebooks), list(seed_list(seeds))
+    wanted = [load_experiment(name).name for name in name_list("experiments", experiments, Experiment)]
     folder = reports_dir() / profile.name
-    outcomes = read_outcomes(folder)
+    read_outcomes(folder)
+    outcomes = []
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
-        parameters = {"profile": _resolved(named), "seeds": list(seeds), "experiments": _of_section(name, wanted)}
+        parameters = {"profile": _resolved(named), "seeds": chosen_seeds, "experiments": _of_section(name, wanted)}
         declared = parameters_of(path)
         given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
             before(name)
-        folder.mkdir(parents=True, exist_ok=True)
         output = folder / "notebooks" / path.name
-        if not training and name == BEYOND and not any((folder / "beyond").glob("*/metrics.json")):
-            output.unlink(missing_ok=True)
-            outcome = Outcome(name, "not run", 0.0, "no method has been trained under this profile")
-        else:
-            with _environment(SIAMESE_NO_TRAINING=None if training else "1"):
-                outcome = execute_notebook(path, output, given, timeout=timeout)
-        outcomes[name] = outcome
-        write_json(folder / "batch.json", [asdict(outcomes[key]) for key in sorted(outcomes)])
+        with locked(output.with_name(f".{name}.lock"), f"notebook {name}"), _recorded(folder, name) as recorded:
+            if not training and name == BEYOND and not any((folder / "beyond").glob("*/metrics.json")):
+                output.unlink(missing_ok=True)
+                outcome = Outcome(name, "not run", 0.0, "no method has been trained under this profile")
+            else:
+                with _environment(SIAMESE_NO_TRAINING=None if training else "1"):
+                    outcome = execute_notebook(path, output, given, timeout=timeout)
+            recorded.append(outcome)
+        outcomes.append(outcome)
         if after:
             after(outcome)
-    return [outcomes[name] for name in names]
+    return outcomes
+
+
+@contextmanager
+def _recorded(folder: Path, notebook: str) -> Iterator[list[Outcome]]:
+    """Keep how a notebook stands: running, then what the block puts into the list, or interrupted."""
+    begun, found = time.perf_counter(), list[Outcome]()
+    _record(folder, Outcome(notebook, "running", 0.0, process=Process.this()))
+    try:
+        yield found
+    finally:
+        seconds = round(time.perf_counter() - begun, 1)
+        _record(folder, found[0] if found else Outcome(notebook, "interrupted", seconds))
+
+
+def _record(folder: Path, outcome: Outcome) -> None:
+    """Change one entry of batch.json, whatever other batches write meanwhile."""
+    with locked(folder / ".batch.lock", f"the outcomes in {folder.name}"):
+        outcomes = {**_stored(folder), outcome.notebook: outcome}
+        entries = [asdict(outcomes[name]) for name in sorted(outcomes)]
+        write_json(folder / "batch.json", [{k: v for k, v in e.items() if k != "process" or v} for e in entries])
 
 
 @contextmanager
@@ -167,25 +277,37 @@ def _environment(**wanted: str | None) -> Iterator[None]:
 
 
 def read_outcomes(folder: Path) -> dict[str, Outcome]:
-    """What earlier batches left in a report folder, by the notebook's name; ResultsError where it cannot be read."""
+    """How the notebooks of a report folder stand, by name; one whose process is gone was interrupted.
+
+    Raises ResultsError where batch.json cannot be read.
+    """
+    return {
+        name: replace(outcome, status="interrupted", process=None)
+        if outcome.status == "running" and not (outcome.process and outcome.process.lives)
+        else outcome
+        for name, outcome in _stored(folder).items()
+    }
+
+
+def _stored(folder: Path) -> dict[str, Outcome]:
     path = folder / "batch.json"
-    if not path.is_file():
-        return {}
     try:
-        return {entry["notebook"]: Outcome(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {outcome.notebook: outcome for outcome in _OUTCOMES.validate_json(path.read_bytes())}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a list of notebooks with their outcomes"
         raise ResultsError(
-            f"{path} cannot be read ({error}): restore it, or move it elsewhere and run the batch again."
+            f"{path} cannot be read ({reason}): restore it, or move it elsewhere and run the batch again."
         ) from error
 
 
-def _forget_folders(output: Path, files: Iterable[Path]) -> None:
-    """Leave only these files' names where the notebook holds their paths: where a user's data lies is private."""
-    if output.is_file():
-        text = output.read_text(encoding="utf-8")
-        for file in files:
-            text = text.replace(json.dumps(str(file), ensure_ascii=False)[1:-1], file.name)
-        write_text(output, text)
+def _tidy(part: Path, path: Path, files: list[Path]) -> None:
+    """Take the folders out of an executed notebook, those of these files too, and the name that it had meanwhile."""
+    if part.is_file():
+        notebook = read_notebook(part)
+        notebook.metadata.papermill.update(input_path=path.name, output_path=path.name)
+        write_text(part, nbformat.writes(nbformat.from_dict(forget_folders(notebook, files))))
 
 
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:

@@ -1,19 +1,21 @@
 """One executed notebook as a piece of the report: cells by nbconvert, made to fit into a page that needs no network.
 
-Scripts, widgets and remote pictures are taken out, pictures beside the notebooks are embedded, and headings get ids
-of their own.
+What a cell puts out is sanitized, remote pictures are left out, pictures beside the notebooks are embedded, and
+headings get ids of their own.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import mimetypes
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import jinja2
 import nbformat
@@ -22,10 +24,16 @@ from latex2mathml.converter import convert as to_mathml
 from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from PIL import Image
 
 from ..errors import ResultsError
 from ..paths import project_root
+from .batch import Status
+from .links import project_file
+from .notebooks import first_error, ran_to_its_end, read_notebook
+from .private import forget_folders
 from .rendering import TEMPLATES, piece
+from .sanitize import sanitize
 
 # no JavaScript, no widgets: they would need the network
 DISPLAY_PRIORITY = [
@@ -37,8 +45,7 @@ DISPLAY_PRIORITY = [
     "text/latex",
     "text/plain",
 ]
-# they load or run something
-LOADING_TAGS = ["script", "link", "iframe", "object", "embed", "base", "meta"]
+INCOMPLETE = "its execution was interrupted, and what it shows is not complete: run the batch again"
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Section:
 
     headings   (id, text) of its ## headings
     fragments  id as a link may name it → id on the page
+    error      what stopped it, or what else must be said of it
     """
 
     name: str
@@ -54,9 +62,18 @@ class Section:
     soup: BeautifulSoup
     headings: tuple[tuple[str, str], ...] = ()
     fragments: Mapping[str, str] = field(default_factory=dict)
-    failed: bool = False
+    status: Status = "ok"
     seconds: float | None = None
     error: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.status == "failed"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it has not come to its end, though nothing in it failed."""
+        return self.status in ("interrupted", "running")
 
     @property
     def anchor(self) -> str:
@@ -69,22 +86,30 @@ class Section:
 
 def convert(path: Path) -> Section:
     """One executed notebook as a section whose headings, ids and pictures fit into the page."""
+    notebook = nbformat.from_dict(forget_folders(read_notebook(path)))
+    # no widget is shown
+    notebook.metadata.pop("widgets", None)
     try:
-        notebook = nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
+        with warnings.catch_warnings():
+            # of outputs in no format that a page shows, and of languages without colours
+            warnings.simplefilter("ignore")
+            body, _ = _exporter().from_notebook_node(notebook)
+    # of a cell's metadata, of which Jupyter's format says nothing: nbconvert raises errors of many kinds
+    except Exception as error:
         raise ResultsError(
-            f"{path} cannot be read ({error}): restore it, or move it elsewhere and run the batch again."
+            f"{path} cannot be shown ({type(error).__name__}): move it elsewhere and run the batch again."
         ) from error
-    body, _ = _exporter().from_notebook_node(notebook)
-    soup = BeautifulSoup(body, "html.parser")
-    _keep_self_contained(soup, project_root() / "notebooks")
+    soup = BeautifulSoup(sanitize(body), "html.parser")
+    _keep_self_contained(soup)
     title, headings, fragments = _fit_headings(soup, path.stem)
     for picture in soup.find_all("img"):
         if not picture.get("alt"):
             picture["alt"] = f"A figure of the section “{title}”, without a description"
     let_tables_scroll(soup)
-    problem = _first_error(notebook)
-    return Section(path.stem, title, soup, tuple(headings), fragments, problem is not None, error=problem or "")
+    problem = first_error(notebook)
+    status: Status = "failed" if problem else "ok" if ran_to_its_end(notebook) else "interrupted"
+    words = problem or (INCOMPLETE if status == "interrupted" else "")
+    return Section(path.stem, title, soup, tuple(headings), fragments, status, error=words)
 
 
 class _Renderer(IPythonRenderer):
@@ -114,50 +139,56 @@ def _exporter() -> HTMLExporter:
     def markdown2html(context: jinja2.runtime.Context, source: str) -> str:
         attachments = context.get("cell", {}).get("attachments", {})
         renderer = _Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
-        return str(MarkdownWithMath(renderer=renderer).render(source))
+        return sanitize(MarkdownWithMath(renderer=renderer).render(source))
 
     return HTMLExporter(
         template_name="notebook",
         extra_template_basedirs=[str(TEMPLATES)],
-        filters={"markdown2html": markdown2html},
+        filters={"markdown2html": markdown2html, "sanitize": sanitize},
         config={"NbConvertBase": {"display_data_priority": DISPLAY_PRIORITY}},
     )
 
 
-def _first_error(notebook: nbformat.NotebookNode) -> str | None:
-    """The error that stopped the notebook, "Name: message"; those a cell is meant to show do not count."""
-    for cell in notebook.cells:
-        if cell.cell_type != "code" or "raises-exception" in cell.metadata.get("tags", []):
-            continue
-        for output in cell.outputs:
-            if output.output_type == "error":
-                return f"{output.ename}: {output.evalue}" if output.evalue else output.ename
-    stopped = notebook.metadata.get("papermill", {}).get("exception")
-    return "the execution stopped" if stopped else None
-
-
-def _keep_self_contained(soup: BeautifulSoup, notebooks: Path) -> None:
-    """Embed pictures beside the notebooks; take out what would load or run something, or fight our style."""
-    for tag in soup.find_all(LOADING_TAGS):
-        tag.decompose()
-    # pandas' own, for tables in JupyterLab
-    for style in soup.find_all("style", attrs={"scoped": True}):
-        style.decompose()
-    for tag in soup.find_all(src=True):
-        source = str(tag["src"])
-        if source.startswith("data:"):
-            continue
-        file = (notebooks / unquote(source)).resolve()
-        if tag.name == "img" and file.is_relative_to(notebooks) and file.is_file():
-            kind = mimetypes.guess_type(file.name)[0]
-            tag["src"] = f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+def _keep_self_contained(soup: BeautifulSoup) -> None:
+    """Embed pictures beside the notebooks; leave out those from elsewhere or broken, and what would fight our style."""
+    for picture in soup.find_all("img"):
+        source = str(picture.get("src", ""))
+        embedded = source if source.startswith("data:") else _embedded(source)
+        if embedded and _is_picture(embedded):
+            picture["src"] = embedded
         else:
-            note = piece("left_out", tag.get("alt") or tag["src"])
-            tag.replace_with(BeautifulSoup(note, "html.parser"))
+            note = piece("left_out", picture.get("alt") or source[:80])
+            picture.replace_with(BeautifulSoup(note, "html.parser"))
     for tag in soup.select(".celltag_papermill-error-cell-tag [style]"):
         del tag["style"]
     for table in soup.find_all("table", attrs={"border": True}):
         del table["border"]
+
+
+def _embedded(address: str) -> str | None:
+    """A picture beside the notebooks as a data: address; None where there is none."""
+    file = project_file(address, project_root() / "notebooks")
+    kind = file and mimetypes.guess_type(file.name)[0]
+    try:
+        return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}" if file and kind else None
+    except OSError:
+        return None
+
+
+def _is_picture(address: str) -> bool:
+    """Whether a data: address holds a picture that can be shown: an SVG, or what Pillow reads to its end."""
+    kind, _, content = address.partition(";base64,")
+    try:
+        if kind == "data:image/svg+xml":
+            return ElementTree.fromstring(base64.b64decode(content)).tag.endswith("svg")
+        with warnings.catch_warnings(), Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+            # of size: it is shown, not computed with
+            warnings.simplefilter("ignore")
+            picture.verify()
+    # both raise errors of many kinds for what is broken
+    except Exception:
+        return False
+    return True
 
 
 def let_tables_scroll(soup: BeautifulSoup) -> None:
@@ -191,10 +222,8 @@ def _fit_headings(soup: BeautifulSoup, name: str) -> tuple[str, list[tuple[str, 
         for named in (heading.replace(" ", "-"), _slug(heading)):
             fragments.setdefault(named, place)
 
-    # a pandas Styler's ids are random, and its style names them
-    styled = " ".join(style.get_text() for style in soup.find_all("style"))
     for tag in soup.find_all(id=True):
-        if (old := str(tag["id"])) and f"#{old}" not in styled:
+        if old := str(tag["id"]):
             tag["id"] = own(old)
             fragments.setdefault(old, str(tag["id"]))
     title, headings, above = "", [], 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from bs4 import BeautifulSoup
 
@@ -35,14 +35,26 @@ def _target(href: str, name: str, ids: Ids, folder: Path) -> str | None:
         fragment = unquote(href[1:])
         known = href[1:] in ids[name].values() or fragment in ids[name].values()
         return href if known else f"#{ids[name][fragment]}" if fragment in ids[name] else None
-    url = urlsplit(href)
+    try:
+        url = urlsplit(href)
+    except ValueError:
+        return None
     if url.scheme:
         return href if url.scheme in ("http", "https", "mailto") else None
     path = Path(unquote(url.path))
     if path.suffix == ".ipynb" and path.stem in ids:
         return f"#{ids[path.stem].get(unquote(url.fragment), f'nb-{path.stem}')}"
     root = project_root()
-    file = (root / "notebooks" / path).resolve()
-    if url.path and file.exists() and file.is_relative_to(root) and folder.is_relative_to(root):
-        return os.path.relpath(file, folder)
+    if url.path and (file := project_file(url.path, root)) and folder.is_relative_to(root):
+        return quote(os.path.relpath(file, folder))
     return None
+
+
+def project_file(address: str, within: Path) -> Path | None:
+    """The file or folder that an address in a notebook names; None where there is none, or it lies elsewhere."""
+    try:
+        file = (project_root() / "notebooks" / unquote(address)).resolve()
+        return file if file.exists() and file.is_relative_to(within) else None
+    # no path at all: it holds a NUL, is too long, or its links go round
+    except (OSError, ValueError, RuntimeError):
+        return None

@@ -30,7 +30,9 @@ from .findings import findings, gist, numbers
 from .folding import shorten, shorten_notebook
 from .fragments import Section, convert, let_tables_scroll
 from .links import point_links
-from .rendering import piece, render_html
+from .private import forget_folders
+from .rendering import piece, render, render_html
+from .sanitize import script_hash
 from .scoreboard import claims_csv, scoreboard_html
 from .study import SHOWN_WIDTH
 from .table1 import table1_html
@@ -44,6 +46,13 @@ KEY_FIGURE = (
 # "2. The network" → "The network"
 NUMBERING = re.compile(r"^[\d.]+\s+")
 OFTEN = 2
+
+# what a notebook's section says where its last execution has not ended: of an earlier result, and of none
+EARLIER = {
+    "interrupted": "its last execution was interrupted, and an earlier result is shown: run the batch again",
+    "running": "it is being executed, and an earlier result is shown",
+}
+NOTHING = {"interrupted": "its execution was interrupted", "running": "it is being executed"}
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +69,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     ids = {section.name: section.fragments for section in sections}
     for section in sections:
         point_links(section.soup, section.name, ids, folder)
-        shorten_notebook(section.soup, failed=section.failed)
+        shorten_notebook(section.soup, failed=section.failed or section.unfinished)
 
     board, runs = Board(profile), _runs_so_far(profile)
     synthetic = profile.dataset == "synthetic" or any(_dataset(run).get("synthetic") for run in runs if run.finished)
@@ -83,17 +92,21 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         shorten(soup)
         return Markup(str(soup))
 
+    script = render("report.js", {}) + "\n" + render("figures.js", {})
     page = {
         **values,
         **{name: linked(name) for name in ("header", "top", "introduction", "methodology", "conclusion")},
         "synthetic": synthetic,
         "failed": [section for section in sections if section.failed],
+        "unfinished": [section for section in sections if section.unfinished],
         "sections": {
             "introduction": introduction,
             "experiments": [section for section in sections if section not in introduction],
         },
         "contents": _distinctive_headings(sections),
         "gist": gist(board),
+        "script": Markup(script),
+        "script_hash": Markup(script_hash(script)),
     }
     text = render_html("page.html.j2", **page, size_warning="")
     if (size := len(text.encode())) > size_budget:
@@ -177,33 +190,35 @@ def _dataset(run: Run) -> dict[str, Any]:
 
 def _sections(folder: Path, profile: Profile) -> list[Section]:
     """The executed notebooks in order, with their outcomes, and those that left no file."""
-    paths = {path.stem: path for path in (folder / "notebooks").glob("*.ipynb")}
+    paths = {path.stem: path for path in (folder / "notebooks").glob("*.ipynb") if not path.name.startswith(".")}
     if not paths:
         raise ResultsError(
             f"no executed notebooks in {folder / 'notebooks'}: run `siamese batch --profile {profile.name}` first."
         )
     outcomes = read_outcomes(folder)
-    left_out = {name for name, outcome in outcomes.items() if outcome.status in ("failed", "not run")}
-    sections = []
-    for name in sorted({*paths, *left_out}):
-        outcome = outcomes.get(name)
-        section = convert(paths[name]) if name in paths else _placeholder(outcomes[name])
-        if outcome:
-            section = replace(
-                section,
-                failed=section.failed or outcome.status == "failed",
-                seconds=outcome.seconds,
-                error=(outcome.error or section.error).strip(),
-            )
-        sections.append(section)
-    return sections
+    return [
+        _with_outcome(convert(paths[name]) if name in paths else _placeholder(outcomes[name]), outcomes.get(name))
+        for name in sorted({*paths, *outcomes})
+    ]
+
+
+def _with_outcome(section: Section, outcome: Outcome | None) -> Section:
+    """The section with what the batch knows of it; where its last execution did not end, it shows an earlier one."""
+    if outcome is None:
+        return section
+    error = (
+        forget_folders(outcome.error) or section.error or (EARLIER.get(outcome.status, "") if section.headings else "")
+    )
+    # a failure in the notebook itself is never covered by what the batch says
+    status = section.status if outcome.status == "ok" else outcome.status
+    return replace(section, status=status, seconds=outcome.seconds, error=error.strip())
 
 
 def _placeholder(outcome: Outcome) -> Section:
     """What stands where a notebook was left out, or left no file."""
     left_out = outcome.status == "not run"
-    words = piece("not_shown", outcome.error if left_out else "it left no file")
-    title = outcome.notebook[3:].replace("_", " ").capitalize() if left_out else outcome.notebook
+    words = piece("not_shown", outcome.error if left_out else NOTHING.get(outcome.status, "it left no file"))
+    title = outcome.notebook if outcome.status == "failed" else outcome.notebook[3:].replace("_", " ").capitalize()
     return Section(outcome.notebook, title, BeautifulSoup(words, "html.parser"))
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
 from markupsafe import Markup
 
-from ..config import Experiment, Profile, load_experiment, load_matrix, section_experiments, with_seeds
+from ..config import Experiment, Profile, load_experiment, load_matrix, name_list, section_experiments, with_seeds
 from ..data.dataset import Dataset
 from ..data.load import load_dataset
 from ..errors import ParamsError
@@ -215,14 +215,14 @@ class Study:
 
 
 def open_study(
-    name: str, profile: str | Path | Profile, seeds: Sequence[int] = (), experiments: Sequence[str] = ()
+    name: str, profile: str | Path | Profile, seeds: int | Iterable[int] = (), experiments: str | Iterable[str] = ()
 ) -> Study:
     """Check a notebook's parameters, say what it works on, and warn where that is not the paper's protocol.
 
     name         a section of the experiment matrix ("embedding", …), or "all"
     profile      a profile's name, or the path of its file
-    seeds        [] for the profile's own
-    experiments  [] for the section's own, the baseline first
+    seeds        one or several; [] for the profile's own
+    experiments  one or several; [] for the section's own, the baseline first
 
     Raises ParamsError for a name that does not exist, with those that do.
 
@@ -234,10 +234,9 @@ def open_study(
     from ..backend import keras  # noqa: F401  a notebook's own `import keras` says nothing after this one
 
     chosen = with_seeds(profile, seeds)
-    if isinstance(experiments, str):
-        raise ParamsError(f"experiments must be a list of names, not {experiments!r}: write [{experiments!r}].")
+    named = name_list("experiments", experiments, Experiment)
     own = load_matrix().experiments if name == "all" else section_experiments(name)
-    study = Study(chosen, tuple(load_experiment(e) for e in experiments) or tuple(own))
+    study = Study(chosen, tuple(load_experiment(e) for e in named) or tuple(own))
     show_html(piece("about", chosen))
     return study
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..config import Profile, load_experiment, load_matrix
+from ..config import Experiment, Profile, load_experiment, load_matrix
 from ..data.load import load_dataset
 from .runs import check_iterations, find_so_far
 
@@ -20,13 +21,15 @@ class Forecast:
     seconds: float
 
 
-def forecast(profile: Profile) -> Forecast:
+def forecast(profile: Profile, experiments: Iterable[Experiment] | None = None) -> Forecast:
     """Time the baseline, and multiply by the updates and checks that are missing: other rows cost more or less.
+
+    experiments  None: the whole matrix
 
     Raises DataError where the dataset cannot be had.
     """
     runs = updates = checks = 0
-    for experiment in load_matrix().experiments:
+    for experiment in load_matrix().experiments if experiments is None else experiments:
         wanted = check_iterations(experiment, profile)
         for seed in profile.seeds:
             found = find_so_far(experiment, profile, seed)

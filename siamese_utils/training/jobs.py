@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..config import Experiment, Profile
 from ..data.dataset import Dataset
+from ..models.plan import kernel_shapes
 from .runs import Run, find_run
 from .store import Notify, OnProgress, Progress
 
@@ -56,7 +57,12 @@ def jobs_of(
     """The runs of experiments under every seed, as `complete` takes them.
 
     dataset  loads the profile's dataset, called where one is trained;  the others: see `loop.load_or_train`
+
+    Raises ParamsError where the profile's images are too small for one of the networks, before any is trained.
     """
+    experiments = list(experiments)
+    for experiment in experiments:
+        kernel_shapes(experiment.recipe, profile)
 
     def job(experiment: Experiment, seed: int) -> Job:
         def find() -> Run | None:

@@ -16,7 +16,7 @@ from siamese_utils.beyond.training import held_out_alphabets, load_or_train, spl
 from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.data.load import load_dataset
-from siamese_utils.errors import ParamsError
+from siamese_utils.errors import ParamsError, ResultsError
 from siamese_utils.evaluation.accuracy import embed, similarity
 
 STILL = Augmentation(rotate=0, shear=0, scale=0, shift=0)
@@ -397,6 +397,62 @@ def test_every_loss_learns_to_tell_new_characters_apart(method, drawn, reports, 
     assert binomtest(strict["correct"], strict["episodes"], 1 / 20, alternative="greater").pvalue < 1e-4
     assert run.metrics["dataset"]["synthetic"]
     assert run.metrics["images_seen"] == method.steps_on_synthetic * method.classes * method.images
+
+
+@pytest.mark.parametrize("name", ["loss-triplet", "beyond-3-minutes"])
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(name, drawn, fresh_keras, monkeypatch, tmp_path):
+    """With its optimizer, moving averages, dropout masks and pools of hard classes."""
+    method = small(name, steps_on_synthetic=6)
+    if method.hard_classes:
+        mined = method.hard_classes.model_copy(update={"start": 0.1, "refresh": 4})
+        method = method.model_copy(update={"hard_classes": mined})
+
+    def kill(progress):
+        if progress.step == 3:
+            raise KeyboardInterrupt
+
+    runs = []
+    for place in ("whole", "killed"):
+        monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / place))
+        if place == "killed":
+            with pytest.raises(KeyboardInterrupt):
+                load_or_train(method, TINY, on_progress=kill)
+        seen = []
+        runs.append(load_or_train(method, TINY, on_progress=lambda progress, seen=seen: seen.append(progress.step)))
+    assert seen == [4, 5, 6], "what was done is not done again"
+    whole, resumed = runs
+    for a, b in zip(whole.model().get_weights(), resumed.model().get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert whole.history["loss"].tolist() == resumed.history["loss"].tolist()
+    assert whole.metrics["scores"] == resumed.metrics["scores"]
+    assert not list(resumed.folder.glob("checkpoint*"))
+
+
+def test_a_damaged_checkpoint_of_a_method_costs_one_part(drawn, reports, fresh_keras):
+    method = small("loss-triplet", steps_on_synthetic=4)
+
+    def kill(progress):
+        if progress.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_or_train(method, TINY, on_progress=kill)
+    (partial,) = reports.glob("tiny/beyond/*.partial")
+    kept = sorted(partial.glob("checkpoint-*.npz"))
+    assert [path.stem for path in kept] == ["checkpoint-2", "checkpoint-3"]
+    content = bytearray(kept[1].read_bytes())
+    content[len(content) // 2] ^= 1
+    kept[1].write_bytes(content)
+    with (
+        pytest.warns(UserWarning, match="its last checkpoint is damaged; it goes on from step 2"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        load_or_train(method, TINY, on_progress=kill)
+    for path in partial.glob("checkpoint-*.npz"):
+        path.write_bytes(b"")
+    with pytest.raises(ResultsError, match=r"its checkpoints are damaged.* move it elsewhere"):
+        load_or_train(method, TINY)
+    assert len(list(partial.glob("checkpoint-*.npz"))) == 2
 
 
 def test_a_run_is_loaded_not_trained_again_and_repeats_to_the_byte(drawn, reports, fresh_keras, monkeypatch, tmp_path):

@@ -84,6 +84,14 @@ def test_a_parameter_that_the_notebook_does_not_declare_is_refused(home, tmp_pat
     assert not (tmp_path / "out.ipynb").exists()
 
 
+@pytest.mark.parametrize("source", ["profile = ", "seeds = list(range(3))", "seeds = [open]", "seeds = {[]: 1}"])
+def test_parameters_that_are_no_plain_values_are_one_sentence(source, home):
+    path = home / "notebooks" / "00_first.ipynb"
+    write(path, source)
+    with pytest.raises(ParamsError, match=r"00_first\.ipynb: the cell tagged parameters"):
+        batch.parameters_of(path)
+
+
 def test_a_cell_that_takes_too_long_fails_its_notebook(home, tmp_path):
     write(tmp_path / "slow.ipynb", "x = 1", "import time\ntime.sleep(60)")
     outcome = batch.execute_notebook(tmp_path / "slow.ipynb", tmp_path / "out.ipynb", {}, timeout=1)
