@@ -73,13 +73,10 @@ def test_the_array_work_agrees_with_one_call_of_the_model_an_episode(model, spli
             drawn = draw_episodes(split, protocol=protocol, n_way=5, n_shot=shots, n_episodes=12, seed=3)
             at_once = predict_episodes(model, embed_split(model, split, used_by=drawn), drawn)
             for episode in range(12):
-                query = split.images[tuple(drawn.query[episode])]
-                scores = []
-                for way in range(5):
-                    pairs = [split.images[tuple(pick)] for pick in drawn.support[episode, way]]
-                    left = np.stack([query] * shots)[..., None]
-                    answers = model.predict([left, np.stack(pairs)[..., None]], verbose=0)[:, 0]
-                    scores.append(answers.astype(np.float64).mean())
+                support = [split.images[tuple(pick)] for pick in drawn.support[episode].reshape(-1, 2)]
+                query = [split.images[tuple(drawn.query[episode])]] * len(support)
+                answers = model.predict_on_batch([np.stack(query)[..., None], np.stack(support)[..., None]])
+                scores = answers.astype(np.float64).reshape(5, shots).mean(axis=1)
                 target = drawn.target[episode]
                 margin = np.delete(scores, target).max() - scores[target]
                 if abs(margin) > 1e-5:  # nearer than that, rounding decides
