@@ -26,6 +26,7 @@ def test_every_batch_keeps_the_authors_rules(sizes, seed):
     assert (left[:half] != right[:half]).all(), "the first half is negative"
     assert (left[half:] == right[half:]).all(), "the second half is positive"
     assert pairs.labels.tolist() == [0.0] * half + [1.0] * half
+    assert pairs.labels.dtype == np.float32
     for picks in (pairs.left, pairs.right):
         assert picks.min() >= 0
         assert (picks.max(axis=0) < [classes, drawers]).all()

@@ -6,7 +6,16 @@ from made_up import blank_split
 
 from siamese_utils.config import load_experiment
 from siamese_utils.data.dataset import Split
-from siamese_utils.evaluation.accuracy import embed, embed_split, evaluate, predict_episodes, similarity, wilson
+from siamese_utils.evaluation.accuracy import (
+    Score,
+    embed,
+    embed_split,
+    evaluate,
+    predict_episodes,
+    score_of,
+    similarity,
+    wilson,
+)
 from siamese_utils.evaluation.episodes import draw_episodes
 from siamese_utils.models.siamese import build_model
 
@@ -98,6 +107,26 @@ def test_an_evaluation_repeats_for_a_seed(model, split):
     assert one.low < one.accuracy < one.high
 
 
+def test_an_evaluation_is_of_the_episodes_that_are_asked_for(model, split):
+    embeddings = embed_split(model, split)
+    usual = {"protocol": "strict", "n_way": 20, "n_shot": 1, "n_episodes": 1000, "seed": 0}
+    found = {}
+    for name, other in (
+        ("protocol", "author"),
+        ("n_way", 3),
+        ("n_shot", 2),
+        ("n_episodes", 1001),
+        ("seed", 1),
+        ("", 0),
+    ):
+        asked = usual | ({name: other} if name else {})
+        drawn = draw_episodes(split, **asked)
+        found[name] = evaluate(model, split, **asked)
+        assert found[name] == score_of(predict_episodes(model, embeddings, drawn)), name
+    assert evaluate(model, split) == found[""]
+    assert len(set(found.values())) == len(found), "each of them tells"
+
+
 @pytest.mark.parametrize(
     ("correct", "episodes", "low", "high"),
     [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (183, 250, 0.6739, 0.7831)],
@@ -105,5 +134,6 @@ def test_an_evaluation_repeats_for_a_seed(model, split):
 def test_wilson_intervals_by_hand(correct, episodes, low, high):
     """p̂ + z²/2n ± z √(p̂(1-p̂)/n + z²/4n²), over 1 + z²/n, with z = 1.96."""
     score = wilson(correct, episodes)
-    assert score.accuracy == correct / episodes
+    assert (score.accuracy, score.correct, score.episodes) == (correct / episodes, correct, episodes)
+    assert Score(**score.as_dict()) == score
     assert (round(score.low, 4), round(score.high, 4)) == (low, high)
