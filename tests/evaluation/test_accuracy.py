@@ -6,6 +6,7 @@ from made_up import blank_split
 
 from siamese_utils.config import load_experiment
 from siamese_utils.data.dataset import Split
+from siamese_utils.evaluation import accuracy as accuracies
 from siamese_utils.evaluation.accuracy import (
     Score,
     embed,
@@ -38,6 +39,11 @@ def split():
     """25 classes by 4 drawers of random pixels."""
     images = np.random.default_rng(0).integers(0, 256, (25, 4, 28, 28), dtype=np.uint8)
     return Split(images, tuple(f"A/character{number:02}" for number in range(25)))
+
+
+def uneven(split, counts):
+    """The same images as classes of these sizes; None for the split as it is."""
+    return Split(split.flat[: sum(counts)], split.characters[: len(counts)], counts) if counts else split
 
 
 def accuracy(model, embeddings, protocol, seed=0):
@@ -74,17 +80,22 @@ def test_adversarial_embeddings_are_never_right(model):
     assert accuracy(model, opposite, "strict") == 0.0
 
 
-def test_the_array_work_agrees_with_one_call_of_the_model_an_episode(model, split):
+@pytest.mark.parametrize("counts", [None, (3, 4, 3, 6, 3)])
+def test_the_array_work_agrees_with_one_call_of_the_model_an_episode(counts, model, split):
     """The whole model on pixels, pair by pair, under both protocols, one and two shots."""
-    judged = 0
+    split, judged = uneven(split, counts), 0
+
+    def images(picks):
+        return split.flat[split.starts[picks[:, 0]] + picks[:, 1]][..., None]
+
     for protocol in ("author", "strict"):
         for shots in (1, 2):
             drawn = draw_episodes(split, protocol=protocol, n_way=5, n_shot=shots, n_episodes=12, seed=3)
             at_once = predict_episodes(model, embed_split(model, split, used_by=drawn), drawn)
             for episode in range(12):
-                support = [split.images[tuple(pick)] for pick in drawn.support[episode].reshape(-1, 2)]
-                query = [split.images[tuple(drawn.query[episode])]] * len(support)
-                answers = model.predict_on_batch([np.stack(query)[..., None], np.stack(support)[..., None]])
+                support = drawn.support[episode].reshape(-1, 2)
+                query = np.repeat(drawn.query[episode][None], len(support), axis=0)
+                answers = model.predict_on_batch([images(query), images(support)])
                 scores = answers.astype(np.float64).reshape(5, shots).mean(axis=1)
                 target = drawn.target[episode]
                 margin = np.delete(scores, target).max() - scores[target]
@@ -94,11 +105,48 @@ def test_the_array_work_agrees_with_one_call_of_the_model_an_episode(model, spli
     assert judged >= 40, "of 48 episodes"
 
 
+@pytest.mark.parametrize("counts", [None, (3, 4, 3, 6, 3)])
+def test_only_the_images_that_episodes_use_are_embedded(counts, model, split, monkeypatch):
+    split = uneven(split, counts)
+    every = embed_split(model, split)
+    assert every.shape == ((19, 256) if counts else (25, 4, 256))
+    drawn = draw_episodes(split, n_way=2, n_episodes=2, seed=1)
+    picks = np.concatenate([drawn.query, drawn.support.reshape(-1, 2)])
+    used = np.zeros(len(split.flat), bool)
+    used[split.starts[picks[:, 0]] + picks[:, 1]] = True
+    some = embed_split(model, split, used_by=drawn)
+    assert (some.shape, some.dtype) == (every.shape, np.float32)
+    some, every = (embeddings.reshape(-1, 256) for embeddings in (some, every))
+    np.testing.assert_allclose(some[used], every[used], rtol=1e-5)
+    assert not some[~used].any()
+    asked = []
+    monkeypatch.setattr(accuracies, "embed", lambda model, images: asked.append(len(images)) or embed(model, images))
+    evaluate(model, split, n_way=2, n_episodes=2, seed=1)
+    assert asked == [used.sum()]
+
+
 def test_similarity_of_embeddings_is_the_models_output(model, split):
     images = split.images[:6, 0]
     embeddings = embed(model, images)
     whole = model.predict([images[:3][..., None], images[3:][..., None]], verbose=0)[:, 0]
     np.testing.assert_allclose(similarity(model, embeddings[:3], embeddings[3:]), whole, rtol=1e-5)
+
+
+def test_work_in_blocks_gives_what_all_at_once_gives(model, split, monkeypatch):
+    rows, left = embed(model, split.flat[:7]), np.arange(7)
+    assert rows.shape == (7, 256)
+    at_once = similarity(model, rows[left], rows[left[::-1]])
+    monkeypatch.setattr(accuracies, "PAIRS_AT_ONCE", 3)
+    in_blocks = (
+        similarity(model, rows[left], rows[left[::-1]]),
+        accuracies.similarity_of_rows(model, rows, left, left[::-1]),
+    )
+    for found in (at_once, *in_blocks):
+        assert (found.shape, found.dtype) == ((7,), np.float32)
+        np.testing.assert_allclose(found, at_once, rtol=1e-5)
+    few = embed(model, split.flat[:7], batch_size=3)
+    assert few.dtype == np.float32
+    np.testing.assert_allclose(few, rows, rtol=1e-5)
 
 
 def test_an_evaluation_repeats_for_a_seed(model, split):
@@ -125,6 +173,12 @@ def test_an_evaluation_is_of_the_episodes_that_are_asked_for(model, split):
         assert found[name] == score_of(predict_episodes(model, embeddings, drawn)), name
     assert evaluate(model, split) == found[""]
     assert len(set(found.values())) == len(found), "each of them tells"
+
+
+def test_an_interval_of_nothing_begins_at_0_and_of_everything_ends_at_1():
+    for episodes in range(1, 300):
+        assert wilson(0, episodes).low == 0.0
+        assert wilson(episodes, episodes).high == 1.0
 
 
 @pytest.mark.parametrize(
