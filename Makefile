@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce laptop paper lab test test-data test-slow faults bench lint scoreboard fidelity lock clean
+.PHONY: help setup reproduce laptop paper lab test test-data test-slow faults mutants bench lint scoreboard fidelity lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ test-slow: $(VENV)/.ready-dev ## slow checks on real Omniglot
 
 faults: $(VENV)/.ready-dev ## a thousand faults on purpose: damaged files, kills, full disks; prints what came of them, 20 minutes
 	PYTHONPATH=tests $(BIN)/python -m faults --faults 1000 --out tests/faults/results.csv
+
+mutants: $(VENV)/.ready-dev ## change the code in small ways and print the changes that no test notices: hours, or MUTANTS="siamese_utils.data.pairs*"
+	$(BIN)/mutmut run --max-children 1 $(MUTANTS)
+	$(BIN)/mutmut results
 
 bench: $(VENV)/.ready ## how fast it all is, beside the author's loop: a table and a figure, under 20 minutes
 	$(BIN)/python benchmarks/bench.py

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -16,6 +17,9 @@ with warnings.catch_warnings():
     import keras
 
 pytest_plugins = ["no_network"]
+settings.register_profile(
+    "mutants", phases=[Phase.explicit, Phase.generate]
+)  # one failure is enough: see `make mutants`
 
 TINY = ROOT / "tests" / "profiles" / "tiny.yaml"
 

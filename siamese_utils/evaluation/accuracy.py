@@ -49,8 +49,9 @@ def wilson(correct: int, episodes: int) -> Score:
     p, z = correct / episodes, float(ndtri(0.975))
     centre, scale = p + z**2 / (2 * episodes), 1 + z**2 / episodes
     half_width = z * (p * (1 - p) / episodes + z**2 / (4 * episodes**2)) ** 0.5
-    low, high = max(0.0, (centre - half_width) / scale), min(1.0, (centre + half_width) / scale)
-    return Score(p, 0.0 if correct == 0 else low, 1.0 if correct == episodes else high, correct, episodes)
+    low = 0.0 if correct == 0 else (centre - half_width) / scale
+    high = 1.0 if correct == episodes else (centre + half_width) / scale
+    return Score(p, low, high, correct, episodes)
 
 
 def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.ndarray:

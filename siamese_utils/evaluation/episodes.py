@@ -130,7 +130,7 @@ def _images_by_class(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same for classes of different sizes, whose images have no drawers."""
     counts, row = np.array(split.sizes), np.arange(len(target))
-    query, left = rng.integers(0, counts[support_class[row, target]]), counts[support_class]
+    query, left = rng.integers(counts[support_class[row, target]]), counts[support_class]
     if not strict:
         return query, rng.integers(0, left[..., None], (*support_class.shape, n_shot))
     # different images for the shots of a way, none of them the query: skip over the numbers that are taken
@@ -138,8 +138,8 @@ def _images_by_class(
     taken[row, target, 0] = query
     left[row, target] -= 1
     for shot in range(n_shot):
-        drawn = rng.integers(0, left - shot)
-        for earlier in np.moveaxis(np.sort(taken, axis=-1), -1, 0):
+        drawn = rng.integers(left - shot)
+        for earlier in np.moveaxis(np.sort(taken), -1, 0):
             drawn += drawn >= earlier
         taken[..., shot + 1] = drawn
     return query, taken[..., 1:]

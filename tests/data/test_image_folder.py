@@ -13,8 +13,8 @@ from siamese_utils.beyond.config import load_method
 from siamese_utils.beyond.scoring import one_shot_scores
 from siamese_utils.beyond.training import splits, train_method
 from siamese_utils.data.image_folder import find_images, load_folder
-from siamese_utils.errors import DataError, ParamsError
-from siamese_utils.evaluation.episodes import draw_episodes, is_correct
+from siamese_utils.errors import DataError
+from siamese_utils.evaluation.episodes import draw_episodes
 
 
 def write(path, image, mode="L", **options):
@@ -164,34 +164,6 @@ def test_too_little_is_named(tmp_path):
 
 
 # --- classes of different sizes ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("protocol", ["strict", "author"])
-def test_episodes_draw_only_images_that_are_there(protocol):
-    counts = np.array([2, 5, 3, 9])
-    drawn = draw_episodes(blank_split(4, 9, tuple(counts)), protocol=protocol, n_way=3, n_episodes=4000)
-    row = np.arange(len(drawn))
-    assert (drawn.query[:, 1] < counts[drawn.query[:, 0]]).all()
-    assert (drawn.support[..., 1] < counts[drawn.support[..., 0]]).all()
-    own = drawn.support[row, drawn.target, 0]
-    assert (own[:, 0] == drawn.query[:, 0]).all()
-    met = (own == drawn.query).all(axis=1)
-    distinct = np.array([len(set(classes)) == 3 for classes in drawn.support[:, :, 0, 0]])
-    if protocol == "strict":
-        assert not met.any()
-        assert distinct.all()
-    else:
-        assert met.any()
-        assert not distinct.all()
-    asked = np.bincount(drawn.query[:, 0] * 9 + drawn.query[:, 1], minlength=36).reshape(4, 9)
-    for number, count in enumerate(counts):
-        assert asked[number, :count].min() > 0.6 * asked[number].sum() / count
-    assert is_correct(np.zeros((4000, 3, 1)), drawn).mean() < (0.01 if protocol == "strict" else 0.5)
-
-
-def test_too_few_images_for_the_shots():
-    with pytest.raises(ParamsError, match="the smallest with 2"):
-        draw_episodes(blank_split(2, 3, (2, 3)), n_way=2, n_shot=2, n_episodes=5)
 
 
 def test_a_method_trains_on_uneven_colour_classes(tmp_path, fresh_keras):

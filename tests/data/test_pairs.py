@@ -26,6 +26,7 @@ def test_every_batch_keeps_the_authors_rules(sizes, seed):
     assert (left[:half] != right[:half]).all(), "the first half is negative"
     assert (left[half:] == right[half:]).all(), "the second half is positive"
     assert pairs.labels.tolist() == [0.0] * half + [1.0] * half
+    assert pairs.labels.dtype == np.float32
     for picks in (pairs.left, pairs.right):
         assert picks.min() >= 0
         assert (picks.max(axis=0) < [classes, drawers]).all()
@@ -55,6 +56,12 @@ def test_the_class_of_a_negative_is_uniform_over_all_others(many):
     assert uniform_enough(counts[1:])
 
 
+def test_each_negative_of_a_batch_has_a_class_of_its_own_choice(many):
+    offsets = np.array([(p.right[:4, 0] - p.left[:4, 0]) % 12 for p in many])
+    alike = (offsets[:, :1] == offsets[:, 1:]).mean()
+    assert abs(alike - 1 / 11) < 4 * np.sqrt(10 / 11**2 / 6_000)
+
+
 def test_a_positive_pair_is_the_very_same_image_once_in_drawers(many):
     same = np.concatenate([(p.left[4:] == p.right[4:]).all(axis=1) for p in many])
     assert abs(same.mean() - 1 / 5) < 4 * np.sqrt(0.2 * 0.8 / len(same))
@@ -65,6 +72,16 @@ def test_a_step_always_gives_the_same_batch_and_another_step_another():
     assert (one.left == again.left).all()
     assert (one.right == again.right).all()
     assert (one.left != other.left).any()
+
+
+def test_known_batches_stay():
+    """Those that committed runs were trained on: another rule that is as fair would train other networks."""
+    pairs = draw_pairs(blank_split(6, 3), 4, [7, 1])
+    assert pairs.left.tolist() == [[3, 1], [0, 1], [2, 1], [1, 1]]
+    assert pairs.right.tolist() == [[5, 2], [1, 2], [2, 1], [1, 0]]
+    unasked, zero = draw_pairs(blank_split(6, 3), 4), draw_pairs(blank_split(6, 3), 4, 0)
+    assert (unasked.left == zero.left).all()
+    assert (unasked.right == zero.right).all()
 
 
 def test_gather_looks_up_class_and_drawer():

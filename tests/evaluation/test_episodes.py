@@ -122,6 +122,16 @@ def test_ties_and_numbers_that_are_none_by_hand(similarities, author, strict):
     assert is_correct(scores, by_hand("strict")).tolist() == [strict]
 
 
+@pytest.mark.parametrize("protocol", ["author", "strict"])
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_where_nothing_is_a_number_nothing_is_correct(protocol, target):
+    """NumPy's argmax of NaNs is 0: the author's protocol would find the target there once in so many ways."""
+    nothing = np.full((1, 3, 1), np.nan)
+    assert is_correct(nothing, by_hand(protocol, target)).tolist() == [False]
+    one_shot = np.array([[[0.9, np.nan], [0.1, 0.1], [0.2, 0.2]]])
+    assert is_correct(one_shot, by_hand(protocol, 0)).tolist() == [False], "a mean with a NaN is none"
+
+
 def test_shots_count_by_their_mean():
     episode = by_hand("strict", target=0)
     assert is_correct(np.array([[[0.6, 0.6], [0.9, 0.2], [0.0, 0.0]]]), episode).tolist() == [True]
@@ -143,3 +153,74 @@ def test_a_split_too_small_for_strict_episodes_is_a_clear_error(ways, shots):
 def test_an_unknown_protocol_is_a_clear_error():
     with pytest.raises(ParamsError, match="author or strict"):
         draw_episodes(SPLIT, protocol="kind", n_way=5, n_episodes=1, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "counts", "query", "support"),
+    [
+        ("author", None, "1201", "424203031111000111120200"),
+        ("author", (3, 4, 3, 5), "1201", "323202021111000001010100"),
+        ("strict", None, "1221", "414021201311030012132022"),
+        ("strict", (3, 4, 3, 5), "2121", "323012102220020011122022"),
+    ],
+)
+def test_known_episodes_stay(protocol, counts, query, support):
+    """Two of three ways and two shots, a digit for each class and image: those that committed runs answered."""
+    split = blank_split(4 if counts else 5, 4, counts)
+    drawn = draw_episodes(split, protocol=protocol, n_way=3, n_shot=2, n_episodes=2, seed=[7, 1])
+    digits = ["".join(map(str, picks.ravel())) for picks in (drawn.query, drawn.support, drawn.target)]
+    assert digits == [query, support, "22"]
+
+
+def test_what_is_not_asked_for_is_1000_strict_episodes_of_20_ways_and_one_shot():
+    drawn, same = draw_episodes(SPLIT), draw_episodes(SPLIT, seed=0)
+    assert (drawn.protocol, drawn.support.shape, drawn.n_way) == ("strict", (1000, 20, 1, 2), 20)
+    assert (drawn.support == same.support).all()
+
+
+# ---- classes of different sizes
+
+
+@pytest.mark.parametrize("protocol", ["strict", "author"])
+def test_episodes_draw_only_images_that_are_there(protocol):
+    counts = np.array([2, 5, 3, 9])
+    drawn = draw_episodes(blank_split(4, 9, tuple(counts)), protocol=protocol, n_way=3, n_episodes=4000)
+    row = np.arange(len(drawn))
+    assert (drawn.query[:, 1] < counts[drawn.query[:, 0]]).all()
+    assert (drawn.support[..., 1] < counts[drawn.support[..., 0]]).all()
+    own = drawn.support[row, drawn.target, 0]
+    assert (own[:, 0] == drawn.query[:, 0]).all()
+    met = (own == drawn.query).all(axis=1)
+    distinct = np.array([len(set(classes)) == 3 for classes in drawn.support[:, :, 0, 0]])
+    if protocol == "strict":
+        assert not met.any()
+        assert distinct.all()
+    else:
+        assert met.any()
+        assert not distinct.all()
+    asked = np.bincount(drawn.query[:, 0] * 9 + drawn.query[:, 1], minlength=36).reshape(4, 9)
+    for number, count in enumerate(counts):
+        assert asked[number, :count].min() > 0.6 * asked[number].sum() / count
+    by_chance = is_correct(np.zeros((4000, 3, 1)), drawn).mean()
+    assert by_chance == pytest.approx(0 if protocol == "strict" else 1 / 3, abs=0.03)
+
+
+def test_too_few_images_for_the_shots():
+    with pytest.raises(ParamsError, match="the smallest with 2"):
+        draw_episodes(blank_split(2, 3, (2, 3)), n_way=2, n_shot=2, n_episodes=5)
+
+
+def test_the_shots_of_uneven_classes_are_any_images_but_the_query_each_once():
+    counts = (4, 5, 9)
+    drawn = draw_episodes(blank_split(3, 9, counts), n_way=3, n_shot=3, n_episodes=20_000, seed=6)
+    shown = np.zeros((2, 3, 9), int)  # in the query's way and in the others: how often each image stands in the support
+    for query, support, target in zip(drawn.query, drawn.support, drawn.target, strict=True):
+        for way, shots in enumerate(support):
+            assert len(set(map(tuple, shots))) == 3
+            assert way != target or tuple(query) not in set(map(tuple, shots))
+            shown[int(way != target), shots[:, 0], shots[:, 1]] += 1
+    for number, count in enumerate(counts):
+        for times in shown[:, number]:
+            assert not times[count:].any()
+            assert np.abs(times[:count] / times[:count].mean() - 1).max() < 0.1
+    assert drawn.starts.tolist() == [0, 4, 9]

@@ -44,7 +44,9 @@ def test_the_closed_form_lies_in_the_interval_of_drawn_episodes(ties):
 def test_the_notebooks_simulation_agrees_too():
     table = similarities(seed=3)
     exact = leaks.expected_accuracy(table[:20], QUERIES[:20], WAYS)
-    for name, played in leaks.simulate(table[:20], QUERIES[:20], WAYS, 100_000, seed=4).items():
+    simulated = leaks.simulate(table[:20], QUERIES[:20], WAYS, 100_000, seed=4)
+    assert set(simulated) == set(exact)
+    for name, played in simulated.items():
         score = wilson(*played)
         assert score.low < exact[name] < score.high, name
 

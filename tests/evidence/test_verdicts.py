@@ -656,5 +656,5 @@ def test_a_wrong_ledger_is_refused_in_a_sentence(tmp_path, wrong, words):
 
 
 def test_claims_cannot_be_changed_in_place():
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="frozen"):
         CLAIMS["mlp-low"].level = 3

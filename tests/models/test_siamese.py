@@ -95,6 +95,44 @@ def test_all_kernels_are_penalized_and_no_bias_is(fresh_keras):
     ]
 
 
+LATER_BLOCK = "Conv2D BatchNormalization ReLU MaxPooling2D Dropout"
+LAYERS = {
+    "baseline": f"""
+        Conv2D relu BatchNormalization ReLU MaxPooling2D Dropout
+        {LATER_BLOCK}
+        {LATER_BLOCK}
+        Flatten Dense sigmoid
+    """,
+    "mlp": f"Flatten {3 * 'Dense relu BatchNormalization Dropout '} Dense sigmoid",
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_layers_stand_in_the_authors_order(name, fresh_keras):
+    """Those of the saved model and, of the MLP, of the training notebook: dropout is a block's last, after pooling."""
+    image, raw, *backbone = build_model(load_experiment(name), paper).get_layer("backbone").layers
+    assert (type(image).__name__, type(raw).__name__, raw.scale, raw.offset) == ("InputLayer", "Rescaling", 1, 0)
+    found = []
+    for layer in backbone:
+        own = layer.activation.__name__ if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) else "linear"
+        found += [type(layer).__name__, *([] if own == "linear" else [own])]
+    assert found == LAYERS[name].split()
+
+
+def test_the_layers_have_the_authors_constants(fresh_keras):
+    model = build_model(load_experiment("baseline"), paper)
+    of_kind = {type(layer).__name__: layer for layer in flat(model)}
+    norm, conv, pool = (of_kind[kind] for kind in ("BatchNormalization", "Conv2D", "MaxPooling2D"))
+    assert (norm.momentum, norm.epsilon) == (0.99, 0.001)
+    assert (conv.kernel_size, conv.strides, conv.padding) == ((5, 5), (1, 1), "valid")
+    assert (pool.pool_size, pool.strides, of_kind["Dropout"].rate) == ((2, 2), (2, 2), 0.3)
+    head = model.layers[-1]
+    assert (head.name, head.units, head.activation.__name__) == ("similarity", 1, "sigmoid")
+    adam = model.optimizer
+    assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.9, 0.999, 1e-7)
+    assert [float(layer.kernel_regularizer.l2) for layer in (conv, head)] == pytest.approx([0.01, 0.01])
+
+
 def test_only_the_first_convolution_has_a_relu_of_its_own(fresh_keras):
     convs = [x for x in flat(build_model(load_experiment("baseline"), paper)) if isinstance(x, keras.layers.Conv2D)]
     assert [x.activation.__name__ for x in convs] == ["relu", "linear", "linear"]

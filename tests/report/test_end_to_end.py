@@ -56,6 +56,7 @@ def test_every_experiment_was_trained_once(executed):
 
 def test_executing_a_notebook_again_trains_nothing(executed):
     before = {path: path.stat().st_mtime_ns for path in executed.glob("results/*/metrics.json")}
+    assert len(before) == len(load_matrix().experiments)
     command = [sys.executable, "-m", "siamese_utils.cli", "batch", "--profile", str(TINY), "-n", "05"]
     environment = {**os.environ, "SIAMESE_REPORTS_DIR": str(executed.parent)}
     subprocess.run(command, check=True, capture_output=True, env=environment, cwd=ROOT)

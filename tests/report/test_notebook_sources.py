@@ -60,15 +60,23 @@ def test_one_title_then_numbered_sections(notebook):
     assert levels[-1][1].endswith("Try it yourself")
 
 
+def calls(notebook, name):
+    """What each call of a function is given by keyword."""
+    found = [n for cell in code(notebook) for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call)]
+    named = [call for call in found if isinstance(call.func, ast.Attribute) and call.func.attr == name]
+    return [{word.arg: word.value for word in call.keywords} for call in named]
+
+
 def test_every_figure_has_a_description_and_every_table_a_caption(notebook):
-    calls = [n for cell in code(notebook) for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call)]
-    for call in calls:
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        given = {word.arg: word.value for word in call.keywords}
-        if name == "show_figure":
-            assert len(ast.literal_eval(given["alt"])) > 40
-        if name == "show_table":
-            assert "caption" in given
+    figures, tables = calls(notebook, "show_figure"), calls(notebook, "show_table")
+    assert all(len(ast.literal_eval(given["alt"])) > 40 for given in figures)
+    assert all("caption" in given for given in tables)
+
+
+def test_most_notebooks_show_figures_and_tables():
+    read = [nbformat.read(path, as_version=4) for path in PATHS]
+    for name in ("show_figure", "show_table"):
+        assert sum(bool(calls(notebook, name)) for notebook in read) > len(read) / 3, name
 
 
 def test_code_is_short_and_plain(notebook):
@@ -78,6 +86,7 @@ def test_code_is_short_and_plain(notebook):
 
 
 def test_links_lead_to_files_that_exist(notebook):
-    for target in re.findall(r"\]\(([^)]+)\)", text(notebook)):
-        if "://" not in target:
-            assert (project_root() / "notebooks" / target.partition("#")[0]).is_file(), target
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", text(notebook)) if "://" not in target]
+    assert targets, "every notebook leads to another"
+    for target in targets:
+        assert (project_root() / "notebooks" / target.partition("#")[0]).is_file(), target

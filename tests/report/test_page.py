@@ -88,6 +88,7 @@ def test_links_between_notebooks_stay_on_the_page(page):
 
 
 def test_nothing_is_loaded_from_outside(page):
+    assert all(map(page.find_all, ("img", "script", "style"))), "there is something to look at"
     for tag in page.find_all(src=True):
         assert tag["src"].startswith("data:")
     assert [link["href"] for link in page.find_all("link")] == ["data:,"]

@@ -359,13 +359,13 @@ def test_an_answered_episode_shows_similarities_choice_and_whether_it_is_right(c
 
 
 def test_a_study_refuses_what_it_does_not_know(tiny):
-    for arguments in (
-        ("embeding", tiny),
-        ("embedding", "demmo"),
-        ("embedding", tiny, [], ["dense-129"]),
-        ("embedding", tiny, ["zero"]),
+    for words, *arguments in (
+        ("no section 'embeding'", "embeding", tiny),
+        ("no profile 'demmo'", "embedding", "demmo"),
+        ("no experiment 'dense-129'", "embedding", tiny, [], ["dense-129"]),
+        ("'zero' is no seed", "embedding", tiny, ["zero"]),
     ):
-        with pytest.raises(ParamsError):
+        with pytest.raises(ParamsError, match=words):
             study.open_study(*arguments)
 
 

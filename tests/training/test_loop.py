@@ -275,6 +275,33 @@ def test_the_steps_of_an_interval_are_keras_own(tiny, fresh_keras):
     assert int(ours.optimizer.iterations) == 4
 
 
+def dropout_counters(model):
+    """Of each dropout layer: its seed, and how often it was called."""
+    states = [v.value for v in model.non_trainable_variables if v.path.endswith("seed_generator_state")]
+    return [tuple(map(int, keras.ops.convert_to_numpy(state))) for state in states]
+
+
+def test_dropout_is_placed_where_that_many_updates_leave_it(tiny, fresh_keras):
+    """Each update moves the counters twice, once for each branch."""
+    left, right, labels = training.pairs_of_steps(load_dataset(tiny).train, 0, 32, 0, 3)
+    trained, placed = (models.build_model(baseline, tiny, 3) for _ in range(2))
+    intervals.interval_of(trained, load_dataset(tiny).train.images)(left, right, labels)
+    training._place_dropout(placed, 3)
+    assert dropout_counters(placed) == dropout_counters(trained)
+    assert [calls for _, calls in dropout_counters(placed)] == [6, 6, 6]
+
+
+def test_how_often_it_is_checked_changes_no_training(tiny, fresh_keras):
+    """An interval begins with the masks with which the one before it would have gone on."""
+    split, ends = load_dataset(tiny).train, []
+    for checks in ([3], [0, 1, 3]):
+        model = models.build_model(baseline, tiny, 3)
+        training.train(model, split, baseline, tiny, seed=1, checks=checks)
+        ends.append(model.get_weights())
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_both_backends_take_the_same_ten_steps(tmp_path):
     tensorflow, jax = ten_steps("tensorflow", tmp_path), ten_steps("jax", tmp_path)
     assert jax["imported"] == ["jax"], "no TensorFlow and no Jupyter (IPython Keras itself imports)"
