@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
+from conftest import TINY
 from run_on_disk import answers, make_run
 
+from siamese_utils.cli import app as cli
 from siamese_utils.config import load_experiment
 from siamese_utils.errors import ResultsError
 from siamese_utils.evaluation.accuracy import wilson
@@ -150,8 +153,6 @@ def test_a_folder_under_another_runs_name_is_not_that_run(run, tiny):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, request):
     """A reports folder with one finished run, and one with a run of two checks, trained once."""
-    from conftest import TINY
-
     folders = [tmp_path_factory.mktemp("reports") for _ in range(2)]
     for folder, until in zip(folders, (None, 2), strict=True):
         with pytest.MonkeyPatch.context() as patch:
@@ -238,3 +239,27 @@ def test_a_run_trained_anew_agrees_with_its_record_or_is_said_not_to(whole, tiny
     assert compare_anew(recorded, anew).agrees
     recorded.history["batch_loss"] *= 1.01
     assert not compare_anew(recorded, anew).agrees
+
+
+def test_verify_trains_a_run_anew_beside_its_record(whole, capsys, monkeypatch, fresh_keras):
+    before = {path.name: path.read_bytes() for path in whole.iterdir()}
+    monkeypatch.setattr(sys, "argv", ["siamese", "verify", "-p", str(TINY), "--retrain", "5"])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().out
+    assert not ended.value.code
+    assert "1 finished run and 0 under way agree with their records" in said
+    assert f"{whole.name} │ agrees" in said
+    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
+
+
+def test_verify_names_what_does_not_agree_and_trains_none_of_it(whole, capsys, monkeypatch):
+    (whole / "history.csv").write_text("")
+    monkeypatch.setattr(sys, "argv", ["siamese", "verify", "-p", str(TINY), "--retrain", "1"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr()
+    assert ended.value.code == 1
+    assert said.err.strip() == f"{whole.name}: history.csv changed since SHA256SUMS was written"
+    assert said.out.startswith("0 finished runs")
