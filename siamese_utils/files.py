@@ -8,6 +8,7 @@ import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from .errors import OutputError
 NETWORK = ("nfs", "cifs", "smb", "afp", "afs", "ceph", "gluster", "lustre", "beegfs", "gpfs", "panfs", "pvfs", "9p",
            "davfs", "webdav", "fuse.", "vboxsf", "prl_fs", "coda", "ncp")  # fmt: skip
 STRICT = getattr(filelock, "StrictSoftFileLock", None)
+# where the system has no flock, filelock would take a lock's file for the lock, and ours stay: none can be had then
+HARD: dict[str, Any] = (
+    {"fallback_to_soft": False} if "fallback_to_soft" in signature(filelock.FileLock.__init__).parameters else {}
+)
 # seconds before someone is told that he waits
 PATIENCE = 5.0
 
@@ -53,7 +58,8 @@ def replacing(path: Path) -> Iterator[Path]:
     if target.exists() and not target.is_file():
         yield target
         return
-    part = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    # with the ending that the writer was asked for: some put it there themselves
+    part = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
         yield part
         with part.open("rb+") as written:
@@ -88,7 +94,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     network = network_file_system(path.parent)
-    lock = _strict_lock(path, network) if network else filelock.FileLock(path)
+    lock = _strict_lock(path, network) if network else filelock.FileLock(path, **HARD)
     held_by = f" If no process is at work on it any more, remove {path} and {path}.filelock." if network else ""
     try:
         try:

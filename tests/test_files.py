@@ -1,11 +1,13 @@
 """Files are replaced whole or stay as they were; a lock lets one process at a time in, on network file systems too."""
 
+import errno
 import os
 import subprocess
 import sys
 import threading
 import warnings
 
+import numpy as np
 import pytest
 
 from siamese_utils import files
@@ -33,6 +35,28 @@ def test_a_link_is_followed_and_a_device_is_written_itself(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with files.replacing(tmp_path / "pipe") as part:
         assert part == tmp_path / "pipe"
+
+
+def test_what_is_written_through_a_link_has_the_ending_that_was_asked_for(tmp_path):
+    """NumPy adds the ending where it is missing."""
+    (tmp_path / "packed.npz").symlink_to("elsewhere")
+    with files.replacing(tmp_path / "packed.npz") as part:
+        np.savez(part, numbers=np.arange(3))
+    assert np.load(tmp_path / "packed.npz")["numbers"].tolist() == [0, 1, 2]
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "packed.npz"]
+
+
+def test_a_system_without_flock_is_said_and_not_waited_for(tmp_path, monkeypatch):
+    """A lock's file from before is there, as it always is."""
+    fcntl = pytest.importorskip("fcntl")
+    (tmp_path / "lock").touch()
+
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OutputError, match="no lock on"), files.locked(tmp_path / "lock", "the run"):
+        pass
 
 
 COUNT_UP = """

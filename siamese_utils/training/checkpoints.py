@@ -63,7 +63,8 @@ def prepare_resume(
     run of the same recipe: the first updates are the same. Raises ResultsError for a folder that another run has left,
     that was changed, or whose checkpoints are both damaged; nothing in it is touched.
     """
-    if (partial / "history.csv").is_file():
+    # a run that has made a check, whatever has become of its history, is never thrown away
+    if any(os.path.lexists(partial / name) for name in ("history.csv", RECORD, "metrics.json", WEIGHTS)):
         problem = find_problem_under_way(partial)
         checks = [] if problem else _intact_checks(partial)
         if not checks:

@@ -7,7 +7,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def _is_complete(partial: Path) -> bool:
 def finish(partial: Path, final: Path) -> Run:
     """Give a complete folder its final name; results that have it already stay, and take the weights they lack.
 
-    What it took to go on after a kill is removed after that.
+    What it took to go on after a kill is removed after that, as far as it can be: the run is finished.
     """
     if final.is_dir():
         if Run(final).weights is None:
@@ -99,7 +99,8 @@ def finish(partial: Path, final: Path) -> Run:
     else:
         partial.rename(final)
     for path in (*final.glob("checkpoint*"), *final.glob(".*")):
-        path.unlink()
+        with suppress(OSError):
+            path.unlink()
     return Run(final)
 
 

@@ -5,6 +5,7 @@ import csv
 import datetime
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,9 @@ def main():
     options.add_argument("--only", type=int, help="only the case of this number")
     options.add_argument("--out", type=Path, help="a CSV file for the figures")
     given = options.parse_args()
+    # so that what was started is ended, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    where = origin(given.seed)
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
         world = World(Path(scratch))
         try:
@@ -40,7 +44,7 @@ def main():
     total["most checks lost"] = max(line["most checks lost"] for line in lines)
     say_line(total)
     if given.out:
-        write(given.out, [*lines, total], given.seed)
+        write(given.out, [*lines, total], where)
     sys.exit(any(total[name] for name in COLUMNS[3:6]))
 
 
@@ -86,8 +90,8 @@ def say_line(line):
     sys.stdout.flush()
 
 
-def write(path, lines, seed):
-    """The figures, each line with the commit, seed, date and machine."""
+def origin(seed):
+    """What each line of the figures repeats: commit, seed, date and machine."""
 
     def git(*words):
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
@@ -95,12 +99,15 @@ def write(path, lines, seed):
     from siamese_utils.training.provenance import processor
 
     changed = "+" if git("status", "--porcelain", "--", "siamese_utils", "params", "tests/faults/*.py") else ""
-    where = {
+    return {
         "commit": git("rev-parse", "HEAD") + changed,
         "seed": seed,
         "date": datetime.date.today().isoformat(),
         "machine": f"{platform.system()} {platform.release()}, {processor()}, Python {platform.python_version()}",
     }
+
+
+def write(path, lines, where):
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*COLUMNS, *where], lineterminator="\n")
         writer.writeheader()

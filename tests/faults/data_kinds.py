@@ -133,7 +133,7 @@ def image_folder(case):
         gone = not os.path.lexists(victim)
         case.expect(gone or ended.code == 2 or ended.out == reference, "another data set, without a word")
     if ended.code == 2:
-        case.names(ended, root, victim.name)
+        case.names(ended, root, victim.name, "has one image")
 
 
 # ---- archives ------------------------------------------------------------------------------------

@@ -32,7 +32,10 @@ def _start(case, reports, *arguments):
 
 
 def _end(running):
-    out, err = running.communicate(timeout=300)
+    try:
+        out, err = running.communicate(timeout=300)
+    finally:
+        running.kill()
     return Ended(running.returncode, out, err)
 
 

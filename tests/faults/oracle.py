@@ -34,7 +34,9 @@ class Case:
         return among[int(self.rng.integers(len(among)))]
 
     def bring(self, state):
-        """Begin with a copy of one of the world's report folders."""
+        """Begin with a copy of one of the world's report folders, and of the log of how it came about."""
+        if self.world.log_of(state).is_file():
+            shutil.copy(self.world.log_of(state), self.log)
         shutil.copytree(self.world.states[state], self.reports, symlinks=True, dirs_exist_ok=True)
 
     @property
@@ -131,14 +133,13 @@ def tree(folder):
 
 
 def is_kept(before, after):
-    """Whether all is there that was there: as it was, or, of a run that went on before it stopped, newer."""
+    """Whether all is there that was there; of a run that went on before it stopped, the history may be longer."""
 
     def kept(path, content):
-        if path.name.startswith("checkpoint") and path not in after:
-            return any(other.name.startswith("checkpoint-") and other not in before for other in after)
-        now = after.get(path, b"")
-        grown = path.name == "history.csv" and now.startswith(content)
-        return now == content or grown or path.name == "checkpoints.json"
+        if path not in after:
+            newer = (other for other in after if other.name.startswith("checkpoint-") and other not in before)
+            return path.name.startswith("checkpoint-") and any(newer)
+        return path.name != "history.csv" or not content or (after[path] or b"").startswith(content)
 
     return all(kept(path, content) for path, content in before.items())
 

@@ -70,6 +70,8 @@ def load_model(world):
 
 def restore(folder, whole, name):
     path = folder / name
+    if not folder.exists():
+        return
     if path.is_dir() and not path.is_symlink():
         path.rmdir()
     else:
@@ -84,7 +86,7 @@ def under_way_file(case):
 
 def complete_file(case):
     """A file of a run that was killed before it had its name."""
-    _resumed(case, "complete", (*FINISHED, "checkpoint-4.keras", "checkpoints.json"))
+    _resumed(case, "complete", (*FINISHED, "checkpoint-6.keras", "checkpoint-8.keras", "checkpoints.json"))
 
 
 def _resumed(case, state, names):

@@ -204,6 +204,8 @@ DAMAGES = {
     "another run's config": changed("config.json", lambda c: c.update(seed=7)),
     "a record of nothing": lambda p: (p / "checkpoints.json").write_text("[]"),
     "half a record": lambda p: (p / "checkpoints.json").write_text("[{"),
+    "no history": lambda p: (p / "history.csv").unlink(),
+    "a history that is a folder": lambda p: ((p / "history.csv").unlink(), (p / "history.csv").mkdir()),
     "a record that is a folder": lambda p: ((p / "checkpoints.json").unlink(), (p / "checkpoints.json").mkdir()),
     "a record of another shape": lambda p: (p / "checkpoints.json").write_text('{"iteration": 2}'),
 }
