@@ -248,6 +248,27 @@ def test_sums_are_as_sha256sum_reads_them(tmp_path):
     assert not is_recorded(tmp_path / "b")
 
 
+def test_a_run_under_way_that_does_not_agree_is_said(run):
+    partial = run.folder.rename(run.folder.with_name(run.run_id + ".partial"))
+    changed("history.csv", lambda text: text.rpartition("\n4,")[0] + "\n")(partial)
+    for name in ("metrics.json", "answers.npz", SUMS):
+        (partial / name).unlink()
+    assert find_problem_under_way(partial) == ""
+    whole = {name: (partial / name).read_bytes() for name in ("config.json", "history.csv")}
+    for name, change, words in (
+        ("config.json", lambda c: c.update(seed=7), "the folder's name is not that of its config.json"),
+        ("config.json", lambda c: c.clear(), "damaged (KeyError: "),
+        ("history.csv", lambda text: text.replace("\n2,", "\n3,"), "history.csv does not have each check"),
+        ("history.csv", lambda text: text.splitlines()[0], "history.csv does not have each check"),
+        ("history.csv", lambda text: text + text.splitlines()[-1] + "\n", "history.csv does not have each check"),
+    ):
+        changed(name, change)(partial)
+        assert find_problem_under_way(partial).startswith(words)
+        (partial / name).write_bytes(whole[name])
+    (partial / "config.json").write_text("[]")
+    assert find_problem_under_way(partial) == "config.json holds no keys and values"
+
+
 # ---- a run beyond the paper
 
 
@@ -335,23 +356,6 @@ def whole(trained, reports):
 def partial(trained, reports):
     shutil.copytree(trained[1], reports)
     return next(reports.glob("tiny/results/*.partial"))
-
-
-def test_a_run_under_way_that_does_not_agree_is_said(partial):
-    assert find_problem_under_way(partial) == ""
-    whole = {name: (partial / name).read_bytes() for name in ("config.json", "history.csv")}
-    for name, change, words in (
-        ("config.json", lambda c: c.update(seed=7), "the folder's name is not that of its config.json"),
-        ("config.json", lambda c: c.clear(), "damaged (KeyError: "),
-        ("history.csv", lambda text: text.replace("\n2,", "\n3,"), "history.csv does not have each check"),
-        ("history.csv", lambda text: text.splitlines()[0], "history.csv does not have each check"),
-        ("history.csv", lambda text: text + text.splitlines()[-1] + "\n", "history.csv does not have each check"),
-    ):
-        changed(name, change)(partial)
-        assert find_problem_under_way(partial).startswith(words)
-        (partial / name).write_bytes(whole[name])
-    (partial / "config.json").write_text("[]")
-    assert find_problem_under_way(partial) == "config.json holds no keys and values"
 
 
 def test_weights_that_are_not_those_on_record_are_never_loaded(whole, tiny):
