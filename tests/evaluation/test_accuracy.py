@@ -117,7 +117,7 @@ def test_only_the_images_that_episodes_use_are_embedded(counts, model, split, mo
     some = embed_split(model, split, used_by=drawn)
     assert (some.shape, some.dtype) == (every.shape, np.float32)
     some, every = (embeddings.reshape(-1, 256) for embeddings in (some, every))
-    np.testing.assert_allclose(some[used], every[used], rtol=1e-5)
+    np.testing.assert_allclose(some[used], every[used], atol=1e-5)
     assert not some[~used].any()
     asked = []
     monkeypatch.setattr(accuracies, "embed", lambda model, images: asked.append(len(images)) or embed(model, images))
@@ -146,7 +146,7 @@ def test_work_in_blocks_gives_what_all_at_once_gives(model, split, monkeypatch):
         np.testing.assert_allclose(found, at_once, rtol=1e-5)
     few = embed(model, split.flat[:7], batch_size=3)
     assert few.dtype == np.float32
-    np.testing.assert_allclose(few, rows, rtol=1e-5)
+    np.testing.assert_allclose(few, rows, atol=1e-5)
 
 
 def test_an_evaluation_repeats_for_a_seed(model, split):

@@ -176,6 +176,7 @@ def test_what_is_not_asked_for_is_1000_strict_episodes_of_20_ways_and_one_shot()
     drawn, same = draw_episodes(SPLIT), draw_episodes(SPLIT, seed=0)
     assert (drawn.protocol, drawn.support.shape, drawn.n_way) == ("strict", (1000, 20, 1, 2), 20)
     assert (drawn.support == same.support).all()
+    assert drawn.starts is None
 
 
 # ---- classes of different sizes

@@ -1,12 +1,13 @@
 """A run whose parts do not agree is named, left out of every table, and never loaded or gone on from."""
 
+import hashlib
 import json
 import shutil
 import sys
 
 import numpy as np
 import pytest
-from conftest import TINY
+from conftest import ROOT, TINY
 from run_on_disk import answers, make_run
 
 from siamese_utils.cli import app as cli
@@ -15,7 +16,15 @@ from siamese_utils.errors import ResultsError
 from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.evidence.board import Board
 from siamese_utils.training import loop as training
-from siamese_utils.training.integrity import EVIDENCE, find_problem, record_sums
+from siamese_utils.training.integrity import (
+    EVIDENCE,
+    SUMS,
+    find_problem,
+    find_problem_under_way,
+    is_recorded,
+    read_sums,
+    record_sums,
+)
 from siamese_utils.training.runs import find_run, find_runs
 from siamese_utils.training.verify import compare_anew, survey
 
@@ -46,10 +55,16 @@ def changed(name, change):
     return apply
 
 
-def other_answers(folder):
-    with np.load(folder / "answers.npz") as packed:
-        others = {name: bits[::-1] ^ 1 for name, bits in packed.items()}
-    np.savez(folder / "answers.npz", **others)
+def repacked(change):
+    """A change to a run's packed answers."""
+
+    def apply(folder):
+        with np.load(folder / "answers.npz") as packed:
+            answers = dict(packed)
+        change(answers)
+        np.savez(folder / "answers.npz", **answers)
+
+    return apply
 
 
 def rescored(split, n_way, right):
@@ -60,6 +75,8 @@ def rescored(split, n_way, right):
 
     return change
 
+
+FIRST = wilson(2, 20)  # val at the first check
 
 CHANGES = {
     "accuracy": changed("metrics.json", lambda m: m["scores"][0].update(accuracy=0.9)),
@@ -86,18 +103,81 @@ CHANGES = {
     "a check's accuracy": changed("history.csv", lambda text: text.replace(",0.1,", ",0.15,")),
     "half a line": changed("history.csv", lambda text: text[:-20]),
     "no text": lambda folder: (folder / "history.csv").write_bytes(b"\xff\xfe\x00"),
-    "answers of another run": other_answers,
+    "answers of another run": repacked(lambda answers: answers.update({n: a ^ 1 for n, a in answers.items()})),
     "no archive": lambda folder: (folder / "answers.npz").write_bytes(b"PK\x03\x04"),
+    "a count below nothing": changed("metrics.json", lambda m: m["scores"][0].update(correct=-1)),
+    "a score of fewer episodes": changed("metrics.json", lambda m: m["scores"][0].update(wilson(70, 100).as_dict())),
+    "a score's lower bound": changed("metrics.json", lambda m: m["scores"][-1].update(low=0.1)),
+    "a score of another kind": changed("metrics.json", lambda m: m["scores"][0].update(protocol="kind")),
+    "no history": changed("history.csv", lambda text: text.splitlines()[0] + "\n"),
+    "a check's lower bound": changed("history.csv", lambda text: text.replace(f",{FIRST.low},", ",0.09,", 1)),
+    "a check's upper bound": changed("history.csv", lambda text: text.replace(f",{FIRST.high},", ",0.9,", 1)),
+    "a loss that is no number": changed("history.csv", lambda text: text.replace("\n2,6,6,", "\n2,six,6,")),
+    "a mean loss that is no number": changed("history.csv", lambda text: text.replace("\n2,6,6,", "\n2,6,six,")),
+    "a time that is no number": changed("history.csv", lambda text: text[:-2] + "four\n"),
+    "answers less": repacked(lambda answers: answers.pop("strict/val")),
+    "answers of other episodes": repacked(lambda answers: answers.update(more=answers["strict/val"])),
+    "an answer more than there are episodes": repacked(
+        lambda answers: answers.update({"strict/val": np.append(answers["strict/val"], np.uint8(0))})
+    ),
+}
+
+SAYS = {
+    "accuracy": "20-way accuracy, author protocol: 0.9 of 700 / 1000",
+    "interval": "20-way accuracy, author protocol: 0.7 of 700 / 1000",
+    "counts": "20-way accuracy, author protocol: 0.7 of 1001 / 1000",
+    "scores that the answers do not bear out": "answers author/val: not 800 of 1000",
+    "a score twice": "the scores are not those that its config.json asks for, each once",
+    "a score less": "the scores are not those that its config.json asks for, each once",
+    "schema version": "schema version: 2 and 1",
+    "run id": "run id: 'mlp-s0-0123456789' and 'baseline-s0-",
+    "seed": "seed: 1 and 0",
+    "experiment": "experiment: 'mlp' and 'baseline'",
+    "dataset": "dataset: 'another' and 'synthetic characters, version 1'",
+    "episodes": "episodes: 999 and 1000",
+    "iterations": "iterations: 5000 and 4",
+    "first loss": "first batch loss: 4.54 and 7.0",
+    "no metrics at all": "damaged (KeyError: 'schema_version')",
+    "a list": "metrics.json holds no keys and values",
+    "no JSON": "damaged (JSONDecodeError: ",
+    "config of another seed": "the folder's name is not that of its config.json: 'baseline-s0-",
+    "config of another recipe": "the folder's name is not that of its config.json: 'baseline-s0-",
+    "a check less": "history.csv does not have each check of its config.json once, in order",
+    "a check twice": "history.csv does not have each check of its config.json once, in order",
+    "a check's accuracy": "history.csv: val accuracy and interval at iteration 0",
+    "half a line": "damaged (TypeError: ",
+    "no text": "damaged (UnicodeDecodeError: ",
+    "answers of another run": "answers author/train: not 700 of 1000",
+    "no archive": "damaged (BadZipFile: ",
+    "a count below nothing": "20-way accuracy, author protocol: 0.7 of -1 / 1000",
+    "a score of fewer episodes": "episodes of a score: 100 and 1000",
+    "a score's lower bound": "20-way accuracy, strict protocol: 0.7 of 700 / 1000",
+    "a score of another kind": "the scores are not those that its config.json asks for, each once",
+    "no history": "history.csv does not have each check of its config.json once, in order",
+    "a check's lower bound": "history.csv: val accuracy and interval at iteration 0",
+    "a check's upper bound": "history.csv: val accuracy and interval at iteration 0",
+    "a loss that is no number": "damaged (ValueError: ",
+    "a mean loss that is no number": "damaged (ValueError: ",
+    "a time that is no number": "damaged (ValueError: ",
+    "answers less": "answers of episodes: ['author/train', 'author/val', 'strict/train'] and ['author/train', ",
+    "answers of other episodes": "answers of episodes: ['author/train', 'author/val', 'more', ",
+    "an answer more than there are episodes": "answers strict/val: not 700 of 1000",
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("resealed", [False, True], ids=["sums as they were", "sums of the changed files"])
-def test_what_does_not_agree_is_left_out_and_named(change, resealed, run, tiny):
+def test_what_does_not_agree_is_said(change, run):
+    CHANGES[change](run.folder)
+    assert find_problem(run.folder).endswith(" changed since SHA256SUMS was written")
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder).startswith(SAYS[change])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_does_not_agree_is_left_out_and_named(change, run, tiny):
     make_run("mlp", tiny, 0, answers(300))
     CHANGES[change](run.folder)
-    if resealed:
-        record_sums(run.folder, *EVIDENCE)
+    record_sums(run.folder, *EVIDENCE)
     with pytest.warns(UserWarning, match=f"run {run.run_id} is left out"):
         assert find_run(baseline, tiny, 0) is None
     with pytest.warns(UserWarning, match="left out"):
@@ -122,6 +202,118 @@ def test_checksums_that_are_no_text_are_named(run):
 def test_a_file_less_is_named(name, run):
     (run.folder / name).unlink()
     assert find_problem(run.folder) == f"without {name}"
+
+
+def test_all_that_is_missing_or_changed_is_named(run):
+    for name in ("config.json", "history.csv"):
+        (run.folder / name).write_text("changed")
+    assert find_problem(run.folder) == "config.json, history.csv changed since SHA256SUMS was written"
+    (run.folder / "answers.npz").unlink()
+    (run.folder / "metrics.json").unlink()
+    assert find_problem(run.folder) == "without metrics.json, answers.npz"
+
+
+@pytest.mark.parametrize("episodes", [1001, 1007, 1008])
+def test_answers_may_be_any_number(episodes, reports, tiny):
+    profile = tiny.model_copy(update={"episodes": episodes})
+    made = make_run("baseline", profile, 0, answers(episodes, episodes))
+    assert find_problem(made.folder) == ""
+    repacked(lambda packed: packed.update({name: bits[:-1] for name, bits in packed.items()}))(made.folder)
+    record_sums(made.folder, *EVIDENCE)
+    assert find_problem(made.folder) == f"answers author/train: not {episodes} of {episodes}"
+
+
+def test_a_loss_that_is_no_number_is_one_if_both_files_say_so(run):
+    nan = float("nan")
+    changed("history.csv", lambda text: text.replace("\n0,7,", "\n0,nan,"))(run.folder)
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder) == "first batch loss: 7.0 and nan"
+    changed("metrics.json", lambda m: m.update(first_batch_loss=nan))(run.folder)
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder) == ""
+
+
+def test_drawn_characters_need_no_fingerprint(run):
+    changed("metrics.json", lambda m: m["dataset"].update(fingerprint="pixels"))(run.folder)
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder) == ""
+
+
+def test_sums_are_as_sha256sum_reads_them(tmp_path):
+    (tmp_path / "b").write_bytes(b"")
+    (tmp_path / "a").write_bytes(b"abc" * 2**20)
+    assert read_sums(tmp_path) == {}
+    record_sums(tmp_path, "b")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "c").write_bytes(b"")
+    record_sums(tmp_path, "a")
+    record_sums(tmp_path, "c", source=tmp_path / "elsewhere")
+    nothing = hashlib.sha256(b"").hexdigest()
+    much = hashlib.sha256(b"abc" * 2**20).hexdigest()
+    assert (tmp_path / SUMS).read_text() == f"{much}  a\n{nothing}  b\n{nothing}  c\n"
+    assert read_sums(tmp_path) == {"a": much, "b": nothing, "c": nothing}
+    assert [is_recorded(tmp_path / name) for name in ("a", "b", "c", SUMS)] == [True, True, False, False]
+    (tmp_path / "b").write_bytes(b"b")
+    assert not is_recorded(tmp_path / "b")
+
+
+def test_a_run_under_way_that_does_not_agree_is_said(run):
+    partial = run.folder.rename(run.folder.with_name(run.run_id + ".partial"))
+    changed("history.csv", lambda text: text.rpartition("\n4,")[0] + "\n")(partial)
+    for name in ("metrics.json", "answers.npz", SUMS):
+        (partial / name).unlink()
+    assert find_problem_under_way(partial) == ""
+    whole = {name: (partial / name).read_bytes() for name in ("config.json", "history.csv")}
+    for name, change, words in (
+        ("config.json", lambda c: c.update(seed=7), "the folder's name is not that of its config.json"),
+        ("config.json", lambda c: c.clear(), "damaged (KeyError: "),
+        ("history.csv", lambda text: text.replace("\n2,", "\n3,"), "history.csv does not have each check"),
+        ("history.csv", lambda text: text.splitlines()[0], "history.csv does not have each check"),
+        ("history.csv", lambda text: text + text.splitlines()[-1] + "\n", "history.csv does not have each check"),
+    ):
+        changed(name, change)(partial)
+        assert find_problem_under_way(partial).startswith(words)
+        (partial / name).write_bytes(whole[name])
+    (partial / "config.json").write_text("[]")
+    assert find_problem_under_way(partial) == "config.json holds no keys and values"
+
+
+# ---- a run beyond the paper
+
+
+BEYOND = {
+    "steps": (changed("metrics.json", lambda m: m.update(steps=1)), "steps: 1 and 2000"),
+    "method": (changed("metrics.json", lambda m: m.update(learner="other")), "method: 'other' and 'koch'"),
+    "held out": (changed("metrics.json", lambda m: m.update(held_out="b")), "held out: 'b' and 'evaluation'"),
+    "episodes": (changed("metrics.json", lambda m: m.update(episodes=9)), "episodes: 9 and 10000"),
+    "name": (changed("config.json", lambda c: c.update(held_out="b")), "the folder's name is not that of its config"),
+    "a last step less": (changed("history.csv", lambda text: text.rpartition("\n2000,")[0] + "\n"), "history.csv is"),
+    "a step twice": (changed("history.csv", lambda text: text + text.splitlines()[-1] + "\n"), "history.csv is not"),
+    "another order": (changed("history.csv", lambda text: text.replace("\n100,", "\n300,")), "history.csv is not"),
+    "a score": (changed("metrics.json", lambda m: m["scores"][0].update(accuracy=0.9)), "20-way accuracy, strict"),
+    "a score twice": (changed("metrics.json", lambda m: m["scores"].append(m["scores"][0])), "the scores are not"),
+    "another kind": (changed("metrics.json", lambda m: m["scores"][2].update(protocol="kind")), "the scores are not"),
+    "fewer episodes": (
+        changed("metrics.json", lambda m: m["scores"][1].update(wilson(7, 10).as_dict())),
+        "episodes of a score: 10 and 10000",
+    ),
+    "answers": (repacked(lambda packed: packed.update(strict=packed["author"])), "answers strict: not "),
+    "answers less": (
+        repacked(lambda packed: packed.pop("within_alphabet")),
+        "answers of episodes: ['author', 'strict'",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", BEYOND)
+def test_a_method_that_does_not_agree_is_said(change, tmp_path):
+    (committed,) = (ROOT / "reports" / "laptop" / "beyond").glob("koch-evaluation-s0-*")
+    folder = shutil.copytree(committed, tmp_path / committed.name)
+    assert find_problem(folder) == ""
+    apply, words = BEYOND[change]
+    apply(folder)
+    record_sums(folder, *EVIDENCE)
+    assert find_problem(folder).startswith(words)
 
 
 def test_any_flipped_bit_is_found(run):
