@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from siamese_utils.config import load_experiment, load_profile
+from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.evidence import fidelity, likeness
 from siamese_utils.evidence.author_logs import author_log, incomparable
 from siamese_utils.evidence.estimates import PAPER_EPISODES
 from siamese_utils.evidence.likeness import Replicates
 from siamese_utils.evidence.standing import standing
+from siamese_utils.files import write_json
 from siamese_utils.report.plots.audit import curve_figure
 from siamese_utils.training import loop as training
 from siamese_utils.training.checkpoints import HISTORY_COLUMNS
@@ -209,6 +211,20 @@ def test_where_a_run_stands_beside_the_log():
     assert standing(load_experiment("dense-128"), at_2000).words == "not compared"
 
 
+def keep_under_way(row, history):
+    """A run of the full protocol as it is brought from another machine, its checks those of a history."""
+    paper = load_profile("paper")
+    folder, key = run_folder(row, paper, 0)
+    folder = under_way_dir(paper) / folder.name
+    folder.mkdir(parents=True)
+    write_json(folder / "config.json", key)
+    columns = {"mean_loss": history["batch_loss"], "seconds": history["iteration"]}
+    for split in ("train", "val"):
+        scores = [wilson(round(250 * accuracy), 250) for accuracy in history[f"{split}_accuracy"]]
+        columns |= {f"{split}_low": [score.low for score in scores], f"{split}_high": [score.high for score in scores]}
+    history.assign(**columns).to_csv(folder / "history.csv", index=False, na_rep="nan")
+
+
 def test_a_run_tells_where_its_checks_were_made(reports):
     assert fidelity.histories(["baseline"]) == []
     history = log_of("baseline").head(6)
@@ -216,11 +232,7 @@ def test_a_run_tells_where_its_checks_were_made(reports):
     machine = {"backend": "tensorflow", "device": "CPU", "processor": "Some (R)", "convolutions": "bfloat16"}
     history = history.assign(**machine, commit=["aaa", "aaa", "bbb", "bbb", "bbb", "aaa"])
     history.loc[5, ["backend", "device", "convolutions"]] = ["jax", "NVIDIA H100", "GPU default"]
-    folder = (
-        under_way_dir(load_profile("paper")) / run_folder(load_experiment("baseline"), load_profile("paper"), 0)[0].name
-    )
-    folder.mkdir(parents=True)
-    history.to_csv(folder / "history.csv", index=False)
+    keep_under_way(load_experiment("baseline"), history)
     origin = fidelity.origin_of(fidelity.histories(["baseline"])[0][2])
     assert origin.device == "TensorFlow on CPU (Some (R)) and JAX on NVIDIA H100"
     assert origin.convolutions == "bfloat16 and GPU default"
@@ -252,15 +264,13 @@ def test_the_table_and_the_summary_say_what_was_judged():
 
 def test_both_orders_of_the_mlp_stand_side_by_side(reports, monkeypatch):
     """The order that was given up is found by its own run's name, and has a line and panels of its own."""
-    mlp, paper = load_experiment("mlp"), load_profile("paper")
+    mlp = load_experiment("mlp")
     other = fidelity.other_order(mlp)
     assert not other.recipe.norm_after_relu
     assert fidelity.other_order(other).recipe == mlp.recipe
     assert fidelity.mlp_orders() == []
     for row, curve in ((mlp, log_of("mlp")), (other, log_of("mlp").head(3))):
-        folder = under_way_dir(paper) / run_folder(row, paper, 0)[0].name
-        folder.mkdir(parents=True)
-        curve.to_csv(folder / "history.csv", index=False)
+        keep_under_way(row, curve)
     found = fidelity.mlp_orders()
     assert [(row.label, len(history)) for row, _, history in found] == [(other.label, 3), (mlp.label, 51)]
     assert [curve.label for curve in fidelity.curves(found)] == [other.label, mlp.label]
