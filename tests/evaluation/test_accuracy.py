@@ -137,16 +137,29 @@ def test_work_in_blocks_gives_what_all_at_once_gives(model, split, monkeypatch):
     assert rows.shape == (7, 256)
     at_once = similarity(model, rows[left], rows[left[::-1]])
     monkeypatch.setattr(accuracies, "PAIRS_AT_ONCE", 3)
-    in_blocks = (
-        similarity(model, rows[left], rows[left[::-1]]),
-        accuracies.similarity_of_rows(model, rows, left, left[::-1]),
-    )
+    in_blocks, sizes = [similarity(model, rows[left], rows[left[::-1]])], []
+
+    def noted(model, one, other):
+        sizes.append((len(one), len(other)))
+        return similarity(model, one, other)
+
+    monkeypatch.setattr(accuracies, "similarity", noted)
+    in_blocks.append(accuracies.similarity_of_rows(model, rows, left, left[::-1]))
+    assert sizes == [(3, 3), (3, 3), (1, 1)]
     for found in (at_once, *in_blocks):
         assert (found.shape, found.dtype) == ((7,), np.float32)
         np.testing.assert_allclose(found, at_once, rtol=1e-5)
     few = embed(model, split.flat[:7], batch_size=3)
     assert few.dtype == np.float32
     np.testing.assert_allclose(few, rows, atol=1e-5)
+
+
+def test_a_model_that_computes_in_half_precision_embeds_in_float32(split, tiny):
+    half = build_model(load_experiment("baseline"), tiny.model_copy(update={"precision": "mixed_float16"}))
+    assert half.get_layer("backbone").output.dtype == "float16"
+    rows = embed(half, split.flat[:4])
+    assert rows.dtype == np.float32
+    assert similarity(half, rows[:2], rows[2:]).dtype == np.float32
 
 
 def test_an_evaluation_repeats_for_a_seed(model, split):
