@@ -286,7 +286,8 @@ def name_list(kind: str, names: object, other: type = str) -> tuple[Any, ...]:
     found = _several(names)
     if wrong := [name for name in found if not isinstance(name, str | other) or name == ""]:
         raise ParamsError(f"{kind} must be names, not {wrong[0]!r}: write them as a list, ['…', '…'].")
-    return tuple(dict.fromkeys(found))
+    # a method may hold what has no hash
+    return tuple(name for place, name in enumerate(found) if name not in found[:place])
 
 
 def _several(given: object) -> list[Any]:

@@ -7,13 +7,13 @@ from scipy.stats import binomtest
 
 from siamese_utils.backend import keras, ops
 from siamese_utils.beyond.batches import batch_of_step, draw_classes, random_maps, take_forms
-from siamese_utils.beyond.config import Augmentation, Block, HardClasses, load_beyond, load_method
+from siamese_utils.beyond.config import Augmentation, Block, HardClasses, Method, load_beyond, load_method
 from siamese_utils.beyond.hard_classes import find_hard_classes, is_due
 from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
 from siamese_utils.beyond.runs import find_method_run, method_folder
 from siamese_utils.beyond.training import held_out_alphabets, load_or_train, splits, train_method
-from siamese_utils.config import load_profile
+from siamese_utils.config import load_profile, name_list
 from siamese_utils.data.dataset import Split
 from siamese_utils.data.load import load_dataset
 from siamese_utils.errors import ParamsError, ResultsError
@@ -468,3 +468,8 @@ def test_a_run_is_loaded_not_trained_again_and_repeats_to_the_byte(drawn, report
     assert second.folder.name == first.folder.name
     assert second.metrics["scores"] == first.metrics["scores"]
     assert second.history["loss"].tolist() == first.history["loss"].tolist()
+
+
+def test_every_method_can_be_asked_for_in_a_list():
+    methods = list(load_beyond().methods)
+    assert list(name_list("methods", [*methods, methods[0]], Method)) == methods
