@@ -117,4 +117,4 @@ def test_the_laptops_table_has_the_full_protocol_beside_it():
     for experiment, line in zip(Board.of("laptop").rows["experiment"], lines, strict=True):
         cell = line.select_one('[data-label^="full protocol"]').get_text().replace("\u2060", "")
         accuracy, _, iteration = full[experiment].partition(" at iteration ")
-        assert cell == (f"{accuracy}at {iteration}" if iteration else "–")
+        assert cell == (f"{accuracy}at {iteration}" if iteration else "not run")

@@ -51,11 +51,7 @@ def main():
 def shares(given):
     """Each kind and how many of its cases are tried: its part of the faults wanted, one at least."""
     left = {kind: n for kind, n in kinds.KINDS.items() if not (given.without_keras and kind in kinds.WITH_KERAS)}
-    wanted = (
-        {kind: n for kind, n in {**left, **kinds.WAITING}.items() if kind.__name__ in given.kind}
-        if given.kind
-        else left
-    )
+    wanted = {kind: n for kind, n in left.items() if not given.kind or kind.__name__ in given.kind}
     whole = sum(wanted.values())
     return [(kind, max(1, -(-n * given.faults // whole))) for kind, n in wanted.items()]
 
