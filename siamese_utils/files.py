@@ -42,9 +42,19 @@ def writable(path: Path, ending: str = "") -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder of {path} ({error.strerror}): choose another place.") from error
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise OutputError(f"cannot write {path}: choose another place, or change its rights.")
+    # a file's place is taken by another, which its folder must allow; what is no regular file is written itself
+    target = Path(os.path.realpath(path))
+    places = [target] * target.exists() + [target.parent] * (target.is_file() or not target.exists())
+    if not all(os.access(place, os.W_OK) for place in places):
+        raise OutputError(f"cannot write {path}: choose another place, or change its rights or its folder's.")
     return path
+
+
+def in_any_case(folder: Path, name: str) -> Path:
+    """A folder's entry of this name, or, where there is none, one that differs from it by capitals alone."""
+    if (folder / name).exists() or not folder.is_dir():
+        return folder / name
+    return next((path for path in sorted(folder.iterdir()) if path.name.lower() == name.lower()), folder / name)
 
 
 @contextmanager

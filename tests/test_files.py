@@ -37,6 +37,26 @@ def test_a_link_is_followed_and_a_device_is_written_itself(tmp_path):
         assert part == tmp_path / "pipe"
 
 
+@pytest.mark.parametrize("closed", ["there", "there/old.csv", ""])
+def test_what_cannot_be_written_is_said_before_any_work(closed, tmp_path, monkeypatch):
+    folder = tmp_path / "there"
+    folder.mkdir()
+    for path in (folder / "old.csv", tmp_path / "link.csv"):
+        path.write_text("old") if path.parent == folder else path.symlink_to(folder / "old.csv")
+    # the tests' user may write everywhere
+    monkeypatch.setattr(os, "access", lambda path, _: not closed or path != tmp_path / closed)
+    refused = {"there": ["new.csv", "old.csv", "../link.csv"], "there/old.csv": ["old.csv", "../link.csv"], "": []}
+    for name in ("new.csv", "old.csv", "../link.csv", "../free.csv"):
+        if name in refused[closed]:
+            with pytest.raises(OutputError, match=r"cannot write .*: choose another place, or change its rights"):
+                files.writable(folder / name)
+        else:
+            assert files.writable(folder / name) == folder / name
+    assert files.writable(tmp_path / "deeper/still/new.csv").parent.is_dir()
+    os.mkfifo(folder / "pipe")
+    assert files.writable(folder / "pipe") == folder / "pipe"
+
+
 def test_what_is_written_through_a_link_has_the_ending_that_was_asked_for(tmp_path):
     """NumPy adds the ending where it is missing."""
     (tmp_path / "packed.npz").symlink_to("elsewhere")

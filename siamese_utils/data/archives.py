@@ -24,6 +24,7 @@ from PIL import Image
 
 from .. import paths
 from ..errors import DataError
+from ..files import in_any_case
 from ..text import named
 from .dataset import Dataset, Split, fingerprint
 from .download import fetch
@@ -54,7 +55,7 @@ def load(name: str, size: int, source: Path | None = None) -> Dataset:
     """
     archive = ARCHIVES[name]
     folder = Path(source or os.environ.get("SIAMESE_DATA_DIR") or paths.data_dir()).expanduser()
-    path = folder if folder.is_file() else folder / archive.file
+    path = folder if folder.is_file() else in_any_case(folder, archive.file)
     if path.is_dir():
         raise DataError(f"{path} is a folder, not the archive: give the archive itself, or remove the folder.")
     if not path.is_file():

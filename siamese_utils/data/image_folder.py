@@ -190,10 +190,12 @@ def _parts(place: str, classes: Iterable[str]) -> tuple[list[str], list[str]]:
 def _refuse_twins(root: Path, files: dict[str, list[Path]]) -> None:
     """Two classes, or groups, of one name would be told apart by nothing but their spelling."""
     seen: dict[str, str] = {}
+    twins: list[str] = []
     for name in [*files, *dict.fromkeys(name.partition("/")[0] for name in files if "/" in name)]:
         if (twin := seen.setdefault(_spelled(name), name)) != name:
-            kind = "classes" if name in files else "groups"
-            raise DataError(f"{root} holds two {kind} of the same name, {twin!r} and {name!r}: rename or join them.")
+            twins.append(f"two {'classes' if name in files else 'groups'} of the same name, {twin!r} and {name!r}")
+    if twins:
+        raise DataError(f"{root} holds {named(twins, mark='; ')}: rename or join them.")
 
 
 def _spelled(name: str) -> str:
@@ -228,33 +230,36 @@ def _is_part(name: str) -> bool:
 def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
     """The image files of every folder under the root, links followed, and the folders that hold nothing of use.
 
-    Raises DataError for a folder that cannot be listed and a link that leads nowhere; warns of images not read.
+    Raises DataError for folders that cannot be listed and links that lead nowhere; warns of images not read.
     """
-
-    def refuse(error: OSError) -> None:
-        raise DataError(
-            f"{error.filename} cannot be listed ({error.strerror}): change its rights, or remove it."
-        ) from error
-
     files: dict[str, list[Path]] = {}
     empty: list[str] = []
     unread: list[Path] = []
+    closed: list[str] = []
+    astray: list[str] = []
     read = endings()
-    for folder, inner, names in os.walk(root, followlinks=True, onerror=refuse):
+
+    def unlisted(error: OSError) -> None:
+        closed.append(f"{error.filename} cannot be listed ({error.strerror})")
+
+    for folder, inner, names in os.walk(root, followlinks=True, onerror=unlisted):
         here = Path(folder)
         above = {e.resolve() for e in (here, *here.parents)}  # a link back there would go round for ever
         inner[:] = sorted(e for e in inner if not _hidden(e) and (here / e).resolve() not in above)
         paths = [here / e for e in sorted(names) if not _hidden(e)]
         images = [path for path in paths if path.suffix.lower() in read]
-        for path in paths:
-            if path.is_symlink() and not os.path.exists(path):
-                raise DataError(f"{path} is a link that leads nowhere: no such file. Mend or remove it.")
+        astray += [str(path) for path in paths if path.is_symlink() and not path.exists()]
         unread += [path for path in paths if path.suffix.lower() not in read and looks_like_picture(path)]
         name = printable(here.relative_to(root).as_posix())
         if images:
             files[name] = images
         elif not inner:
             empty.append(name)
+    if closed:
+        raise DataError(f"{named(closed, mark='; ')}: change the rights, or remove what is named.")
+    if astray:
+        words = "is a link that leads" if len(astray) == 1 else "are links that lead"
+        raise DataError(f"{named(astray)} {words} nowhere: mend or remove what is named.")
     if unread:
         words = "file looks like an image and is" if len(unread) == 1 else "files look like images and are"
         examples = named((printable(str(path)) for path in unread), 3)

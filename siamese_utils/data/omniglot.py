@@ -26,7 +26,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from .. import paths
 from ..errors import DataError
-from ..files import locked, replacing
+from ..files import in_any_case, locked, replacing
 from ..text import named
 from . import download
 from .dataset import Dataset, Split, fingerprint
@@ -38,14 +38,31 @@ class Zip:
 
     name: str
     md5: str
-    alphabets: int
     characters: int
+    alphabets: tuple[str, ...]
 
 
 ARCHIVES = {
-    "train": Zip("images_background", "68d2efa1b9178cc56df9314c21c6e718", 30, 964),
-    "val": Zip("images_evaluation", "6b91aef0f799c5bb55b94e3f2daec811", 20, 659),
-}
+    "train": Zip(
+        "images_background",
+        "68d2efa1b9178cc56df9314c21c6e718",
+        964,
+        ("Alphabet_of_the_Magi", "Anglo-Saxon_Futhorc", "Arcadian", "Armenian", "Asomtavruli_(Georgian)", "Balinese",
+         "Bengali", "Blackfoot_(Canadian_Aboriginal_Syllabics)", "Braille", "Burmese_(Myanmar)", "Cyrillic",
+         "Early_Aramaic", "Futurama", "Grantha", "Greek", "Gujarati", "Hebrew",
+         "Inuktitut_(Canadian_Aboriginal_Syllabics)", "Japanese_(hiragana)", "Japanese_(katakana)", "Korean", "Latin",
+         "Malay_(Jawi_-_Arabic)", "Mkhedruli_(Georgian)", "N_Ko", "Ojibwe_(Canadian_Aboriginal_Syllabics)",
+         "Sanskrit", "Syriac_(Estrangelo)", "Tagalog", "Tifinagh"),
+    ),
+    "val": Zip(
+        "images_evaluation",
+        "6b91aef0f799c5bb55b94e3f2daec811",
+        659,
+        ("Angelic", "Atemayar_Qelisayer", "Atlantean", "Aurek-Besh", "Avesta", "Ge_ez", "Glagolitic", "Gurmukhi",
+         "Kannada", "Keble", "Malayalam", "Manipuri", "Mongolian", "Old_Church_Slavonic_(Cyrillic)", "Oriya",
+         "Sylheti", "Syriac_(Serto)", "Tengwar", "Tibetan", "ULOG"),
+    ),
+}  # fmt: skip
 DRAWERS = 20
 SIZE = 105
 # What `dataset.fingerprint` gives for the genuine background and evaluation sets.
@@ -102,7 +119,7 @@ def find_source() -> Path | None:
 def read_folder(source: Path) -> Dataset:
     """Check and decode both archives, zipped or unpacked, from a local folder; writes nothing.
 
-    A zip may be packed differently from upstream's, so its MD5 does not matter here: the pixels decide.
+    A zip may be packed differently from upstream's, and names may be in capitals: the pixels decide.
     """
     source = Path(source).expanduser().resolve()
     if not source.is_dir():
@@ -136,11 +153,12 @@ def fetch_both(folder: Path) -> Path:
 def _find_archive(source: Path, archive: Zip) -> Path:
     """The zip, else the unpacked folder; a clone of upstream keeps both in python/."""
     for folder in (source, source / "python"):
-        if (zipped := folder / f"{archive.name}.zip").is_file():
+        zipped, unpacked = in_any_case(folder, f"{archive.name}.zip"), in_any_case(folder, archive.name)
+        if zipped.is_file():
             return zipped
         if zipped.is_dir():
             raise DataError(f"{zipped} is a folder, not the archive: put the archive there, or rename the folder.")
-        if (unpacked := folder / archive.name).is_dir():
+        if unpacked.is_dir():
             return unpacked
     raise DataError(
         f"{source} holds neither {archive.name}.zip nor a folder {archive.name}: put one of them there, or "
@@ -159,10 +177,10 @@ def _read_split(where: Path, archive: Zip) -> Split:
         raise DataError(f"{where} holds {named(wrong)}, not {DRAWERS}: get it again from {URL}.")
     characters = tuple(sorted(drawings))
     alphabets = len({character.partition("/")[0] for character in characters})
-    if (alphabets, len(characters)) != (archive.alphabets, archive.characters):
+    if (alphabets, len(characters)) != (len(archive.alphabets), archive.characters):
         raise DataError(
             f"{where} holds {alphabets} alphabets with {len(characters)} characters, Omniglot "
-            f"{archive.alphabets} with {archive.characters}: get it again from {URL}."
+            f"{len(archive.alphabets)} with {archive.characters}: get it again from {URL}."
         )
     images = np.empty((len(characters), DRAWERS, SIZE, SIZE), np.uint8)
     progress = tqdm(characters, desc=archive.name, disable=None, leave=False)  # None: only on a terminal
@@ -226,19 +244,20 @@ def _is_litter(path: str) -> bool:
 def _split_path(where: Path, path: str, archive: Zip) -> tuple[str, str]:
     """From "images_background/Latin/character01/0001_01.png" to "Latin/character01" and "0001_01.png".
 
-    The archive's own folder may be missing, or nested in itself as some programs unpack it.
+    The archive's own folder may be missing, or nested in itself as some programs unpack it, and all in capitals.
     """
     parts = path.replace("\\", "/").split("/")
     if ".." in parts or not parts[0] or ":" in parts[0]:
         raise DataError(f"{where} holds {path!r}, which leads out of its folder: get the archive from {URL}.")
-    while archive.name in parts:
-        parts = parts[parts.index(archive.name) + 1 :]
+    own = [number for number, part in enumerate(parts) if part.lower() == archive.name]
+    parts = parts[own[-1] + 1 :] if own else parts
     if len(parts) != 3 or not parts[2].lower().endswith(".png"):
         raise DataError(
             f"{where} holds {path!r}, which is not a drawing of {archive.name}: remove that file, or get the "
             f"archive from {URL}."
         )
-    return f"{parts[0]}/{parts[1]}", parts[2]
+    spelled = {name.lower(): name for name in archive.alphabets}
+    return f"{spelled.get(parts[0].lower(), parts[0])}/{parts[1].lower()}", parts[2].lower()
 
 
 def _decode(content: bytes, where: str) -> np.ndarray:

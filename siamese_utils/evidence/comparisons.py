@@ -159,7 +159,7 @@ def _dataset(check: Counts, evidence: Evidence) -> Fact | Untested:
     runs = [facts for by_seed in evidence.facts.values() for facts in by_seed.values()]
     if not runs:
         return Untested("no run has used the dataset yet")
-    counts = {split: (a.alphabets, a.characters, a.characters * DRAWERS) for split, a in ARCHIVES.items()}
+    counts = {split: (len(a.alphabets), a.characters, a.characters * DRAWERS) for split, a in ARCHIVES.items()}
     holds = counts == {"train": check.train, "val": check.val}
     holds = holds and {facts.fingerprint for facts in runs} == {FINGERPRINT}
     words = "; ".join(f"{split} {a} alphabets, {c:,} characters, {i:,} images" for split, (a, c, i) in counts.items())

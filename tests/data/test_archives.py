@@ -154,6 +154,7 @@ def test_faces_as_windows_and_macos_pack_them(tmp_path):
         for name, content in files.items():
             member = zipfile.ZipInfo("ORL\\" + name.upper().replace("/", "\\"))
             archive.writestr(member, content)
+    (tmp_path / "att_faces.zip").rename(tmp_path / "ATT_FACES.ZIP")
     assert archives.load("att-faces", 28, tmp_path).fingerprint == expected.fingerprint
 
 

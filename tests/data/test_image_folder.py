@@ -90,11 +90,12 @@ def test_grey_images_among_colour_ones_are_named(tmp_path):
         (lambda root: write(root / "odd" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
         (lambda root: write(root / "a" / "b" / "c" / "1.png", np.zeros((5, 5))), r"mixes classes, groups"),
         (lambda root: (root / "a" / "nothing").mkdir(), r"a/nothing holds no images"),
-        (lambda root: (root / "a/class0/9.png").symlink_to(root / "gone.png"), r"class0/9\.png .* no such file"),
+        (lambda root: (root / "a/class0/9.png").symlink_to(root / "gone.png"), r"class0/9\.png is a link .* nowhere"),
         (lambda root: twins(root / "B"), r"two classes of the same name, 'B/CLASS0' and 'b/class0'"),
         (lambda root: twins(root / "B", "new"), r"two groups of the same name, 'B' and 'b'"),
         (lambda root: accents(root), r"two classes of the same name, 'a/.+' and 'a/.+'"),
         (lambda root: twins(root / "a"), r"two classes of the same name, 'a/CLASS0' and 'a/class0'"),
+        (lambda root: (twins(root / "a"), twins(root / "c")), r"'a/CLASS0' and 'a/class0'; two .*, 'c/CLASS0' and"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(change, says, letters):
@@ -189,18 +190,22 @@ def test_a_folder_that_cannot_be_listed_is_an_error(folder, letters, monkeypatch
     whole = os.scandir
 
     def scandir(path):
-        if Path(path) == letters / folder:
+        if Path(path) in (letters / folder, letters / "a/class1"):
             raise PermissionError(13, "Permission denied", str(path))
         return whole(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(DataError, match=r"letters.* cannot be listed \(Permission denied\): change its rights"):
+    with pytest.raises(DataError, match=r"letters.* cannot be listed \(Permission denied\).*: change the rights") as e:
         find_images(letters)
+    assert str(e.value).count("cannot be listed") == (2 if folder else 1)
 
 
 def test_a_class_that_is_a_link_to_nowhere_is_an_error(letters):
     (letters / "b" / "class7").symlink_to(letters / "moved")
     with pytest.raises(DataError, match=r"b/class7 is a link that leads nowhere"):
+        find_images(letters)
+    (letters / "c/class0/gone.png").symlink_to(letters / "moved.png")
+    with pytest.raises(DataError, match=r"b/class7, .*c/class0/gone\.png are links that lead nowhere"):
         find_images(letters)
 
 

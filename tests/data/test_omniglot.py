@@ -74,7 +74,7 @@ def small(monkeypatch):
         name: replace(
             archive,
             md5=hashlib.md5(zips()[f"{archive.name}.zip"]).hexdigest(),
-            alphabets=len(set(splits[name].alphabets)),
+            alphabets=tuple(sorted(set(splits[name].alphabets))),
             characters=splits[name].classes,
         )
         for name, archive in omniglot.ARCHIVES.items()
@@ -191,6 +191,20 @@ def test_a_zip_as_windows_packs_it_and_macos_litters_it(source, cache):
         }
 
     assert omniglot.load(with_background(source, repack), cache).fingerprint == omniglot.FINGERPRINT
+
+
+@pytest.mark.parametrize("change", [str.upper, str.lower])
+def test_names_in_capitals_or_without_any_are_read(change, small, cache, tmp_path):
+    folder, upper = tmp_path / "both", change is str.upper
+    folder.mkdir()
+    for name, files in made_up()[1].items():
+        changed = zipped({change(path): content for path, content in files.items()})
+        (folder / (f"{name}.zip".upper() if upper else f"{name}.zip")).write_bytes(changed)
+    assert omniglot.load(folder, cache).train.characters == CHARACTERS["train"]
+    for path in list(folder.iterdir()):
+        zipfile.ZipFile(path).extractall(folder)
+        path.unlink()
+    assert omniglot.load(folder, cache).fingerprint == omniglot.FINGERPRINT
 
 
 def test_all_that_is_wrong_with_the_drawings_is_named(source, cache):

@@ -155,7 +155,7 @@ def small_omniglot(folder):
                     Image.fromarray(pixels).convert("1").save(file, "PNG")
                     archive.writestr(f"{name}/{alphabet}/character01/0001_{drawer:02}.png", file.getvalue())
         md5 = hashlib.md5(path.read_bytes()).hexdigest()
-        omniglot.ARCHIVES[key] = omniglot.Zip(name, md5, len(alphabets), len(alphabets))
+        omniglot.ARCHIVES[key] = omniglot.Zip(name, md5, len(alphabets), tuple(alphabets))
     splits = (omniglot._read_split(folder / f"{z.name}.zip", z) for z in omniglot.ARCHIVES.values())
     omniglot.FINGERPRINT = omniglot.fingerprint(*splits)
     return folder
