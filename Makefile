@@ -30,7 +30,7 @@ test: $(VENV)/.ready-dev ## all tests but those on real data and the slow ones; 
 test-data: $(VENV)/.ready-dev ## the tests on real Omniglot, in SIAMESE_DATA_DIR or got by `siamese data`
 	$(BIN)/python -m pytest -m "real_data and not slow"
 
-test-slow: $(VENV)/.ready-dev ## slow checks on real Omniglot
+test-slow: $(VENV)/.ready-dev ## the slow tests, some on real Omniglot
 	$(BIN)/python -m pytest -m slow
 
 faults: $(VENV)/.ready-dev ## a thousand faults on purpose: damaged files, kills, full disks; prints what came of them, 20 minutes

@@ -43,6 +43,7 @@ def results(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_every_row_has_its_seconds_or_says_why_not(results):
     rows = dict(zip(ROWS, read(results / "bench.csv"), strict=True))
     reasons = (worker.ELSEWHERE, worker.NO_TORCH, "no data here")
@@ -60,6 +61,7 @@ def test_every_row_has_its_seconds_or_says_why_not(results):
     assert {rows["load", kind]["note"] for kind in ("cold", "warm")} == {"no data here"}
 
 
+@pytest.mark.slow
 def test_ratios_are_those_of_the_medians_and_every_goal_is_judged(results):
     seconds = {key: row["seconds"] for key, row in zip(ROWS, read(results / "bench.csv"), strict=True)}
     for comparison, line in zip(COMPARISONS, read(results / "goals.csv"), strict=True):
@@ -73,6 +75,7 @@ def test_ratios_are_those_of_the_medians_and_every_goal_is_judged(results):
         assert line["verdict"] in (("met", "not met") if has_goal else ("no goal",))
 
 
+@pytest.mark.slow
 def test_the_page_names_every_row_and_the_figure_is_one(results):
     page = (results / "bench.md").read_text(encoding="utf-8")
     for row in read(results / "bench.csv"):

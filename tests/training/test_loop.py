@@ -84,7 +84,7 @@ def test_two_runs_of_one_seed_agree_to_the_byte(tmp_path, monkeypatch, tiny, fre
     assert one.history[timeless].equals(two.history[timeless])
 
 
-@pytest.mark.parametrize("check", [0, 2, 4])
+@pytest.mark.parametrize("check", [pytest.param(0, marks=pytest.mark.slow), 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_killed_run_resumes_from_its_last_check_as_if_nothing_had_happened(
     check, tmp_path, monkeypatch, tiny, fresh_keras
 ):

@@ -50,6 +50,7 @@ def test_it_is_no_part_of_a_runs_key():
     assert len(keys) == 1
 
 
+@pytest.mark.slow
 def test_ten_steps_in_bfloat16_are_within_half_a_percent_of_float32(tmp_path):
     """oneDNN computes in bfloat16 on any processor with AVX-512, if slowly: the rewriter is forced here."""
     if "avx512f" not in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
