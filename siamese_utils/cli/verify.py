@@ -72,7 +72,8 @@ def _retrain(runs: list[Run], profile: Profile) -> bool:
     from ..training.verify import compare_anew, reports_of_its_own
 
     table, good = Table("run", "trained anew", "how"), True
-    for run in runs:
+    for number, run in enumerate(runs, 1):
+        out.print(f"training {escape(run.run_id)} anew, {number} of {len(runs)}", soft_wrap=True)
         with reports_of_its_own():
             if "recipe" in run.config:
                 anew = load_or_train(run.config["experiment"], profile, run.seed)

@@ -45,6 +45,7 @@ DISPLAY_PRIORITY = [
     "text/latex",
     "text/plain",
 ]
+SVG = re.compile(r"<svg\b.*?(</svg\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 INCOMPLETE = "its execution was interrupted, and what it shows is not complete: run the batch again"
 
 
@@ -139,14 +140,19 @@ def _exporter() -> HTMLExporter:
     def markdown2html(context: jinja2.runtime.Context, source: str) -> str:
         attachments = context.get("cell", {}).get("attachments", {})
         renderer = _Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
-        return sanitize(MarkdownWithMath(renderer=renderer).render(source))
+        return _sanitize(MarkdownWithMath(renderer=renderer).render(source))
 
     return HTMLExporter(
         template_name="notebook",
         extra_template_basedirs=[str(TEMPLATES)],
-        filters={"markdown2html": markdown2html, "sanitize": sanitize},
+        filters={"markdown2html": markdown2html, "sanitize": _sanitize},
         config={"NbConvertBase": {"display_data_priority": DISPLAY_PRIORITY}},
     )
+
+
+def _sanitize(html: str) -> str:
+    """What a cell wrote or put out, made safe; a drawing in it that is no picture of its own is said to be left out."""
+    return sanitize(SVG.sub(str(piece("left_out", "a drawing within HTML")), html))
 
 
 def _keep_self_contained(soup: BeautifulSoup) -> None:

@@ -131,6 +131,17 @@ def test_no_attack_runs_or_calls(reports):
         assert not [name for name in tag.attrs if name.startswith("on")]
 
 
+def test_a_drawing_within_html_is_said_to_be_left_out(reports):
+    drawing = f"before {SVG.format('<g/>')} between <SVG width=1><path/></Svg > after <svg>never closed"
+    cells = [code("show()", display({"text/html": drawing})), new_markdown_cell(f"written {SVG.format('')} here")]
+    write_notebook(reports / "demo" / "notebooks", "01_dataset", cells)
+    text = BeautifulSoup(build_report(load_profile("demo")).read_text(encoding="utf-8"), "html.parser").get_text()
+    note = "[left out, not part of this file: a drawing within HTML]"
+    words = " ".join(text.split())
+    assert f"before {note} between {note} after {note}" in words
+    assert f"written {note} here" in words
+
+
 def test_the_policy_holds_where_the_sanitizer_does_not(reports, monkeypatch):
     for module in ("fragments", "sanitize"):
         monkeypatch.setattr(f"siamese_utils.report.{module}.sanitize", lambda html: html)
