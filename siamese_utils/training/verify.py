@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from .integrity import find_problem, find_problem_under_way, is_recorded
 from .runs import SHIPPED, WEIGHTS, Run
 
 PLACES = ("results", "beyond", "under_way")
-# relative: that of two machines which round differently, in the loss of one batch
-TOLERANCE = 1e-3
+# relative, for two machines which round differently: in the loss before the first update, and in the mean of hundreds
+TOLERANCE, TOLERANCE_OF_MEAN = 1e-3, 0.05
 MACHINE = ("backend", "device", "processor", "convolutions", "packages")
 
 
@@ -63,22 +66,37 @@ def compare_anew(recorded: Run, anew: Run) -> Retrained:
     """Compare a second training of a run with its record.
 
     On the same machine, with the same packages, scores and losses must be the same. Elsewhere arithmetic rounds
-    differently, and a training amplifies that: the first loss must agree to a part in a thousand, the rest is told.
+    differently, and a training amplifies that: a network of the paper must have the same loss before its first update,
+    to a part in a thousand; of a method, whose history has means only, the first must agree to a twentieth. The rest is
+    told.
     """
     apart = max(
         abs(one["accuracy"] - other["accuracy"])
         for one, other in zip(recorded.metrics["scores"], anew.metrics["scores"], strict=True)
     )
-    first, again = (_first_loss(run) for run in (recorded, anew))
-    words = f"scores {100 * apart:.2f} points apart at most, first losses {first:.6g} and {again:.6g}"
+    first, again, step = _early_losses(recorded.history, anew.history)
+    at = f"of {step} steps" if step else "first"
+    words = f"scores {100 * apart:.2f} points apart at most, losses ({at}) {first:.6g} and {again:.6g}"
     if _machine(recorded) == _machine(anew):
         return Retrained(recorded.run_id, apart == 0 and first == again, f"same machine: {words}")
-    return Retrained(recorded.run_id, math.isclose(first, again, rel_tol=TOLERANCE), f"another machine: {words}")
+    near = math.isclose(first, again, rel_tol=TOLERANCE_OF_MEAN if step else TOLERANCE)
+    return Retrained(recorded.run_id, near, f"another machine: {words}")
 
 
-def _first_loss(run: Run) -> float:
-    history = run.history
-    return float(history["batch_loss" if "batch_loss" in history else "loss"].iloc[0])
+def _early_losses(*histories: pd.DataFrame) -> tuple[float, float, int]:
+    """The first loss that both histories have, and the number of steps that it is the mean of; 0: it is of one batch.
+
+    A line of a method's history has the mean since the line before; how many lines there are may differ.
+    """
+    one, other = histories
+    if "batch_loss" in one:
+        return float(one["batch_loss"].iloc[0]), float(other["batch_loss"].iloc[0]), 0
+    step = min(set(one["step"]) & set(other["step"]))
+    first, again = (
+        float(np.average(lines["loss"], weights=np.diff(lines["step"], prepend=0)))
+        for lines in (history[history["step"] <= step] for history in histories)
+    )
+    return first, again, int(step)
 
 
 def _machine(run: Run) -> dict[str, Any]:

@@ -4,8 +4,10 @@ import hashlib
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT, TINY
 from run_on_disk import answers, make_run
@@ -433,6 +435,23 @@ def test_a_run_trained_anew_agrees_with_its_record_or_is_said_not_to(whole, tiny
     assert compare_anew(recorded, anew).agrees
     recorded.history["batch_loss"] *= 1.01
     assert not compare_anew(recorded, anew).agrees
+
+
+def test_a_methods_losses_are_compared_over_the_same_steps():
+    """Ten lines or twenty: the mean of the same steps, within a twentieth of each other on another machine."""
+
+    def run(steps, losses, processor):
+        metrics = {"scores": [{"accuracy": 0.5}], "provenance": {"processor": processor}}
+        history = pd.DataFrame({"step": steps, "loss": losses})
+        return SimpleNamespace(run_id="a-method", metrics=metrics, history=history)
+
+    recorded = run([125, 250], [2.0, 1.0], "one")
+    found = compare_anew(recorded, run([62, 125, 187, 250], [2.4, 1.6, 1.2, 0.8], "other"))
+    assert found.words.endswith(f"losses (of 125 steps) 2 and {(62 * 2.4 + 63 * 1.6) / 125:.6g}")
+    assert found.agrees
+    assert not compare_anew(recorded, run([62, 125], [2.4, 1.9], "other")).agrees
+    assert compare_anew(recorded, run([125, 250], [2.0, 9.0], "one")).agrees
+    assert not compare_anew(recorded, run([125, 250], [2.001, 1.0], "one")).agrees
 
 
 def test_verify_trains_a_run_anew_beside_its_record(whole, capsys, monkeypatch, fresh_keras):
