@@ -24,6 +24,8 @@ STRICT = getattr(filelock, "StrictSoftFileLock", None)
 HARD: dict[str, Any] = (
     {"fallback_to_soft": False} if "fallback_to_soft" in signature(filelock.FileLock.__init__).parameters else {}
 )
+# files that every run's folder has, finished or under way
+OF_RUNS = ("SHA256SUMS", "checkpoints.json", "answers.npz")
 # seconds before someone is told that he waits
 PATIENCE = 5.0
 
@@ -48,6 +50,12 @@ def writable(path: Path, ending: str = "") -> Path:
     if not all(os.access(place, os.W_OK) for place in places):
         raise OutputError(f"cannot write {path}: choose another place, or change its rights or its folder's.")
     return path
+
+
+def refuse_runs(path: Path) -> None:
+    """OutputError for a file in a run's folder, which keeps what the run left."""
+    if any((Path(os.path.realpath(path)).parent / name).exists() for name in OF_RUNS):
+        raise OutputError(f"{path} lies in a run's folder, which keeps what the run left: choose another place.")
 
 
 def in_any_case(folder: Path, name: str) -> Path:

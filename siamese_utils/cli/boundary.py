@@ -49,7 +49,10 @@ def prepare() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # who starts a command in the background may have told it to ignore Ctrl-C
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -89,6 +92,9 @@ def in_words(error: BaseException) -> str:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """Once: what is raised a second time, while the first is on its way, would end in the middle of a clean end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

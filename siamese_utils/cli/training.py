@@ -120,7 +120,7 @@ def learn(
     """Train one of the methods beyond the paper, or load it where it is trained, and say how good it is."""
     from ..beyond.training import load_or_train
     from ..data.archives import ARCHIVES
-    from ..files import replacing
+    from ..files import refuse_runs, replacing
     from ..text import how_many, printable
 
     output = _place_of_model(output, None if data in ARCHIVES else data) if output else None
@@ -154,6 +154,7 @@ def learn(
         if output and not (output.exists() and output.samefile(run.weights)):
             from ..inference.one_shot import OneShot
 
+            refuse_runs(output)
             with replacing(output) as part:
                 shutil.copyfile(run.weights, part)
                 OneShot.load(part)

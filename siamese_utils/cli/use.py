@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import OutputError
-from ..files import writable, write_text
-from ..text import printable
+from ..files import refuse_runs, writable, write_text
+from ..text import how_many, printable
 from .shared import ModelOption, out
 
 
@@ -25,6 +25,8 @@ def embed(
     if to_file:
         output = writable(output)
         _refuse_inputs(output, [*images, model])
+        _refuse_pictures(output)
+        refuse_runs(output)
     import pandas as pd
 
     from ..inference.one_shot import OneShot
@@ -35,6 +37,7 @@ def embed(
     text = table.to_csv(index=False)
     if to_file:
         write_text(output, text)
+        out.print(f"{how_many(len(images), 'embedding')} in {printable(str(output))}", soft_wrap=True, markup=False)
     else:
         typer.echo(text, nl=False)
 
@@ -44,6 +47,14 @@ def _refuse_inputs(output: Path, inputs: list[Path]) -> None:
     for path in (path.expanduser() for path in inputs):
         if output.exists() and path.exists() and output.samefile(path):
             raise OutputError(f"{output} is the same file as {path}, which is read: name another file for the CSV.")
+
+
+def _refuse_pictures(output: Path) -> None:
+    """A picture or a model that is there already is not what a table should take the place of."""
+    from ..data.pictures import endings, looks_like_picture
+
+    if output.is_file() and (output.suffix.lower() in {*endings(), ".keras"} or looks_like_picture(output)):
+        raise OutputError(f"{output} is there, and is no table: name another file for the CSV.")
 
 
 def compare(

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ..errors import ResultsError
 from ..text import how_many
 from .shared import ProfileOption, errors, out
 
@@ -30,7 +31,12 @@ def verify(
     from ..training.verify import survey
 
     chosen = load_profile(profile)
-    found = survey(reports_dir() / chosen.name)
+    reports = reports_dir() / chosen.name
+    if not reports.is_dir():
+        raise ResultsError(
+            f"there is no folder {reports}: run something under the profile, or set SIAMESE_REPORTS_DIR."
+        )
+    found = survey(reports)
     wrong = [finding for finding in found if finding.problem]
     for finding in wrong:
         errors.print(f"[bold red]{escape(finding.folder.name)}[/]: {escape(finding.problem)}", soft_wrap=True)

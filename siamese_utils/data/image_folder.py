@@ -27,9 +27,12 @@ from .pictures import Source, endings, looks_like_picture, read_each, square
 KINDS = "PNG, JPEG, GIF, TIFF, WebP and others"
 EVALUATION_PART = 0.2  # of the groups, or of the classes where there are no groups
 SPLIT_SEED = 0
-# what the parts of a dataset are called: "train", "Test_set", "val2"
-PART = re.compile(r"(train|training|val|valid|validation|validate|dev|development|test|testing|eval|evaluation|holdout|"
-                  r"heldout)(set|split|data|images)?\d*")  # fmt: skip
+# what the parts of a dataset are called, as a word of a name: "train", "Test_set", "my-val2", "01 trainval", "fold3"
+PART = re.compile(
+    r"(?<![^\W\d_])(train(ing|val)?|val|valid|validation|validate|dev|development|test|testing|eval|evaluation|"
+    r"hold_?out|held_?out|fold|split|seen|unseen|base|novel|gallery|probe|query|queries|support|orig|original|originals|"
+    r"aug|augmented)(s?_?(set|split|data|daten|images))?\d*(?![^\W\d_])"
+)
 
 
 @dataclass(frozen=True)
@@ -205,26 +208,24 @@ def _spelled(name: str) -> str:
 
 def _refuse_parts(root: Path, files: dict[str, list[Path]]) -> None:
     """A dataset that comes in parts has its classes in several of them: no group could be evaluated on as unknown."""
-    pairs = [tuple(name.split("/")) for name in files if "/" in name]
-    parts: dict[str, set[str]] = defaultdict(set)
-    for group, name in pairs:
-        if _is_part(group):
-            parts[_spelled(name)].add(group)
-        if _is_part(name):
-            parts[f"{group}/"].add(name)
-    shared = {name: sorted(places) for name, places in parts.items() if len(places) > 1}
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in files:
+        if whole := _without_part(name):
+            alike[whole].append(name)
+    shared = [sorted(names) for names in alike.values() if len(names) > 1]
     if shared:
-        name, places = next(iter(shared.items()))
-        example = listed(f"{name}{place}" if name.endswith("/") else f"{place}/{name}" for place in places)
         raise DataError(
-            f"{root} holds parts of the same class ({example}), but a model is asked about classes that it was not "
-            "trained on: give one part only, or put all images of a class in one folder."
+            f"{root} holds parts of the same class ({named(map(listed, shared), 3, '; ')}), but a model is asked about "
+            "classes that it was not trained on: give one part only, or put all images of a class in one folder."
         )
 
 
-def _is_part(name: str) -> bool:
-    """Whether a folder is named as part of a dataset: "train", "Test set"."""
-    return PART.fullmatch(re.sub(r"[\W_]", "", _spelled(name))) is not None
+def _without_part(name: str) -> str:
+    """A class's name without what says to which part of a dataset it belongs; "" where nothing does."""
+    *group, own = _spelled(name).split("/")
+    kept = [part for part in group if not PART.search(part)]
+    rest = "/".join([*kept, PART.sub("", own).strip(" -_.")])
+    return rest if rest != _spelled(name) else ""
 
 
 def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
@@ -237,6 +238,7 @@ def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
     unread: list[Path] = []
     closed: list[str] = []
     astray: list[str] = []
+    alike: list[str] = []
     read = endings()
 
     def unlisted(error: OSError) -> None:
@@ -251,6 +253,8 @@ def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
         astray += [str(path) for path in paths if path.is_symlink() and not path.exists()]
         unread += [path for path in paths if path.suffix.lower() not in read and looks_like_picture(path)]
         name = printable(here.relative_to(root).as_posix())
+        if name in files:
+            alike.append(name)
         if images:
             files[name] = images
         elif not inner:
@@ -260,6 +264,8 @@ def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
     if astray:
         words = "is a link that leads" if len(astray) == 1 else "are links that lead"
         raise DataError(f"{named(astray)} {words} nowhere: mend or remove what is named.")
+    if alike:
+        raise DataError(f"{root} holds two folders whose names are printed alike ({named(alike)}): rename one of them.")
     if unread:
         words = "file looks like an image and is" if len(unread) == 1 else "files look like images and are"
         examples = named((printable(str(path)) for path in unread), 3)

@@ -39,8 +39,12 @@ DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of more t
 WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 WITHOUT_ALPHA = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 NEARLY_WHITE = 200  # grey level
+TRACE = 0.02  # of the pixels that can be seen
+NEARLY_NONE = 1  # grey levels between the darkest and the lightest pixel of a picture that shows nothing
+OVERSHOOT = 0.1  # of a float picture's range, by which scaling and rounding lead out of it
 LARGEST = 4096  # pixels a side of the square that a picture is padded to
-ORIENTATION, WHITE_IS_ZERO = 0x0112, 262  # tags of EXIF and of TIFF
+ORIENTATION, WHITE_IS_ZERO, SAMPLE_FORMAT = 0x0112, 262, 339  # tags of EXIF and of TIFF
+SIGNED = 2  # a sample format
 TURNS = dict(enumerate((
     Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
     Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90,
@@ -65,7 +69,7 @@ class Picture:
     def remarks(self) -> list[str]:
         """What its owner should know of it."""
         ranges = np.reshape(np.asarray(self.image.getextrema()), (-1, 2))
-        blank = bool((ranges[:, 0] == ranges[:, 1]).all())
+        blank = bool((ranges[:, 1] - ranges[:, 0] <= NEARLY_NONE).all())
         said = {"of several frames or pages, of which the first is used": self.frames,
                 "of one single colour, which shows nothing": blank}  # fmt: skip
         return [words for words, holds in said.items() if holds]
@@ -165,6 +169,8 @@ def flat(image: Image.Image) -> Image.Image:
     if mode not in (*DEEP, *WITH_ALPHA, *WITHOUT_ALPHA):
         raise ValueError(f"its pixels are of a kind that is not read, {mode}: save it with 8 bits a channel")
     image.load()
+    if SIGNED in np.atleast_1d(getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, 1)) and mode not in DEEP:
+        raise ValueError("its pixels are signed numbers of 8 bits: save it with 0 to 255")
     turn = _turn(image)
     if mode in DEEP:
         image = _with_8_bits(image, raw, clear)
@@ -193,7 +199,7 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
     uint8           as they are
     uint16          0 to 65535 → 0 to 255
     wider integers  0 and 1 → 0 and 255; else 0 to 255 as they are; else as uint16
-    floats          0 to 1 → 0 to 255; else 0 to 255 as they are
+    floats          0 to 1 → 0 to 255, a tenth below and above cut off; else 0 to 255 as they are
 
     Raises ValueError for anything else: what is below 0, too large or not finite.
     """
@@ -201,6 +207,8 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
         return values
     high = float(values.max())
     whole, deep = values.dtype.kind in "iu", values.dtype in (np.dtype("<u2"), np.dtype(">u2"))
+    if not whole and high <= 1 + OVERSHOOT and float(values.min()) >= -OVERSHOOT:
+        values, high = np.clip(values, 0, 1), min(high, 1)
     if not (float(values.min()) >= 0 and high <= (65535 if whole else 255)):
         raise ValueError(
             f"numbers from {values.min():g} to {high:g} are no pixels: give 0 to 1, 0 to 255, or integers to 65535"
@@ -276,4 +284,4 @@ def _is_nearly_white(image: Image.Image) -> bool:
     grey, alpha = (np.asarray(band) for band in (image.convert("L"), image.getchannel("A")))
     if alpha.min() == alpha.max():
         return False
-    return bool(np.quantile(grey[alpha >= 0.9 * alpha.max()], 0.005) > NEARLY_WHITE)
+    return bool(np.quantile(grey[alpha >= 0.9 * alpha.max()], TRACE) > NEARLY_WHITE)

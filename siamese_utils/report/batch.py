@@ -291,6 +291,8 @@ def read_outcomes(folder: Path) -> dict[str, Outcome]:
 
 def _stored(folder: Path) -> dict[str, Outcome]:
     path = folder / "batch.json"
+    if path.exists() and not path.is_file():
+        raise ResultsError(f"{path} is no file: move it elsewhere and run the batch again.")
     try:
         return {outcome.notebook: outcome for outcome in _OUTCOMES.validate_json(path.read_bytes())}
     except FileNotFoundError:

@@ -15,7 +15,8 @@ from ..backend import keras
 from ..config import Experiment, Profile, load_matrix
 from ..errors import ResultsError
 from ..files import replacing, write_json
-from .integrity import DAMAGED, SPLITS, find_problem_under_way, is_recorded, sha256
+from ..models import siamese
+from .integrity import DAMAGED, SPLITS, find_problem_under_way, is_recorded, record_sums, sha256
 from .provenance import ORIGIN_COLUMNS
 from .runs import WEIGHTS, check_iterations, partial_folder, read_history, run_folder, run_if_sound
 from .store import Notify
@@ -47,6 +48,7 @@ def save_checkpoint(partial: Path, model: keras.Model, history: History) -> None
     kept_before = _intact_checks(partial) if (partial / "history.csv").is_file() else []
     before = [check for check in kept_before if check < now][:1]
     _write_history(partial, history)
+    record_sums(partial, "config.json", "history.csv")
     kept = [*before, now]
     write_json(partial / RECORD, [_entry(partial, check) for check in kept])
     for old in partial.glob("checkpoint-*.keras"):
@@ -75,7 +77,9 @@ def prepare_resume(
         lines = _lines(partial)
         if checks[0] < lines[-1]["iteration"]:
             notify(f"run {partial.name}: its last check was not kept whole; it goes on from iteration {checks[0]:,}.")
-        return _load(partial / _checkpoint_name(checks[0])), _up_to(lines, checks[0])
+        model = _load(partial / _checkpoint_name(checks[0]))
+        _refuse_another_runs(model, experiment, profile, seed, partial, checks[0])
+        return model, _up_to(lines, checks[0])
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     _, key = run_folder(experiment, profile, seed)
@@ -103,6 +107,23 @@ def _of_a_shorter_run(experiment: Experiment, profile: Profile, seed: int) -> tu
             except (OSError, ResultsError):  # weights that are not here, or a run at work has just renewed them
                 continue
     return None, []
+
+
+def _refuse_another_runs(
+    model: keras.Model, experiment: Experiment, profile: Profile, seed: int, partial: Path, iteration: int
+) -> None:
+    """ResultsError for a checkpoint that is not this run's: its layers tell, their seeds, and its number of updates."""
+
+    def layers(model: keras.Model) -> str:
+        config = {name: value for name, value in model.get_config().items() if name != "name"}
+        return json.dumps(config, default=str, sort_keys=True)
+
+    own = layers(model) == layers(siamese.build_model(experiment, profile, seed))
+    if not own or _updates_made(model) != iteration + 1:
+        raise ResultsError(
+            f"run {partial.name} cannot go on ({_checkpoint_name(iteration)} is another run's, or another check's): "
+            f"restore the folder {partial}, or move it elsewhere and run again."
+        )
 
 
 def _updates_made(model: keras.Model) -> int:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import zipfile
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ SCHEMA_VERSION = 1
 SPLITS = ("train", "val")
 PROTOCOLS: tuple[Protocol, ...] = ("author", "strict")
 SUMS = "SHA256SUMS"
+# what a config says of built-in characters, in place of a fingerprint
+DRAWN = "synthetic characters"
 EVIDENCE = ("config.json", "history.csv", "metrics.json", "answers.npz")
 # what reading a damaged file or one of another shape raises
 DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, EOFError,
-           ZeroDivisionError, zipfile.BadZipFile)  # fmt: skip
+           ZeroDivisionError, RecursionError, zipfile.BadZipFile)  # fmt: skip
 
 
 class Disagreement(ValueError):
@@ -89,8 +92,15 @@ def find_problem(folder: Path) -> str:
 
 
 def find_problem_under_way(folder: Path) -> str:
-    """Say why a run under way, its config and history, is not to be believed; "" where all of it agrees."""
+    """Say why a run under way, its config and history, is not to be believed; "" where all of it agrees.
+
+    Runs from before there were checksums of these have none.
+    """
     try:
+        changed = [name for name in read_sums(folder) if name in EVIDENCE[:2] and not is_recorded(folder / name)]
+        # a kill may come between a check's history and its checksum: there the record of checks decides
+        if changed and not (folder / "checkpoints.json").is_file():
+            return f"{', '.join(changed)} changed since {SUMS} was written"
         config = _read_json(folder / "config.json")
         _check_name(folder, config)
         _check_history(config, _read_history(folder), finished=False)
@@ -150,6 +160,17 @@ def _check_metrics(folder: Path, config: dict[str, Any], metrics: dict[str, Any]
         _agree("method", metrics["learner"], config["learner"]["name"])
         _agree("held out", metrics["held_out"], config["held_out"])
         _agree("steps", metrics["steps"], config["steps"])
+    _agree("whether its data are drawn", metrics["dataset"]["synthetic"], config["dataset"].startswith(DRAWN))
+    seconds, origin = metrics.get("seconds", 0), metrics.get("provenance", {})
+    if isinstance(seconds, bool) or not (isinstance(seconds, int | float) and 0 <= seconds < float("inf")):
+        raise Disagreement(f"seconds: {seconds!r}")
+    if not isinstance(origin, dict) or not isinstance(origin.get("packages", {}), dict):
+        raise Disagreement("provenance holds no keys and values")
+    for name in ("commit", "backend", "device", "processor", "platform", "finished"):
+        if not isinstance(origin.get(name), str | None):
+            raise Disagreement(f"provenance: {name} is no text")
+    if origin.get("finished"):
+        datetime.fromisoformat(origin["finished"])
 
 
 def _check_history(config: dict[str, Any], history: list[dict[str, str]], *, finished: bool) -> None:
@@ -166,7 +187,9 @@ def _check_history(config: dict[str, Any], history: list[dict[str, str]], *, fin
     if found != (wanted if finished else wanted[: len(found)]) or not found:
         raise Disagreement("history.csv does not have each check of its config.json once, in order")
     for line in history:
-        float(line["batch_loss"]), float(line["mean_loss"]), float(line["seconds"])
+        for name in ("batch_loss", "mean_loss", "learning_rate", "seconds"):
+            if float(line[name]) < 0:
+                raise Disagreement(f"history.csv: {name} at iteration {line['iteration']} is {line[name]}")
         for split in SPLITS:
             low, accuracy, high = (float(line[f"{split}_{what}"]) for what in ("low", "accuracy", "high"))
             score = wilson(round(accuracy * profile["check_episodes"]), profile["check_episodes"])

@@ -30,7 +30,7 @@ RNG = np.random.default_rng(7)
 def face(number):
     file = io.BytesIO()
     picture = np.full((112, 92), number, np.uint8)
-    picture[0, 0] += 1
+    picture[0, 0] += 2
     Image.fromarray(picture).save(file, "PPM")
     return file.getvalue()
 

@@ -1,6 +1,7 @@
 """A folder of class folders as a dataset: what is read, and what is said where that is not clear."""
 
 import os
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -247,7 +248,7 @@ def test_parts_within_a_class_are_refused_too(tmp_path):
         for part in ("train", "test"):
             for number in range(2):
                 write(tmp_path / name / part / f"{number}.png", blob(rng))
-    with pytest.raises(DataError, match=r"parts of the same class \(cat/test and cat/train\)"):
+    with pytest.raises(DataError, match=r"parts of the same class \(cat/test and cat/train; dog/"):
         load_folder(tmp_path, 8)
 
 
@@ -309,3 +310,56 @@ def test_episodes_of_a_very_large_class_take_little_memory():
         shown = {tuple(pick) for pick in drawn.support[episode].reshape(-1, 2).tolist()}
         assert len(shown) == 6
         assert tuple(drawn.query[episode].tolist()) not in shown
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("my_train/{}", "my_test/{}"),
+        ("01_train/{}", "02_test/{}"),
+        ("trainval/{}", "test/{}"),
+        ("train_a/{}", "train_b/{}"),
+        ("unseen/{}", "seen/{}"),
+        ("base/{}", "novel/{}"),
+        ("fold1/{}", "fold2/{}"),
+        ("gallery/{}", "probe/{}"),
+        ("Trainingsdaten/{}", "Testdaten/{}"),
+        ("original/{}", "augmented/{}"),
+        ("train_{}", "test_{}"),
+        ("all/{} (train)", "all/{} (val)"),
+    ],
+)
+def test_parts_by_other_names_are_refused_too(first, second, tmp_path):
+    rng = np.random.default_rng(3)
+    for pattern in (first, second):
+        for name in ("cat", "dog"):
+            for number in range(2):
+                write(tmp_path / pattern.format(name) / f"{number}.png", blob(rng))
+    with pytest.raises(DataError, match=r"holds parts of the same class \(.*cat.*; .*dog.*\), but a model is asked"):
+        load_folder(tmp_path, 8)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("Devanagari/{}", "Parthian/{}"), ("valley/{}", "testament/{}"), ("train/{}", "Greek/{}")]
+)
+def test_groups_that_only_sound_like_parts_are_groups(first, second, tmp_path):
+    for pattern in (first, second):
+        for name in ("character01", "character02"):
+            for number in range(2):
+                write(tmp_path / pattern.format(name) / f"{number}.png", blob(np.random.default_rng(len(pattern))))
+                write(tmp_path / "Latin" / name / f"{number}.png", blob(np.random.default_rng(1)))
+    assert len(find_images(tmp_path).files) == 6
+
+
+def test_folders_whose_names_are_printed_alike_are_refused(letters):
+    for name in (b"caf\xe9", b"caf\\xe9"):
+        folder = Path(os.fsdecode(os.fsencode(letters / "a") + b"/" + name))
+        try:
+            folder.mkdir()
+        except OSError:
+            pytest.skip("this file system takes no such name")
+        for number in range(2):
+            write(letters / "a" / "class0" / "0.png", blob(np.random.default_rng(number)))
+            shutil.copy(letters / "a" / "class0" / "0.png", folder / f"{number}.png")
+    with pytest.raises(DataError, match=r"two folders whose names are printed alike \(a/caf\\\\?xe9\)"):
+        find_images(letters)

@@ -154,7 +154,7 @@ def test_the_type_says_how_pixels_are_scaled(values, expected):
     assert eight_bits(values).dtype == np.uint8
 
 
-@pytest.mark.parametrize("wrong", [[-1, 3], [0, 70000], [0.0, 256.0], [0.0, np.nan], [np.inf, 0.0], [-0.1, 1.0]])
+@pytest.mark.parametrize("wrong", [[-1, 3], [0, 70000], [0.0, 256.0], [0.0, np.nan], [np.inf, 0.0], [-0.2, 1.0]])
 def test_what_is_out_of_range_is_refused(wrong):
     with pytest.raises(ValueError, match=r"are no pixels"):
         eight_bits(np.array(wrong))
@@ -317,3 +317,35 @@ def test_names_that_are_no_utf8_are_read_and_can_be_printed(tmp_path):
     names = [dataset.name, dataset.source, *dataset.train.characters, *dataset.val.characters]
     assert "caf\\xe9" in names
     assert "\n".join(names).encode()
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_one_pixel_over_the_top_changes_no_other(kind):
+    grey = np.arange(256).reshape(16, 16).astype(kind) / 255
+    for low, high in ((0, 1.0000001), (-0.03, 1.04)):
+        over = grey.copy()
+        over[0, 0], over[-1, -1] = low, high
+        np.testing.assert_array_equal(eight_bits(over), np.arange(256).reshape(16, 16))
+
+
+def test_a_picture_of_next_to_nothing_is_said():
+    faint = np.full((9, 9), 254, np.uint8)
+    faint[3:6, 3:6] = 255
+    assert read_image(Image.fromarray(faint)).remarks == ["of one single colour, which shows nothing"]
+    faint[0, 0] = 250
+    assert not read_image(Image.fromarray(faint)).remarks
+
+
+def test_signed_pixels_of_8_bits_are_refused(tmp_path):
+    path = tmp_path / "signed.tif"
+    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(path, tiffinfo={339: 2})
+    with pytest.raises(DataError, match=r"signed numbers of 8 bits: save it with 0 to 255"):
+        read_image(path)
+
+
+def test_a_white_drawing_with_a_few_dark_pixels_stays_on_black(tmp_path):
+    drawing = np.zeros((50, 50, 4), np.uint8)
+    drawing[20:30, 5:45] = drawing[5:45, 20:30] = 255
+    drawing[22, 6:14, :3] = 0
+    Image.fromarray(drawing).save(tmp_path / "cross.png")
+    assert read_image(tmp_path / "cross.png").image.getpixel((0, 0)) == 0

@@ -27,7 +27,7 @@ from siamese_utils.training.integrity import (
     read_sums,
     record_sums,
 )
-from siamese_utils.training.runs import find_run, find_runs
+from siamese_utils.training.runs import find_run, find_runs, partial_folder, run_folder
 from siamese_utils.training.verify import compare_anew, survey
 
 baseline = load_experiment("baseline")
@@ -403,6 +403,80 @@ DAMAGES = {
     "a record that is a folder": lambda p: ((p / "checkpoints.json").unlink(), (p / "checkpoints.json").mkdir()),
     "a record of another shape": lambda p: (p / "checkpoints.json").write_text('{"iteration": 2}'),
 }
+
+
+def of_another(name, seed, *files):
+    """Files of another run's folder in this one's place, and no record of what was there; nothing else is changed."""
+
+    def apply(partial, tiny):
+        other = partial_folder(run_folder(load_experiment(name), tiny, seed)[0])
+        training.load_or_train(load_experiment(name), tiny, seed, until=2)
+        for path in other.iterdir():
+            if path.name.startswith(files) and path.name != "config.json":
+                shutil.copyfile(path, partial / path.name)
+        (partial / "SHA256SUMS").unlink()
+        if "check" not in files:
+            (partial / "checkpoints.json").unlink()
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [of_another("mlp", 0, "check", "history"), of_another("baseline", 1, "checkpoint-"),
+     of_another("baseline", 1, "checkpoint-", "history"), of_another("without-l2", 0, "check", "history")],
+    ids=["another network", "another seed", "another seed and its history", "another penalty"],
+)  # fmt: skip
+def test_no_run_goes_on_from_another_runs_checkpoint(harm, partial, tiny, fresh_keras):
+    harm(partial, tiny)
+    with pytest.raises(ResultsError, match=r"cannot go on \(checkpoint-2\.keras is another run's"):
+        training.load_or_train(baseline, tiny)
+    assert partial.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("seconds", -5), ("seconds", float("nan")), ("seconds", "long"), ("seconds", True), ("provenance", [1]),
+     ("provenance", {"packages": ["keras"]}), ("provenance", {"finished": 5}), ("provenance", {"finished": "long ago"}),
+     ("provenance", {"commit": 5}), ("dataset", {"synthetic": False, "fingerprint": "x"})],
+)  # fmt: skip
+def test_what_the_report_reads_is_of_its_kind(where, value, run):
+    changed("metrics.json", lambda m: m.update({where: value}))(run.folder)
+    record_sums(run.folder, "metrics.json")
+    assert find_problem(run.folder)
+
+
+def test_metrics_nested_without_end_are_damaged(run):
+    (run.folder / "metrics.json").write_text("[" * 200_000)
+    record_sums(run.folder, "metrics.json")
+    assert find_problem(run.folder).startswith("damaged (RecursionError")
+
+
+@pytest.mark.parametrize(("name", "value"), [("learning_rate", "abc"), ("learning_rate", "-1"), ("mean_loss", "-6")])
+def test_numbers_of_a_check_are_of_their_kind(name, value, run):
+    history = pd.read_csv(run.folder / "history.csv", dtype=str)
+    history.loc[1, name] = value
+    history.to_csv(run.folder / "history.csv", index=False)
+    record_sums(run.folder, "history.csv")
+    assert find_problem(run.folder)
+
+
+def test_a_run_under_way_elsewhere_has_checksums(partial, tmp_path):
+    committed = tmp_path / "under_way" / partial.name.removesuffix(".partial")
+    committed.mkdir(parents=True)
+    for name in ("config.json", "history.csv", "SHA256SUMS"):
+        shutil.copy(partial / name, committed)
+    assert find_problem_under_way(committed) == ""
+    changed("history.csv", lambda text: text.replace("\n0,", "\n0,9", 1))(committed)
+    assert find_problem_under_way(committed) == "history.csv changed since SHA256SUMS was written"
+
+
+def test_another_machines_training_may_differ_by_so_much_only(run):
+    anew = SimpleNamespace(metrics=json.loads(json.dumps(run.metrics)), history=run.history)
+    anew.metrics["provenance"] = {"processor": "another"}
+    assert compare_anew(run, anew).agrees
+    anew.metrics["scores"][0]["accuracy"] += 0.11
+    assert not compare_anew(run, anew).agrees
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
