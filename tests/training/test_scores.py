@@ -20,9 +20,12 @@ class StandIn:
     """A model that embeds an image as its row of pixels; the nearer two are, the more they are alike."""
 
     def __init__(self, *weights):
-        backbone = SimpleNamespace(name="backbone", predict_on_batch=lambda images: LEVELS[images[:, 0, :, 0]])
-        self.layers = [backbone, Distance()]
+        self.layers, self.embedded = [SimpleNamespace(name="backbone", predict_on_batch=self.embed), Distance()], []
         self.trainable_variables = [SimpleNamespace(shape=w.shape, numpy=lambda w=w: w) for w in weights]
+
+    def embed(self, images):
+        self.embedded.append(len(images))
+        return LEVELS[images[:, 0, :, 0]]
 
     def get_layer(self, name):
         return next(layer for layer in self.layers if layer.name == name)
@@ -44,12 +47,17 @@ class Distance:
 
 @pytest.fixture
 def dataset():
-    """Two splits of 25 classes by 4 drawers: a class's number with noise, and on val constants near 0, ½ and 1."""
+    """Two splits of 25 classes by 4 drawers: a class's number with noise, and others.
+
+    On val they are near 0, ½ and 1, and in the first four classes 0.
+    """
     rng = np.random.default_rng(0)
     splits = []
     for others in (rng.integers(0, 201, 8), [1, 2, 3, 100, 198, 199, 100, 100]):
         rows = np.tile(np.array([0, *others], np.uint8), (25, 4, 1, 1))
         rows[..., 0] = (20 + 4 * np.arange(25)[:, None, None] + rng.integers(-8, 9, (25, 4, 1))).astype(np.uint8)
+        if splits:
+            rows[:4, ..., 1:] = 0
         splits.append(Split(rows, tuple(f"A/character{number:02}" for number in range(25))))
     return Dataset("made up", *splits, fingerprint="f" * 64, synthetic=True, source="a test")
 
@@ -71,14 +79,25 @@ def test_a_check_measures_the_kernels_as_one_vector_and_the_saturated_part_of_va
     kernels, bias = (np.full((2, 2), 300, np.float16), np.full((1, 4, 4), -200, np.float32)), np.full(9, 7.0)
     row = check_model(StandIn(*kernels, bias), dataset, tiny, 0)
     assert row["kernel_norm"] == pytest.approx(1_000)  # the root of 4 · 300² + 16 · 200²; in half precision infinite
-    assert row["saturated"] == pytest.approx(2 / 9)  # 0.005 and 0.995; 0.01 and 0.99 are not
+    drawn = draw_episodes(dataset.val, protocol="author", n_episodes=20, seed=[1_000, 1, 0])
+    zeros = (drawn.query[:, 0] < 4).mean()
+    assert 0 < zeros < 0.5
+    # of nine numbers 0.005 and 0.995; 0.01 and 0.99 are not
+    assert row["saturated"] == pytest.approx(zeros * 8 / 9 + (1 - zeros) * 2 / 9)
     assert {type(number) for number in row.values()} == {float}
     assert np.isfinite(list(row.values())).all()
 
 
+def test_a_check_embeds_only_what_its_episodes_use(dataset, tiny):
+    model = StandIn(np.ones((2, 2)))
+    check_model(model, dataset, tiny.model_copy(update={"check_episodes": 1}), 0)
+    assert len(model.embedded) == 2
+    assert all(0 < images <= 21 for images in model.embedded), "a query and 20 others, of 100"
+
+
 def test_final_scores_are_of_both_protocols_on_both_splits_and_on_val_of_all_ways(dataset, tiny):
     model = StandIn()
-    scores, answers = final_scores(model, dataset, tiny)
+    scores, answers = final_scores(model, dataset, tiny.model_copy(update={"episodes": 300}))
     kinds = [(s["split"], s["protocol"], s["ways"]) for s in scores]
     assert kinds == [
         (split, protocol, ways)
@@ -88,7 +107,7 @@ def test_final_scores_are_of_both_protocols_on_both_splits_and_on_val_of_all_way
     ]
     assert sorted(answers) == ["author/train", "author/val", "strict/train", "strict/val"]
     for score, (split, protocol, ways) in zip(scores, kinds, strict=True):
-        asked = {"protocol": protocol, "n_way": ways, "n_episodes": 1_000, "seed": final_seed(split, ways)}
+        asked = {"protocol": protocol, "n_way": ways, "n_episodes": 300, "seed": final_seed(split, ways)}
         expected = evaluate(model, dataset.split(split), **asked).as_dict()
         assert score == {"split": split, "protocol": protocol, "ways": ways, **expected}
         if ways == 20:
