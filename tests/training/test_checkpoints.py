@@ -168,9 +168,11 @@ def test_a_training_begins_anew_where_there_is_nothing(reports, tiny):
 
 
 def test_a_training_goes_on_from_its_last_check(partial, tiny, loaded):
-    made(partial, 0, 2)
-    assert resumed(partial, tiny) == (3, [0, 2])
-    assert loaded == [partial / "checkpoint-2.keras"]
+    made(partial, 0)
+    assert resumed(partial, tiny) == (1, [0])
+    made(partial, 0, 2, 4)
+    assert resumed(partial, tiny) == (5, [0, 2, 4])
+    assert loaded == [partial / "checkpoint-0.keras", partial / "checkpoint-4.keras"]
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
@@ -187,10 +189,10 @@ def test_a_damaged_checkpoint_costs_one_check_and_that_is_said(damage, partial, 
 
 
 def test_a_run_of_before_there_was_a_record_goes_on(partial, tiny, loaded):
-    made(partial, 0, 2)
+    made(partial, 0, 2, 4)
     (partial / RECORD).unlink()
-    assert resumed(partial, tiny) == (3, [0, 2])
-    (partial / "checkpoint-2.keras").unlink()
+    assert resumed(partial, tiny) == (5, [0, 2, 4])
+    (partial / "checkpoint-4.keras").unlink()
     with pytest.raises(ResultsError, match="no checkpoint is the one on record"):
         resumed(partial, tiny)
 
@@ -261,9 +263,9 @@ def test_a_model_is_loaded_safely_and_a_damaged_one_is_a_clear_error(tmp_path, m
 # ---- from a shorter run
 
 
-def finished(profile, updates=5, seed=0):
-    """The baseline's finished run with a model of so many updates."""
-    run = make_run("baseline", profile, seed, answers(700))
+def finished(profile, updates=5, seed=0, name="baseline"):
+    """A finished run with a model of so many updates."""
+    run = make_run(name, profile, seed, answers(700))
     (run.folder / WEIGHTS).write_text(str(updates))
     record_sums(run.folder, WEIGHTS)
     return run.folder
@@ -278,6 +280,13 @@ def test_a_longer_run_goes_on_from_a_finished_shorter_one(reports, tiny, loaded)
     folder = finished(tiny)
     assert went_on(tiny) == (5, [0, 2, 4])
     assert loaded == [folder / WEIGHTS]
+
+
+def test_a_longer_run_goes_on_from_any_row_of_the_matrix(reports, tiny, loaded):
+    finished(tiny, name="mlp")
+    mlp = load_experiment("mlp")
+    twice = mlp.model_copy(update={"recipe": mlp.recipe.model_copy(update={"iterations": 10_000})})
+    assert went_on(tiny, twice) == (5, [0, 2, 4])
 
 
 def test_a_longer_run_goes_on_from_a_shorter_one_under_way(reports, tiny, loaded):
@@ -306,13 +315,20 @@ def test_a_longer_run_does_not_go_on_from_a_shorter_one_whose_updates_are_not_it
     finished(tiny, updates=4)
     assert went_on(tiny) == (None, [])
     assert len(loaded) == 1
+    shorter = started(baseline, tiny, seed=1)
+    made(shorter, 0)
+    save_checkpoint(shorter, StandIn(4), [line(0), line(2)])
+    assert went_on(tiny, seed=1) == (None, [])
+    assert len(loaded) == 2, "its last checkpoint alone"
 
 
 @pytest.mark.parametrize("model", [SimpleNamespace(), SimpleNamespace(optimizer=None)])
 def test_a_longer_run_does_not_go_on_from_a_model_without_its_optimizer(model, reports, tiny, monkeypatch):
     finished(tiny)
+    made(started(baseline, tiny, seed=1), 0)
     monkeypatch.setattr(checkpoints, "_load", lambda _: model)
     assert went_on(tiny) == (None, [])
+    assert went_on(tiny, seed=1) == (None, [])
 
 
 def test_a_longer_run_goes_on_only_from_one_that_is_the_same_but_for_its_length(reports, tiny, loaded):

@@ -22,6 +22,7 @@ from siamese_utils.training.integrity import (
     find_problem,
     find_problem_under_way,
     is_recorded,
+    iterations_of_checks,
     read_sums,
     record_sums,
 )
@@ -255,6 +256,24 @@ def test_sums_are_as_sha256sum_reads_them(tmp_path):
     assert [is_recorded(tmp_path / name) for name in ("a", "b", "c", SUMS)] == [True, True, False, False]
     (tmp_path / "b").write_bytes(b"b")
     assert not is_recorded(tmp_path / "b")
+
+
+def test_a_files_name_may_hold_two_spaces(tmp_path):
+    (tmp_path / "of  spaces").write_bytes(b"")
+    record_sums(tmp_path, "of  spaces")
+    assert is_recorded(tmp_path / "of  spaces")
+
+
+@pytest.mark.parametrize(
+    ("last", "every", "checks"),
+    [(4, 2, [0, 2, 4]), (4, 3, [0, 3, 4]), (5, 3, [0, 3, 5]), (4, 5, [0, 4]), (1, 1, [0, 1])],
+)
+def test_checks_are_so_many_updates_apart_and_the_last_is_one(last, every, checks):
+    assert iterations_of_checks(last, every) == checks
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    assert find_problem_under_way(tmp_path) == "config.json: No such file or directory"
 
 
 def test_a_run_under_way_that_does_not_agree_is_said(run):
