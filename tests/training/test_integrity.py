@@ -192,6 +192,15 @@ def test_what_does_not_agree_is_left_out_and_named(change, run, tiny):
     assert {finding.folder.name for finding in found if finding.problem} == {run.run_id}
 
 
+def test_a_complete_run_that_lacks_its_name_is_to_be_believed(run):
+    assert find_problem(run.folder.rename(run.folder.with_name(run.run_id + ".partial"))) == ""
+
+
+def test_a_run_of_one_update_has_two_checks(reports, tiny):
+    shortest = tiny.model_copy(update={"iterations": 1, "check_every": 1})
+    assert find_problem(make_run("baseline", shortest, 0, answers(700)).folder) == ""
+
+
 def test_checksums_that_are_no_text_are_named(run):
     (run.folder / "SHA256SUMS").write_bytes(b"\xff" + (run.folder / "SHA256SUMS").read_bytes())
     (run.folder / "model.keras").write_bytes(b"")

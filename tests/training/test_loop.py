@@ -365,7 +365,7 @@ def intervals_seen(monkeypatch):
 
     def interval_of(model, images):
         def interval(*pairs):
-            seen.append((images, *pairs))
+            seen.append(((model, images), *pairs))
             return np.array([2**24, *[1] * (len(pairs[0]) - 1)], np.float32)
 
         return interval
@@ -407,7 +407,8 @@ def test_a_training_is_cut_at_its_checks(tiny, intervals_seen):
     ]
     assert {type(number) for losses in found for number in losses.values()} == {float}
     assert told == [(3, found[0]), (4, found[1])]
-    for (images, *pairs), (first, last) in zip(intervals_seen, ((1, 4), (4, 5)), strict=True):
+    for ((of, images), *pairs), (first, last) in zip(intervals_seen, ((1, 4), (4, 5)), strict=True):
+        assert of is model
         assert images is split.images
         for one, other in zip(pairs, training.pairs_of_steps(split, 7, 128, first, last), strict=True):
             np.testing.assert_array_equal(one, other)
@@ -527,7 +528,7 @@ def test_a_trained_run_is_evaluated_and_kept(steps_of_a_run, tmp_path, monkeypat
     kept = []
     monkeypatch.setattr(training, "final_scores", lambda *given: (["scores of", *given], "answers"))
     monkeypatch.setattr(training, "keep_results", lambda *given, **metrics: kept.append((given, metrics)))
-    history = [line(0, "1.0") | {"batch_loss": "7.25"}, line(4, "7.56") | {"iteration": "4"}]
+    history = [line(0, "1.0") | {"batch_loss": "7.25"}, line(2, "2.0"), line(4, "7.56") | {"iteration": "4"}]
     found = training._evaluate_and_keep(tmp_path / "run", baseline, tiny, 3, "data", "model", history)
     partial = tmp_path / "run.partial"
     assert found == partial

@@ -141,6 +141,11 @@ def test_files_of_json_that_cannot_be_read_are_a_clear_error(name, read, tmp_pat
     assert getattr(Run(tmp_path), read) == {"seed": 3, "place": "Größe"}
 
 
+def test_answers_are_as_many_as_there_are_episodes(reports, tiny):
+    run = make_run("baseline", tiny.model_copy(update={"episodes": 997}), 0, answers(700, 997))
+    assert {right.shape for right in run.answers().values()} == {(997,)}
+
+
 def test_answers_that_cannot_be_read_are_a_clear_error(run):
     (run.folder / "answers.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(ResultsError, match=r"answers\.npz: "):
