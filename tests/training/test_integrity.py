@@ -94,6 +94,7 @@ CHANGES = {
     "episodes": changed("metrics.json", lambda m: m.update(episodes=999)),
     "iterations": changed("metrics.json", lambda m: m.update(iterations=5000)),
     "first loss": changed("metrics.json", lambda m: m.update(first_batch_loss=4.54)),
+    "first loss by little": changed("metrics.json", lambda m: m.update(first_batch_loss=7.00001)),
     "no metrics at all": changed("metrics.json", lambda m: m.clear()),
     "a list": lambda folder: (folder / "metrics.json").write_text("[1, 2]"),
     "no JSON": lambda folder: (folder / "metrics.json").write_text('{"scores":'),
@@ -138,6 +139,7 @@ SAYS = {
     "episodes": "episodes: 999 and 1000",
     "iterations": "iterations: 5000 and 4",
     "first loss": "first batch loss: 4.54 and 7.0",
+    "first loss by little": "first batch loss: 7.00001 and 7.0",
     "no metrics at all": "damaged (KeyError: 'schema_version')",
     "a list": "metrics.json holds no keys and values",
     "no JSON": "damaged (JSONDecodeError: ",
@@ -199,6 +201,16 @@ def test_a_complete_run_that_lacks_its_name_is_to_be_believed(run):
 def test_a_run_of_one_update_has_two_checks(reports, tiny):
     shortest = tiny.model_copy(update={"iterations": 1, "check_every": 1})
     assert find_problem(make_run("baseline", shortest, 0, answers(700)).folder) == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "problem"), [("5e-07", ""), ("5e-05", "history.csv: val accuracy and interval at iteration 0")]
+)
+def test_a_checks_interval_may_be_rounded(low, problem, run):
+    before, after = f",{FIRST.accuracy},{FIRST.low},{FIRST.high},", f",0.0,{low},{wilson(0, 20).high},"
+    changed("history.csv", lambda text: text.replace(before, after, 1))(run.folder)
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder) == problem
 
 
 def test_checksums_that_are_no_text_are_named(run):

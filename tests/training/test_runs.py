@@ -225,7 +225,7 @@ def test_a_runs_folder_is_named_after_its_experiment_seed_and_key(reports, tiny)
     folder, key = run_folder(baseline, tiny, 3)
     assert folder.parent == reports / "tiny" / "results"
     assert folder.name.startswith("baseline-s3-")
-    assert key["seed"] == 3
+    assert (key["seed"], key["dataset"]) == (3, "synthetic characters, version 1")
     assert partial_folder(folder) == reports / "tiny" / "results" / f"{folder.name}.partial"
     assert under_way_dir(tiny) == reports / "tiny" / "under_way"
     assert check_iterations(baseline, tiny.model_copy(update={"check_every": 3})) == [0, 3, 4]
