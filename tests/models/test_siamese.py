@@ -230,6 +230,8 @@ def test_a_model_is_called_after_its_experiment_and_takes_two_images(small, fres
     assert (image.name, image.dtype, image.shape) == ("image", "uint8", (None, 28, 28, 1))
     assert (backbone.output_shape, model.output_shape) == ((None, 3), (None, 1))
     assert backbone.layers[2].name == "conv_1"
+    head = model.layers[-1]
+    assert (head.units, head.activation.__name__) == (1, "sigmoid")
     with pytest.raises(ParamsError, match="no experiment 'dense-1'"):
         build_model("dense-1", "demo")
 

@@ -213,6 +213,12 @@ def test_a_checks_interval_may_be_rounded(low, problem, run):
     assert find_problem(run.folder) == problem
 
 
+def test_a_score_without_a_split_is_of_val(run):
+    changed("metrics.json", lambda m: next(s for s in m["scores"] if s["ways"] == 5).pop("split"))(run.folder)
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder) == ""
+
+
 def test_checksums_that_are_no_text_are_named(run):
     (run.folder / "SHA256SUMS").write_bytes(b"\xff" + (run.folder / "SHA256SUMS").read_bytes())
     (run.folder / "model.keras").write_bytes(b"")
