@@ -236,23 +236,20 @@ def test_a_model_is_called_after_its_experiment_and_takes_two_images(small, fres
         build_model("dense-1", "demo")
 
 
-def test_a_model_is_compiled_with_the_papers_loss_and_an_optimizer_that_is_ready(small, monkeypatch, fresh_keras):
-    monkeypatch.setattr(models, "jit_compile", lambda: "auto")
+def test_a_model_is_compiled_with_the_papers_loss_and_an_optimizer_that_is_ready(small, fresh_keras):
     model = build_model(*small)
-    assert type(model.loss) is keras.losses.BinaryCrossentropy
-    assert type(model.optimizer) is keras.optimizers.Adam
-    assert len(model.optimizer.variables) == 1 + 2 * len(model.trainable_variables), "its count and moments"
+    adam = model.optimizer
+    assert (type(model.loss), type(adam)) == (keras.losses.BinaryCrossentropy, keras.optimizers.Adam)
+    assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.9, 0.999, 1e-7)
+    assert len(adam.variables) == 1 + 2 * len(model.trainable_variables), "its count and moments"
     schedule = learning_rate_schedule(small[0].recipe.learning_rate, small[1])
-    assert model.optimizer._learning_rate.get_config() == schedule.get_config()
-    monkeypatch.setattr(models, "jit_compile", lambda: False)
-    assert (model.jit_compile, build_model(*small).jit_compile) == (as_keras_finds(), False)
+    assert adam._learning_rate.get_config() == schedule.get_config()
 
 
-def as_keras_finds():
-    """What Keras makes of "auto"."""
-    probe = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    probe.compile(jit_compile="auto")
-    return probe.jit_compile
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_model_is_compiled_by_xla_where_that_is_asked_for(compiled, small, monkeypatch, fresh_keras):
+    monkeypatch.setattr(models, "jit_compile", lambda: compiled)
+    assert build_model(*small).jit_compile is compiled
 
 
 @pytest.mark.parametrize(
