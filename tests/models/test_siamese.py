@@ -214,7 +214,7 @@ def test_checks_fall_after_the_authors_updates():
 @pytest.fixture
 def small(tiny):
     """A network of one block that is made in no time."""
-    recipe = load_experiment("baseline").recipe.model_copy(update={"filters": (2,), "embedding": 3})
+    recipe = load_experiment("baseline").recipe.model_copy(update={"filters": (2,), "embedding": 3, "l2": 0.02})
     return load_experiment("lr-0.001").model_copy(update={"recipe": recipe}), tiny
 
 
@@ -288,7 +288,7 @@ def test_each_kernel_and_each_dropout_has_a_seed_of_its_own(small, fresh_keras):
         assert found == next(seeds), name
     kernels = [layer[name] for name in ("conv_1", "embedding", "similarity")]
     assert {type(kernel.kernel_initializer).__name__ for kernel in kernels} == {"GlorotUniform"}
-    assert [float(kernel.kernel_regularizer.l2) for kernel in kernels] == pytest.approx(3 * [0.01])
+    assert [float(kernel.kernel_regularizer.l2) for kernel in kernels] == pytest.approx(3 * [0.02])
     bare = experiment.recipe.model_copy(update={"initializer": "zeros", "l2": 0.0, "dropout": 0.0})
     without = [
         x for x in flat(build_model(experiment.model_copy(update={"recipe": bare}), profile)) if hasattr(x, "kernel")
