@@ -261,6 +261,13 @@ def test_a_loss_that_is_no_number_is_one_if_both_files_say_so(run):
     assert find_problem(run.folder) == ""
 
 
+def test_a_first_loss_near_0_is_told_from_another(run):
+    changed("history.csv", lambda text: text.replace("\n0,7,", "\n0,2e-09,"))(run.folder)
+    changed("metrics.json", lambda m: m.update(first_batch_loss=1e-9))(run.folder)
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder) == "first batch loss: 1e-09 and 2e-09"
+
+
 def test_drawn_characters_need_no_fingerprint(run):
     changed("metrics.json", lambda m: m["dataset"].update(fingerprint="pixels"))(run.folder)
     record_sums(run.folder, *EVIDENCE)
