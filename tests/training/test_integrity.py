@@ -213,6 +213,14 @@ def test_a_checks_interval_may_be_rounded(low, problem, run):
     assert find_problem(run.folder) == problem
 
 
+def test_a_run_with_no_correct_answer_is_to_be_believed(reports, tiny):
+    none = make_run("baseline", tiny, 0, answers(0))
+    assert find_problem(none.folder) == ""
+    changed("metrics.json", lambda m: m["scores"][0].update(low=5e-9))(none.folder)
+    record_sums(none.folder, *EVIDENCE)
+    assert find_problem(none.folder) == "20-way accuracy, author protocol: 0.0 of 0 / 1000"
+
+
 def test_a_score_without_a_split_is_of_val(run):
     changed("metrics.json", lambda m: next(s for s in m["scores"] if s["ways"] == 5).pop("split"))(run.folder)
     record_sums(run.folder, *EVIDENCE)
