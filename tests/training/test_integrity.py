@@ -118,6 +118,7 @@ CHANGES = {
     "a mean loss that is no number": changed("history.csv", lambda text: text.replace("\n2,6,6,", "\n2,6,six,")),
     "a time that is no number": changed("history.csv", lambda text: text[:-2] + "four\n"),
     "answers less": repacked(lambda answers: answers.pop("strict/val")),
+    "answers that are objects": repacked(lambda answers: answers.update({"strict/val": np.array([None])})),
     "answers of other episodes": repacked(lambda answers: answers.update(more=answers["strict/val"])),
     "an answer more than there are episodes": repacked(
         lambda answers: answers.update({"strict/val": np.append(answers["strict/val"], np.uint8(0))})
@@ -163,6 +164,7 @@ SAYS = {
     "a mean loss that is no number": "damaged (ValueError: ",
     "a time that is no number": "damaged (ValueError: ",
     "answers less": "answers of episodes: ['author/train', 'author/val', 'strict/train'] and ['author/train', ",
+    "answers that are objects": "damaged (ValueError: Object arrays cannot be loaded",
     "answers of other episodes": "answers of episodes: ['author/train', 'author/val', 'more', ",
     "an answer more than there are episodes": "answers strict/val: not 700 of 1000",
 }
