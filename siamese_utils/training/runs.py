@@ -126,7 +126,8 @@ class Run:
     def answers(self) -> dict[str, np.ndarray]:
         """ "<protocol>/<split>", or beyond the paper "<protocol>" → (episodes,) bool: which were answered correctly."""
         try:
-            with np.load(self.folder / "answers.npz", allow_pickle=False) as packed:
+            # opened here: of a damaged archive NumPy leaves a file open that it opened itself
+            with open(self.folder / "answers.npz", "rb") as file, np.load(file, allow_pickle=False) as packed:
                 episodes = self.metrics["episodes"]
                 return {name: np.unpackbits(packed[name])[:episodes].astype(bool) for name in packed.files}
         except DAMAGED as error:

@@ -67,6 +67,16 @@ def test_class_directions_give_the_cosine_with_each():
     assert layer.weights[0].path.endswith("/directions")
 
 
+def test_class_directions_begin_near_one_another():
+    """As those of committed runs did: each number near 1."""
+    layer = ClassDirections(200)
+    layer(np.ones((1, 50), np.float32))
+    (directions,) = layer.get_weights()
+    assert directions.shape == (50, 200)
+    assert directions.mean() == pytest.approx(1, abs=0.01)
+    assert directions.std() == pytest.approx(0.05, rel=0.1)
+
+
 def test_views_are_moved_copies_of_each_image_on_white_paper():
     images = np.arange(2 * 3 * 3 * 1, dtype=np.float32).reshape(2, 3, 3, 1)
     as_it_is, to_the_left = [1, 0, 0, 0, 1, 0, 0, 0], [1, 0, 1, 0, 1, 0, 0, 0]

@@ -1,6 +1,7 @@
 """Each model is the one that was described, or the one that was run: parameters, first loss, saving, branches."""
 
 import zipfile
+from itertools import islice
 
 import keras
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from siamese_utils.config import load_experiment, load_matrix, load_profile
 from siamese_utils.data.pairs import draw_pairs, gather
 from siamese_utils.errors import ParamsError
-from siamese_utils.models.siamese import build_model, learning_rate_schedule
+from siamese_utils.models import siamese as models
+from siamese_utils.models.siamese import build_model, learning_rate_schedule, seeds_of
 from siamese_utils.training import loop as training
 
 EXPERIMENTS = [experiment.name for experiment in load_matrix().experiments]
@@ -207,6 +209,92 @@ def test_checks_fall_after_the_authors_updates():
     checks = training.check_iterations(load_experiment("baseline"), paper)
     assert (checks[0], checks[1], checks[-1], len(checks)) == (0, 100, 5000, 51)
     assert training.check_iterations(load_experiment("baseline-10k"), paper)[-1] == 10_000
+
+
+@pytest.fixture
+def small(tiny):
+    """A network of one block that is made in no time."""
+    recipe = load_experiment("baseline").recipe.model_copy(update={"filters": (2,), "embedding": 3, "l2": 0.02})
+    return load_experiment("lr-0.001").model_copy(update={"recipe": recipe}), tiny
+
+
+def test_a_model_is_called_after_its_experiment_and_takes_two_images(small, fresh_keras):
+    model = build_model(*small)
+    assert model.name == "lr_0_001"
+    assert [(taken.name, taken.dtype, taken.shape) for taken in model.inputs] == [
+        (side, "uint8", (None, 28, 28, 1)) for side in ("left", "right")
+    ]
+    assert [layer.name for layer in model.layers] == ["left", "right", "backbone", "l1_distance", "similarity"]
+    backbone = model.get_layer("backbone")
+    (image,) = backbone.inputs
+    assert (image.name, image.dtype, image.shape) == ("image", "uint8", (None, 28, 28, 1))
+    assert (backbone.output_shape, model.output_shape) == ((None, 3), (None, 1))
+    assert backbone.layers[2].name == "conv_1"
+    head = model.layers[-1]
+    assert (head.units, head.activation.__name__) == (1, "sigmoid")
+    with pytest.raises(ParamsError, match="no experiment 'dense-1'"):
+        build_model("dense-1", "demo")
+
+
+def test_a_model_is_compiled_with_the_papers_loss_and_an_optimizer_that_is_ready(small, fresh_keras):
+    model = build_model(*small)
+    adam = model.optimizer
+    assert (type(model.loss), type(adam)) == (keras.losses.BinaryCrossentropy, keras.optimizers.Adam)
+    assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.9, 0.999, 1e-7)
+    assert len(adam.variables) == 1 + 2 * len(model.trainable_variables), "its count and moments"
+    schedule = learning_rate_schedule(small[0].recipe.learning_rate, small[1])
+    assert adam._learning_rate.get_config() == schedule.get_config()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_model_is_compiled_by_xla_where_that_is_asked_for(compiled, small, monkeypatch, fresh_keras):
+    monkeypatch.setattr(models, "jit_compile", lambda: compiled)
+    assert build_model(*small).jit_compile is compiled
+
+
+@pytest.mark.parametrize(
+    ("backend", "cpu", "compiled"), [("tensorflow", True, False), ("tensorflow", False, "auto"), ("jax", True, "auto")]
+)
+def test_xla_compiles_everywhere_but_on_tensorflow_without_a_gpu(backend, cpu, compiled, monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: backend)
+    monkeypatch.setattr(models, "on_cpu", lambda: cpu)
+    assert models.jit_compile() == compiled
+
+
+def test_in_mixed_precision_all_but_the_head_computes_in_half(small, fresh_keras):
+    experiment, profile = small
+    model = build_model(experiment, profile.model_copy(update={"precision": "mixed_bfloat16"}))
+    computed = {
+        layer.name: layer.compute_dtype for layer in flat(model) if not isinstance(layer, keras.layers.InputLayer)
+    }
+    assert computed.pop("similarity") == "float32"
+    assert set(computed.values()) == {"bfloat16"}
+
+
+def test_known_seeds_stay():
+    """Those of committed runs: others would be other weights and other masks."""
+    assert list(islice(seeds_of(0), 3)) == [1878776328, 336614359, 1620722436]
+    assert list(islice(seeds_of(7), 2)) == [600562731, 1809491585]
+    with pytest.raises(ParamsError):
+        next(seeds_of(-1))
+
+
+def test_each_kernel_and_each_dropout_has_a_seed_of_its_own(small, fresh_keras):
+    experiment, profile = small
+    model, seeds = build_model(experiment, profile), seeds_of(0)
+    layer = {layer.name: layer for layer in flat(model)}
+    for name in ("conv_1", "dropout_1", "embedding", "similarity"):
+        found = layer[name].seed if name == "dropout_1" else layer[name].kernel_initializer.seed
+        assert found == next(seeds), name
+    kernels = [layer[name] for name in ("conv_1", "embedding", "similarity")]
+    assert {type(kernel.kernel_initializer).__name__ for kernel in kernels} == {"GlorotUniform"}
+    assert [float(kernel.kernel_regularizer.l2) for kernel in kernels] == pytest.approx(3 * [0.02])
+    bare = experiment.recipe.model_copy(update={"initializer": "zeros", "l2": 0.0, "dropout": 0.0})
+    without = [
+        x for x in flat(build_model(experiment.model_copy(update={"recipe": bare}), profile)) if hasattr(x, "kernel")
+    ]
+    assert [x.name for x in without] == ["conv_1", "embedding", "similarity"]
+    assert all(x.kernel_regularizer is None and not keras.ops.any(x.kernel) for x in without)
 
 
 def flat(model):

@@ -24,6 +24,7 @@ from siamese_utils.training.integrity import (
     find_problem,
     find_problem_under_way,
     is_recorded,
+    iterations_of_checks,
     read_sums,
     record_sums,
 )
@@ -95,6 +96,7 @@ CHANGES = {
     "episodes": changed("metrics.json", lambda m: m.update(episodes=999)),
     "iterations": changed("metrics.json", lambda m: m.update(iterations=5000)),
     "first loss": changed("metrics.json", lambda m: m.update(first_batch_loss=4.54)),
+    "first loss by little": changed("metrics.json", lambda m: m.update(first_batch_loss=7.00001)),
     "no metrics at all": changed("metrics.json", lambda m: m.clear()),
     "a list": lambda folder: (folder / "metrics.json").write_text("[1, 2]"),
     "no JSON": lambda folder: (folder / "metrics.json").write_text('{"scores":'),
@@ -118,6 +120,7 @@ CHANGES = {
     "a mean loss that is no number": changed("history.csv", lambda text: text.replace("\n2,6,6,", "\n2,6,six,")),
     "a time that is no number": changed("history.csv", lambda text: text[:-2] + "four\n"),
     "answers less": repacked(lambda answers: answers.pop("strict/val")),
+    "answers that are objects": repacked(lambda answers: answers.update({"strict/val": np.array([None])})),
     "answers of other episodes": repacked(lambda answers: answers.update(more=answers["strict/val"])),
     "an answer more than there are episodes": repacked(
         lambda answers: answers.update({"strict/val": np.append(answers["strict/val"], np.uint8(0))})
@@ -139,6 +142,7 @@ SAYS = {
     "episodes": "episodes: 999 and 1000",
     "iterations": "iterations: 5000 and 4",
     "first loss": "first batch loss: 4.54 and 7.0",
+    "first loss by little": "first batch loss: 7.00001 and 7.0",
     "no metrics at all": "damaged (KeyError: 'schema_version')",
     "a list": "metrics.json holds no keys and values",
     "no JSON": "damaged (JSONDecodeError: ",
@@ -162,6 +166,7 @@ SAYS = {
     "a mean loss that is no number": "damaged (ValueError: ",
     "a time that is no number": "damaged (ValueError: ",
     "answers less": "answers of episodes: ['author/train', 'author/val', 'strict/train'] and ['author/train', ",
+    "answers that are objects": "damaged (ValueError: Object arrays cannot be loaded",
     "answers of other episodes": "answers of episodes: ['author/train', 'author/val', 'more', ",
     "an answer more than there are episodes": "answers strict/val: not 700 of 1000",
 }
@@ -191,6 +196,39 @@ def test_what_does_not_agree_is_left_out_and_named(change, run, tiny):
         training.load_or_train(baseline, tiny)
     found = survey(run.folder.parents[1])
     assert {finding.folder.name for finding in found if finding.problem} == {run.run_id}
+
+
+def test_a_complete_run_that_lacks_its_name_is_to_be_believed(run):
+    assert find_problem(run.folder.rename(run.folder.with_name(run.run_id + ".partial"))) == ""
+
+
+def test_a_run_of_one_update_has_two_checks(reports, tiny):
+    shortest = tiny.model_copy(update={"iterations": 1, "check_every": 1})
+    assert find_problem(make_run("baseline", shortest, 0, answers(700)).folder) == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "problem"), [("5e-07", ""), ("5e-05", "history.csv: val accuracy and interval at iteration 0")]
+)
+def test_a_checks_interval_may_be_rounded(low, problem, run):
+    before, after = f",{FIRST.accuracy},{FIRST.low},{FIRST.high},", f",0.0,{low},{wilson(0, 20).high},"
+    changed("history.csv", lambda text: text.replace(before, after, 1))(run.folder)
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder) == problem
+
+
+def test_a_run_with_no_correct_answer_is_to_be_believed(reports, tiny):
+    none = make_run("baseline", tiny, 0, answers(0))
+    assert find_problem(none.folder) == ""
+    changed("metrics.json", lambda m: m["scores"][0].update(low=5e-9))(none.folder)
+    record_sums(none.folder, *EVIDENCE)
+    assert find_problem(none.folder) == "20-way accuracy, author protocol: 0.0 of 0 / 1000"
+
+
+def test_a_score_without_a_split_is_of_val(run):
+    changed("metrics.json", lambda m: next(s for s in m["scores"] if s["ways"] == 5).pop("split"))(run.folder)
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder) == ""
 
 
 def test_checksums_that_are_no_text_are_named(run):
@@ -235,6 +273,13 @@ def test_a_loss_that_is_no_number_is_one_if_both_files_say_so(run):
     assert find_problem(run.folder) == ""
 
 
+def test_a_first_loss_near_0_is_told_from_another(run):
+    changed("history.csv", lambda text: text.replace("\n0,7,", "\n0,2e-09,"))(run.folder)
+    changed("metrics.json", lambda m: m.update(first_batch_loss=1e-9))(run.folder)
+    record_sums(run.folder, *EVIDENCE)
+    assert find_problem(run.folder) == "first batch loss: 1e-09 and 2e-09"
+
+
 def test_drawn_characters_need_no_fingerprint(run):
     changed("metrics.json", lambda m: m["dataset"].update(fingerprint="pixels"))(run.folder)
     record_sums(run.folder, *EVIDENCE)
@@ -257,6 +302,24 @@ def test_sums_are_as_sha256sum_reads_them(tmp_path):
     assert [is_recorded(tmp_path / name) for name in ("a", "b", "c", SUMS)] == [True, True, False, False]
     (tmp_path / "b").write_bytes(b"b")
     assert not is_recorded(tmp_path / "b")
+
+
+def test_a_files_name_may_hold_two_spaces(tmp_path):
+    (tmp_path / "of  spaces").write_bytes(b"")
+    record_sums(tmp_path, "of  spaces")
+    assert is_recorded(tmp_path / "of  spaces")
+
+
+@pytest.mark.parametrize(
+    ("last", "every", "checks"),
+    [(4, 2, [0, 2, 4]), (4, 3, [0, 3, 4]), (5, 3, [0, 3, 5]), (4, 5, [0, 4]), (1, 1, [0, 1])],
+)
+def test_checks_are_so_many_updates_apart_and_the_last_is_one(last, every, checks):
+    assert iterations_of_checks(last, every) == checks
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    assert find_problem_under_way(tmp_path) == "config.json: No such file or directory"
 
 
 def test_a_run_under_way_that_does_not_agree_is_said(run):

@@ -1,20 +1,25 @@
 """`run` trains once, resumes where it was killed, repeats itself to the byte, and agrees between backends."""
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import warnings
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, TINY
+from made_up import blank_split
+from run_on_disk import answers, make_run
 from ten_steps import ten_steps
 
 from siamese_utils.config import key_hash, load_experiment, load_profile, run_key
 from siamese_utils.data.load import dataset_fingerprint, load_dataset
-from siamese_utils.data.pairs import gather
+from siamese_utils.data.pairs import draw_pairs, gather
 from siamese_utils.errors import ParamsError, ResultsError
 from siamese_utils.evidence.board import trained_on
 from siamese_utils.models import siamese as models
@@ -23,8 +28,9 @@ from siamese_utils.training import loop as training
 from siamese_utils.training.checkpoints import HISTORY_COLUMNS, RECORD
 from siamese_utils.training.integrity import record_sums
 from siamese_utils.training.provenance import ORIGIN_COLUMNS
-from siamese_utils.training.runs import find_run, find_runs, find_so_far, run_folder, tidy
+from siamese_utils.training.runs import find_run, find_runs, find_so_far, partial_folder, run_folder, tidy
 from siamese_utils.training.scores import check_model
+from siamese_utils.training.store import Progress
 
 baseline = load_experiment("baseline")
 
@@ -339,3 +345,265 @@ def test_the_paper_profile_is_the_authors_protocol():
     assert paper.is_paper_protocol
     assert (paper.check_every, paper.check_episodes, paper.precision) == (100, 250, "float32")
     assert not load_profile("laptop").is_paper_protocol
+
+
+# ---- with a stand-in for the model: nothing is trained
+
+
+SPLIT = blank_split(130, 4)
+
+
+def counter(path, seed, calls):
+    """A variable of a model, which keeps what it is given."""
+    return SimpleNamespace(path=path, value=np.array([seed, 0]), assign=calls.append)
+
+
+@pytest.fixture
+def intervals_seen(monkeypatch):
+    """The pairs of each interval that `train` asks for; the losses are 2²⁴, 1, 1, …: too far apart for float32."""
+    seen = []
+
+    def interval_of(model, images):
+        def interval(*pairs):
+            seen.append(((model, images), *pairs))
+            return np.array([2**24, *[1] * (len(pairs[0]) - 1)], np.float32)
+
+        return interval
+
+    monkeypatch.setattr(training, "interval_of", interval_of)
+    return seen
+
+
+def test_the_pairs_of_steps_are_those_of_each_step(tiny):
+    split = SPLIT
+    left, right, labels = training.pairs_of_steps(split, 7, 4, 3, 5)
+    assert (left.shape, right.shape, labels.shape) == ((2, 4, 2), (2, 4, 2), (2, 4))
+    for number, step in enumerate((3, 4)):
+        pairs = draw_pairs(split, 4, [7, step])
+        np.testing.assert_array_equal(left[number], pairs.left)
+        np.testing.assert_array_equal(right[number], pairs.right)
+        np.testing.assert_array_equal(labels[number], pairs.labels)
+
+
+def test_a_training_is_cut_at_its_checks(tiny, intervals_seen):
+    split, places, told = SPLIT, [], []
+    others = [counter("dropout/seed_generator_state", 9, places), counter("norm/moving_mean", 8, places)]
+    model = SimpleNamespace(non_trainable_variables=others)
+    found = training.train(
+        model,
+        split,
+        baseline,
+        tiny,
+        seed=7,
+        checks=[3, 4],
+        after_check=lambda *check: told.append(check),
+        first_update=1,
+    )
+    assert places == [[9, 2], [9, 8]], "twice the updates before"
+    rate = models.learning_rate_schedule(baseline.recipe.learning_rate, tiny)
+    assert found == [
+        {"batch_loss": 1.0, "mean_loss": (2**24 + 2) / 3, "learning_rate": pytest.approx(float(rate(3)))},
+        {"batch_loss": 2.0**24, "mean_loss": 2.0**24, "learning_rate": pytest.approx(float(rate(4)))},
+    ]
+    assert {type(number) for losses in found for number in losses.values()} == {float}
+    assert told == [(3, found[0]), (4, found[1])]
+    for ((of, images), *pairs), (first, last) in zip(intervals_seen, ((1, 4), (4, 5)), strict=True):
+        assert of is model
+        assert images is split.images
+        for one, other in zip(pairs, training.pairs_of_steps(split, 7, 128, first, last), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_training_of_a_fixed_rate_and_a_batch_of_the_profiles_own(tiny, intervals_seen):
+    split, model = SPLIT, SimpleNamespace(non_trainable_variables=[])
+    smaller = tiny.model_copy(update={"batch_size": 6})
+    (found,) = training.train(model, split, load_experiment("lr-0.001"), smaller, checks=[1])
+    assert found["learning_rate"] == pytest.approx(0.001)
+    ((_, *pairs),) = intervals_seen
+    for one, other in zip(pairs, training.pairs_of_steps(split, 0, 6, 0, 2), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("backend", "cpu", "done"),
+    [
+        ("tensorflow", True, ["seed 5", "determinism", "auto"]),
+        ("tensorflow", False, ["seed 5", "auto"]),
+        ("jax", True, ["auto"]),
+    ],
+)
+def test_what_may_draw_has_the_runs_seed_and_a_cpu_computes_repeatably(backend, cpu, done, monkeypatch):
+    import tensorflow as tf
+
+    calls = []
+    monkeypatch.setattr(keras.config, "backend", lambda: backend)
+    monkeypatch.setattr(keras.utils, "set_random_seed", lambda seed: calls.append(f"seed {seed}"))
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: calls.append("determinism"))
+    monkeypatch.setattr(training, "on_cpu", lambda: cpu)
+    monkeypatch.setattr(training, "choose_convolutions", calls.append)
+    training.prepare_backend(5, "auto")
+    assert calls == done
+    training.prepare_backend(5)
+    assert calls[-1] == "float32"
+
+
+@pytest.fixture
+def steps_of_a_run(monkeypatch):
+    """A stand-in for each that `_train_checks` calls: a list of the calls. Each look at the time is 10 s later."""
+    calls, clock = [], itertools.count(1_000, 10)
+
+    def stand_in(name, result=None):
+        def called(*given, **options):
+            calls.append((name, *given, *options.items()))
+            return result
+
+        return called
+
+    def train(model, split, experiment, profile, *, checks, after_check, **options):
+        calls.append(("train", model, split, experiment, profile, checks, *options.items()))
+        for check in checks:
+            after_check(check, {"batch_loss": 5.0, "mean_loss": 6.0, "learning_rate": 0.1})
+
+    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock) + 0.04)
+    for name, result in (
+        ("code_version", None),
+        ("prepare_backend", None),
+        ("origin_of_checks", {"commit": "abc"}),
+        ("check_model", {"val_accuracy": 0.25}),
+        ("save_checkpoint", None),
+    ):
+        monkeypatch.setattr(training, name, stand_in(name, result))
+    monkeypatch.setattr(models, "build_model", stand_in("build_model", "a new model"))
+    return calls
+
+
+def line(iteration, seconds):
+    losses = {"batch_loss": 5.0, "mean_loss": 6.0, "learning_rate": 0.1}
+    return {"iteration": iteration, **losses, "val_accuracy": 0.25, "seconds": seconds, "commit": "abc"}
+
+
+def test_a_run_is_trained_check_by_check(steps_of_a_run, tmp_path, monkeypatch, tiny):
+    calls, told, data = steps_of_a_run, [], SimpleNamespace(train="images")
+    profile, folder = tiny.model_copy(update={"convolutions": "auto"}), tmp_path / "run"
+    partial = tmp_path / "run.partial"
+
+    def prepare(*given, notify):
+        calls.append(("prepare_resume", *given, notify))
+        return None, []
+
+    monkeypatch.setattr(training, "prepare_resume", prepare)
+    model, history = training._train_checks(folder, baseline, profile, 3, data, told.append, 2, "notify")
+    assert model == "a new model"
+    assert history == [line(0, 10.0), line(2, 20.0)]
+    assert calls == [
+        ("code_version",),
+        ("prepare_backend", 3, "auto"),
+        ("origin_of_checks",),
+        ("prepare_resume", baseline, profile, 3, partial, "notify"),
+        ("build_model", baseline, profile, 3),
+        ("train", model, "images", baseline, profile, [0, 2], ("seed", 3), ("first_update", 0)),
+        ("check_model", model, data, profile, 0),
+        ("save_checkpoint", partial, model, history),
+        ("check_model", model, data, profile, 2),
+        ("save_checkpoint", partial, model, history),
+    ]
+    assert told == [Progress("Baseline", 3, iteration, 4, 5.0, 0.25) for iteration in (0, 2)]
+
+
+def test_a_run_goes_on_with_the_time_and_the_updates_it_has(steps_of_a_run, tmp_path, monkeypatch, tiny):
+    earlier = {**line(2, 0), "iteration": "2", "seconds": "7.56"}  # as the history has it
+    monkeypatch.setattr(training, "prepare_resume", lambda *_, **__: ("its model", [earlier]))
+    data = SimpleNamespace(train="images")
+    model, history = training._train_checks(tmp_path, baseline, tiny, 0, data, None, 4, "notify")
+    assert (model, history) == ("its model", [earlier, line(4, 17.6)])  # 7.56 + 10, to a tenth
+    names = [name for name, *_ in steps_of_a_run]
+    assert names == [
+        "code_version", "prepare_backend", "origin_of_checks", "train", "check_model", "save_checkpoint",
+    ]  # fmt: skip
+    assert steps_of_a_run[3][5:] == ([4], ("seed", 0), ("first_update", 3))
+
+
+def test_a_trained_run_is_evaluated_and_kept(steps_of_a_run, tmp_path, monkeypatch, tiny):
+    kept = []
+    monkeypatch.setattr(training, "final_scores", lambda *given: (["scores of", *given], "answers"))
+    monkeypatch.setattr(training, "keep_results", lambda *given, **metrics: kept.append((given, metrics)))
+    history = [line(0, "1.0") | {"batch_loss": "7.25"}, line(2, "2.0"), line(4, "7.56") | {"iteration": "4"}]
+    found = training._evaluate_and_keep(tmp_path / "run", baseline, tiny, 3, "data", "model", history)
+    partial = tmp_path / "run.partial"
+    assert found == partial
+    ((given, metrics),) = kept
+    assert given == (partial, "model", "data", ["scores of", "model", "data", tiny], "answers")
+    origin = dict.fromkeys(ORIGIN_COLUMNS, "") | {"commit": "abc"}
+    assert metrics == {
+        "experiment": "baseline",
+        "profile": "tiny",
+        "seed": 3,
+        "iterations": 4,
+        "first_batch_loss": 7.25,
+        "episodes": 1_000,
+        "seconds": 17.6,  # 7.56 + 10, to a tenth
+        "origins": [origin],
+    }
+
+
+def test_the_places_where_checks_were_made_are_named_once_each():
+    one, other = ({name: place for name in ORIGIN_COLUMNS} for place in ("here", "there"))
+    unknown, none = {}, dict.fromkeys(ORIGIN_COLUMNS)
+    partly = {"device": "CPU"}
+    history = [unknown, none, one | {"iteration": 1}, other, one | {"iteration": 3}, partly]
+    assert training._origins(history) == [one, other, dict.fromkeys(ORIGIN_COLUMNS, "") | partly]
+
+
+@pytest.fixture
+def made_up_training(reports, monkeypatch, tiny):
+    """Trains and evaluates nothing: a list of how far was asked for, and on what."""
+    calls = []
+
+    def train_checks(folder, experiment, profile, seed, data, on_progress, stop, notify):
+        calls.append((folder.name, experiment.name, profile.name, seed, data.name, on_progress, stop, notify))
+        return "model", "history"
+
+    def evaluate(folder, experiment, profile, seed, data, *trained):
+        calls.append((folder.name, experiment.name, profile.name, seed, data.name, *trained))
+        run = make_run(experiment.name, profile, seed, answers(300), seconds=2.0)
+        return run.folder.rename(run.folder.with_name(folder.name + ".partial"))
+
+    monkeypatch.setattr(training, "load_dataset", lambda profile: SimpleNamespace(name=f"that of {profile.name}"))
+    monkeypatch.setattr(training, "_train_checks", train_checks)
+    monkeypatch.setattr(training, "_evaluate_and_keep", evaluate)
+    return calls
+
+
+@pytest.mark.parametrize("until", [None, 4, 1_000])
+def test_a_run_to_its_end_is_trained_evaluated_and_found(until, made_up_training, tiny):
+    own = SimpleNamespace(name="another")
+    run = training.load_or_train("baseline", TINY, 2, until=until, dataset=own, on_progress=print, notify=len)
+    name = run_folder(baseline, tiny, 2)[0].name
+    assert (run.folder.name, run.finished) == (name, True)
+    assert made_up_training == [
+        (name, "baseline", "tiny", 2, "another", print, 4, len),
+        (name, "baseline", "tiny", 2, "another", "model", "history"),
+    ]
+    for further in (None, 2):
+        assert training.load_or_train("baseline", TINY, 2, until=further, dataset=own).folder == run.folder
+    assert len(made_up_training) == 2, "neither trained nor evaluated again"
+
+
+def test_a_run_up_to_an_iteration_is_not_evaluated(made_up_training, tiny):
+    for own, name in ((None, "that of tiny"), (SimpleNamespace(name="another"), "another")):
+        run = training.load_or_train(baseline, tiny, until=3, dataset=own)
+        folder, _ = run_folder(baseline, tiny, 0)
+        assert (run.folder, run.finished) == (partial_folder(folder), False)
+        assert made_up_training.pop() == (folder.name, "baseline", "tiny", 0, name, None, 3, warnings.warn)
+    assert made_up_training == []
+
+
+def test_weights_are_trained_anew_only_where_they_are_wanted(made_up_training, tiny):
+    training.load_or_train(baseline, tiny)
+    assert [call[4] for call in made_up_training] == 2 * ["that of tiny"]
+    told = []
+    with pytest.raises(FileExistsError):  # made up a second time
+        training.load_or_train(baseline, tiny, weights=True, notify=told.append)
+    assert len(made_up_training) == 4
+    assert "they are trained anew" in told[0]
