@@ -10,6 +10,7 @@ import functools
 import os
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -24,6 +25,9 @@ INTERRUPTED = (
     "interrupted: what was trained is kept up to its last check, and the same command goes on from there; a notebook "
     "that was at work counts as interrupted, and is executed anew."
 )
+# seconds for a clean end, in which no second interruption is heard; when the last one was
+PATIENCE = 5.0
+_heard: dict[str, float] = {}
 # what a system says of a file → what to do
 MENDS = {
     errno.ENOSPC: "make room there, or set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders with more",
@@ -92,9 +96,11 @@ def in_words(error: BaseException) -> str:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """Once: what is raised a second time, while the first is on its way, would end in the middle of a clean end."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """Not twice within seconds: what is raised while the first is on its way would end in the middle of a clean end."""
+    now = time.monotonic()
+    if now - _heard.get("last", -PATIENCE) < PATIENCE:
+        return
+    _heard["last"] = now
     raise KeyboardInterrupt
 
 

@@ -121,3 +121,13 @@ def test_the_laptops_table_has_the_full_protocol_beside_it():
             continue
         accuracy, _, iteration = full.loc[experiment, "so_far_val"].partition(" at iteration ")
         assert cell == (f"{accuracy}at {iteration}" if iteration else "–")
+
+
+def test_runs_under_way_carry_the_checksums_of_their_histories():
+    from siamese_utils.training.integrity import is_recorded
+
+    folders = sorted((ROOT / "reports/paper/under_way").iterdir())
+    assert folders
+    for folder in folders:
+        for name in ("config.json", "history.csv"):
+            assert is_recorded(folder / name), f"record_sums({folder.name!r}, 'config.json', 'history.csv') renews it"

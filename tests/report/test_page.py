@@ -228,6 +228,9 @@ def test_a_run_whose_parts_do_not_agree_is_named_and_counted_nowhere(executed, r
     assert rows["Left out, as their parts do not agree"] == (
         f"{run.name}: history.csv changed since SHA256SUMS was written"
     )
+    banner = text_of(page.find(id="banner-left-out"))
+    assert banner.startswith("1 of this profile’s runs left out")
+    assert run.name in banner
 
 
 @pytest.mark.parametrize(

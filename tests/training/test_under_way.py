@@ -123,7 +123,7 @@ def test_a_batch_without_training_says_so_to_its_kernels_alone(reports, tmp_path
     assert "SIAMESE_NO_TRAINING" not in os.environ
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [[signal.SIGINT], [signal.SIGTERM] * 2 + [signal.SIGINT] * 2])
 def test_an_interrupted_run_keeps_its_last_check_and_says_so(sent, tmp_path, request):
     profile = yaml.safe_load(TINY.read_text(encoding="utf-8")) | {"iterations": 4000}
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
@@ -151,9 +151,12 @@ def test_an_interrupted_run_keeps_its_last_check_and_says_so(sent, tmp_path, req
         assert time.monotonic() < deadline
         assert started.poll() is None
         time.sleep(0.2)
-    started.send_signal(sent)
+    for number in sent:
+        started.send_signal(number)
+        time.sleep(0.02)
     _, said = started.communicate(timeout=120)
-    assert started.returncode == 130
+    # a later one may come when Python has put its own handlers back, after all is said
+    assert started.returncode in {130, *(-number for number in sent[1:])}
     assert b"the same command goes on from there" in b" ".join(said.split())
     assert b"Traceback" not in said
     last = pd.read_csv(found[0])["iteration"].iloc[-1]
