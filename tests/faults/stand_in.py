@@ -18,12 +18,15 @@ class Network:
 
     non_trainable_variables = ()
 
-    def __init__(self, weights, updates=0):
-        self.weights, self.optimizer = weights, SimpleNamespace(iterations=updates)
+    def __init__(self, weights, start, updates=0):
+        self.weights, self.start, self.optimizer = weights, start, SimpleNamespace(iterations=updates)
+
+    def get_config(self):
+        return {"start": self.start}
 
     def save(self, path):
         with open(path, "wb") as file:
-            np.savez(file, weights=self.weights, updates=self.optimizer.iterations)
+            np.savez(file, weights=self.weights, start=self.start, updates=self.optimizer.iterations)
 
     def count_params(self):
         return WIDTH
@@ -36,7 +39,7 @@ class Network:
 
 def load_model(path, **_):
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
-        return Network(found["weights"], int(found["updates"]))
+        return Network(found["weights"], found["start"].tolist(), int(found["updates"]))
 
 
 def interval_of(model, _):
@@ -95,7 +98,7 @@ def install():
     siamese_utils.models.siamese = _module(
         "siamese_utils.models.siamese",
         build_model=lambda experiment, profile, seed: Network(
-            np.random.default_rng([seed, len(experiment.name)]).random(WIDTH)
+            np.random.default_rng([seed, len(experiment.name)]).random(WIDTH), [seed, len(experiment.name)]
         ),
         learning_rate_schedule=lambda *_: 0.01,
     )
