@@ -187,8 +187,9 @@ def _check_history(config: dict[str, Any], history: list[dict[str, str]], *, fin
     if found != (wanted if finished else wanted[: len(found)]) or not found:
         raise Disagreement("history.csv does not have each check of its config.json once, in order")
     for line in history:
+        float(line["batch_loss"]), float(line["mean_loss"]), float(line["seconds"])
         for name in ("batch_loss", "mean_loss", "learning_rate", "seconds"):
-            if float(line[name]) < 0:
+            if float(line.get(name, "0")) < 0:
                 raise Disagreement(f"history.csv: {name} at iteration {line['iteration']} is {line[name]}")
         for split in SPLITS:
             low, accuracy, high = (float(line[f"{split}_{what}"]) for what in ("low", "accuracy", "high"))
