@@ -9,6 +9,9 @@ from ..config import Profile, load_profile
 from . import omniglot, synthetic
 from .dataset import Dataset
 
+# what stands for a fingerprint where the characters are drawn by a program
+DRAWN = "synthetic characters"
+
 
 def load_dataset(profile: str | Path | Profile) -> Dataset:
     """The profile's dataset at the profile's image size: `train` and `val`, a `Split` each, and where they come from.
@@ -31,4 +34,4 @@ def dataset_fingerprint(profile: Profile) -> str:
     """The fingerprint of the profile's dataset, known without loading it."""
     if profile.dataset == "omniglot":
         return omniglot.FINGERPRINT
-    return f"synthetic characters, version {synthetic.GENERATOR_VERSION}"
+    return f"{DRAWN}, version {synthetic.GENERATOR_VERSION}"

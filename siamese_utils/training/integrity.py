@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..config import PAPER_ITERATIONS, key_hash
+from ..data.load import DRAWN
 from ..evaluation.accuracy import wilson
 from ..evaluation.episodes import Protocol
 from ..files import write_text
@@ -25,8 +26,6 @@ SCHEMA_VERSION = 1
 SPLITS = ("train", "val")
 PROTOCOLS: tuple[Protocol, ...] = ("author", "strict")
 SUMS = "SHA256SUMS"
-# what a config says of built-in characters, in place of a fingerprint
-DRAWN = "synthetic characters"
 EVIDENCE = ("config.json", "history.csv", "metrics.json", "answers.npz")
 # what reading a damaged file or one of another shape raises
 DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, EOFError,
@@ -187,9 +186,9 @@ def _check_history(config: dict[str, Any], history: list[dict[str, str]], *, fin
     if found != (wanted if finished else wanted[: len(found)]) or not found:
         raise Disagreement("history.csv does not have each check of its config.json once, in order")
     for line in history:
-        float(line["batch_loss"]), float(line["mean_loss"]), float(line["seconds"])
-        for name in ("batch_loss", "mean_loss", "learning_rate", "seconds"):
-            if float(line.get(name, "0")) < 0:
+        # histories from before it was kept have no learning rate
+        for name in ("batch_loss", "mean_loss", "seconds", *{"learning_rate"}.intersection(line)):
+            if float(line[name]) < 0:
                 raise Disagreement(f"history.csv: {name} at iteration {line['iteration']} is {line[name]}")
         for split in SPLITS:
             low, accuracy, high = (float(line[f"{split}_{what}"]) for what in ("low", "accuracy", "high"))

@@ -18,7 +18,7 @@ from .integrity import find_problem, find_problem_under_way, is_recorded
 from .runs import SHIPPED, WEIGHTS, Run
 
 PLACES = ("results", "beyond", "under_way")
-# relative, for two machines which round differently: in the loss before the first update, and in the mean of hundreds
+# relative, for two machines which round differently: in the loss before the first update, and in the first mean
 TOLERANCE, TOLERANCE_OF_MEAN = 1e-3, 0.05
 # points by which their scores may differ: more than seeds do
 APART = 0.1
