@@ -33,7 +33,7 @@ def _a_machine_without_data(tmp_path_factory):
 
     The variables that lead to Omniglot: the caller's, or the packed cache of the checkout; None where it is not here.
     """
-    given = {name: os.environ.get(name, "") for name in ("SIAMESE_DATA_DIR", "SIAMESE_CACHE_DIR")}
+    given = {name: os.environ.get(name, "") for name in ("SIAMESE_DATA_DIR", "SIAMESE_CACHE_DIR", "SIAMESE_FACES_DIR")}
     cache = Path(given["SIAMESE_CACHE_DIR"] or ROOT / "data").expanduser().resolve()
     packed = (cache / "omniglot.npz").is_file()
     with pytest.MonkeyPatch.context() as patch:

@@ -7,6 +7,7 @@ import numpy as np
 from ..backend import ops
 from ..data.dataset import Split, with_channels
 from ..errors import ParamsError
+from ..models.layers import moved
 from .config import Augmentation, Method
 
 # a character and its rotations by 90°; forms 4 to 7 are those of its mirror image
@@ -67,13 +68,17 @@ def random_maps(rng: np.random.Generator, augmentation: Augmentation, images: in
 
     angle, shear = np.deg2rad(within(augmentation.rotate)), np.deg2rad(within(augmentation.shear))
     across, down = np.exp(within(augmentation.scale, 2))
-    (a, b), (c, d) = matrix = np.array(
+    matrix = np.array(
         [
             [np.cos(angle) * across, -np.sin(angle + shear) * down],
             [np.sin(angle) * across, np.cos(angle + shear) * down],
         ]
     )
+    if augmentation.mirror:
+        # the column that x is multiplied by
+        matrix[:, 0] *= rng.choice([-1.0, 1.0], images)
     centre, none = (size - 1) / 2, np.zeros(images)
+    (a, b), (c, d) = matrix
     x, y = centre - centre * matrix.sum(axis=1) + within(augmentation.shift * size, 2)
     return np.stack([a, b, x, c, d, y, none, none], axis=-1).astype(np.float32)
 
@@ -98,6 +103,5 @@ def batch_of_step(
     batch = with_channels(images.reshape(-1, *images.shape[2:])).astype(np.float32)
     if method.augmentation:
         maps = random_maps(rng, method.augmentation, len(batch), batch.shape[1])
-        moved = ops.image.affine_transform(batch, maps, interpolation="bilinear", fill_mode="constant", fill_value=255)
-        batch = ops.convert_to_numpy(moved)
+        batch = ops.convert_to_numpy(moved(batch, maps, method.augmentation.fill))
     return batch, np.repeat(classes, method.images)

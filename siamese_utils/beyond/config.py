@@ -32,7 +32,7 @@ LossName = Literal[
     "contrastive", "cosine", "cross_entropy", "triplet", "hard_triplet", "quadruplet", "prototype",
     "supervised_contrastive", "cosine_softmax",
 ]  # fmt: skip
-Group = Literal["loss", "recipe", "final"]
+Group = Literal["loss", "recipe", "final", "pictures"]
 # the method whose parts the group "recipe" changes
 RECIPE = "beyond-3-minutes"
 
@@ -49,12 +49,13 @@ class Block(Strict):
 class Network(Strict):
     """A backbone: convolution blocks, then the flattened features, or a Dense layer on them as the embedding.
 
+    blocks          none: the pixels themselves are the features
     activation      of the Dense layer
     padded_pooling  an odd side keeps its last row and column; if false, they are dropped
     unpadded_from   convolutions are padded on images smaller than this; None: always
     """
 
-    blocks: tuple[Block, ...] = Field(min_length=1)
+    blocks: tuple[Block, ...]
     batch_norm: bool
     embedding: Units | None = None
     activation: Literal["linear", "sigmoid"] = "linear"
@@ -81,12 +82,16 @@ class Augmentation(Strict):
     """A random affine map for every training image, each part uniform within plus and minus the figure.
 
     rotate, shear  degrees;  scale: logarithm of the factor;  shift: part of the side; the last two for each axis
+    mirror         every second image, drawn at random, is mirrored left to right, and stays in its class
+    fill           what comes in from outside the image: white paper, or its edge, drawn out
     """
 
     rotate: float = Field(ge=0)
     shear: float = Field(ge=0)
     scale: float = Field(ge=0)
     shift: float = Field(ge=0)
+    mirror: bool = False
+    fill: Literal["paper", "edge"] = "paper"
 
 
 class HardClasses(Strict):
@@ -109,6 +114,8 @@ class Method(Strict):
 
     source               of the loss or the network, for tables
     group                the question it helps to answer; "final": it is shown the evaluation set
+    experiment           a row of params/experiments.yaml, trained as the paper's rows are: of the fields below, only
+                         image_size and the steps count
     normalize            the loss sees embeddings of length 1
     comparison           how two embeddings are compared when episodes are answered
     classes, images      classes of a batch, and images of each class
@@ -128,6 +135,7 @@ class Method(Strict):
     title: str
     source: str = ""
     group: Group
+    experiment: Name | None = None
     network: Network
     loss: LossName
     loss_options: dict[str, float] = Field({})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -198,6 +198,58 @@ def errors_by_shots(frame: pd.DataFrame) -> Figure:
     ax.minorticks_off()
     ax.set_xticks(frame["shots"], [str(shots) for shots in frame["shots"]])
     ax.set(ylim=(0, None), xlabel="examples of each of the 20 characters", ylabel="errors in %, strict")
+    return figure
+
+
+@styled
+def accuracy_by_ways(frame: pd.DataFrame) -> Figure:
+    """Draw each method's accuracy over the number of classes, with intervals over classes and seeds, and chance.
+
+    frame  from `pictures.accuracy_by_ways`
+    """
+    if frame.empty:
+        return empty_figure("no finished run yet", 1.1)
+    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    ax = figure.subplots()
+    looks = [(GREY, "s", ":"), (ORANGE, "D", "--"), (BLUE, "o", "-")]
+    for number, (title, own) in enumerate(frame.groupby("title", sort=False)):
+        colour, marker, dash = looks[number % len(looks)]
+        # beside one another, so that no interval hides another
+        place = own["ways"] + 0.08 * (number - 1)
+        ax.errorbar(
+            place, own["accuracy"], yerr=_whiskers(own), color=colour, marker=marker, linestyle=dash, capsize=2.5,
+            markersize=6, label=title,
+        )  # fmt: skip
+    ways = sorted(set(frame["ways"]))
+    ax.plot(ways, [100 / n for n in ways], color=INK, linewidth=0.8, linestyle=DOTTED, label="chance")
+    ax.set_xticks(ways)
+    ax.set(ylim=(0, 103), xlabel="people to choose from, one picture of each", ylabel="accuracy in %, strict")
+    figure.legend(loc="outside upper center", ncols=4)
+    return figure
+
+
+@styled
+def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> Figure:
+    """Draw who is taken for whom, a panel a method: errors in % where the query's class meets one other.
+
+    tables  title → `pictures.confusions`
+    """
+    if not tables:
+        return empty_figure("no finished run yet", 1.1)
+    figure = Figure(figsize=(WIDTH, 0.5 + WIDTH / len(tables)), layout="constrained")
+    axes = np.asarray(figure.subplots(1, len(tables), squeeze=False))[0]
+    top = max(1.0, *(float(np.nanmax(errors)) for _, errors in tables.values()))
+    for ax, (title, (names, errors)) in zip(axes, tables.items(), strict=True):
+        ax.imshow(errors, cmap="Blues", vmin=0, vmax=top)
+        for row, column in np.argwhere(errors >= 0.5):
+            value = errors[row, column]
+            colour = "white" if value > 0.6 * top else INK
+            ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7.5, color=colour)
+        ax.set_xticks(range(len(names)), names, rotation=90)
+        ax.set_yticks(range(len(names)), names)
+        ax.grid(False)
+        ax.set(title=title, xlabel="the other person")
+    axes[0].set_ylabel("who is asked about")
     return figure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from ..config import Profile, checked_seed, key_hash
+from ..config import Profile, checked_seed, key_hash, load_experiment, run_key
 from ..data.load import dataset_fingerprint
 from ..paths import reports_dir
 from ..training.runs import Run, run_if_sound
@@ -14,21 +14,28 @@ from .config import Method
 # raise when batches, losses, networks or training change what a run's numbers would be
 METHOD_VERSION = 1
 
+# where runs on a folder of the reader's own lie: git does not see them
+OWN = "own"
+
 HeldOut = Literal["validation", "evaluation"]
 
 
 def method_folder(
-    method: Method, profile: Profile, seed: int, held_out: HeldOut, fingerprint: str | None = None
+    method: Method,
+    profile: Profile,
+    seed: int,
+    held_out: HeldOut,
+    fingerprint: str | None = None,
+    place: str = "beyond",
 ) -> tuple[Path, dict[str, Any]]:
     """The folder of a run and the key it is named after: everything that determines its numbers.
 
     fingerprint  of the dataset; None for the profile's
+    place        in the profile's folder; `OWN` for a folder of the reader's own
     """
-    left_out = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
     key = {
         "version": METHOD_VERSION,
-        # what has its default is left out, so that a new field changes no older run
-        "learner": method.model_dump(mode="json", exclude=left_out, exclude_defaults=True, by_alias=True),
+        "learner": _learner(method, profile),
         "steps": method.steps_under(profile),
         "dataset": fingerprint or dataset_fingerprint(profile),
         "image_size": method.sized(profile).image_size,
@@ -37,7 +44,18 @@ def method_folder(
         "seed": checked_seed(seed),
     }
     name = f"{method.name}-{held_out}-s{seed}-{key_hash(key)}"
-    return reports_dir() / profile.name / "beyond" / name, key
+    return reports_dir() / profile.name / place / name, key
+
+
+def _learner(method: Method, profile: Profile) -> dict[str, Any]:
+    """What of a method determines a run's numbers; where it trains a row of the paper's matrix, that row's recipe."""
+    if method.experiment:
+        key = run_key(load_experiment(method.experiment), profile, 0, "")
+        own = {"experiment": method.experiment, "recipe": key["recipe"], "padding": profile.padding}
+        return {"name": method.name, **own}
+    left_out = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
+    # what has its default is left out, so that a new field changes no older run
+    return method.model_dump(mode="json", exclude=left_out, exclude_defaults=True, by_alias=True)
 
 
 def find_method_run(method: Method, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:

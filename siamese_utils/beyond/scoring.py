@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,13 @@ Scores = list[dict[str, Any]]
 Answers = dict[str, np.ndarray]
 
 
-def one_shot_scores(model: keras.Model, split: Split, episodes: int) -> tuple[Scores, Answers]:
-    """1-shot 20-way accuracy under both protocols → scores, and protocol → packed answers (episodes,) bool."""
+def one_shot_scores(
+    model: keras.Model, split: Split, episodes: int, fewer_ways: Sequence[int] = ()
+) -> tuple[Scores, Answers]:
+    """1-shot 20-way accuracy under both protocols → scores, and protocol → packed answers (episodes,) bool.
+
+    fewer_ways  of further strict scores, whose answers are "strict/<ways>"
+    """
     embeddings = embed_split(model, split)
     scores: Scores = []
     answers: Answers = {}
@@ -35,7 +41,17 @@ def one_shot_scores(model: keras.Model, split: Split, episodes: int) -> tuple[Sc
         n_way, seed = min(WAYS, split.classes), [EPISODE_SEED, number]
         score, answers[protocol] = score_episodes(model, split, embeddings, protocol, n_way, episodes, seed)
         scores.append(score)
+    for n_way in (ways for ways in fewer_ways if ways < min(WAYS, split.classes)):
+        seed = seed_of_ways(n_way)
+        score, packed = score_episodes(model, split, embeddings, "strict", n_way, episodes, seed)
+        scores.append(score)
+        answers[f"strict/{n_way}"] = packed
     return scores, answers
+
+
+def seed_of_ways(n_way: int) -> list[int]:
+    """The seed of the strict episodes of fewer ways than the most: who knows it can draw them again."""
+    return [EPISODE_SEED, 0, n_way]
 
 
 def benchmark_scores(model: keras.Model, dataset: Dataset) -> tuple[Scores, Answers]:

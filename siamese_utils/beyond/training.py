@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..backend import keras
-from ..config import Profile, load_profile
+from ..config import Profile, load_experiment, load_profile
 from ..data import archives
 from ..data.dataset import Dataset, Split, hold_out, with_channels
 from ..data.image_folder import load_folder
@@ -33,7 +33,8 @@ from .batches import batch_of_step
 from .config import Method, load_method
 from .hard_classes import find_hard_classes, is_due
 from .networks import Reads, backbone_of, build_siamese, build_trainer
-from .runs import HeldOut, method_folder
+from .paper_rows import equal_parts, in_grey, pairs_of, train_row
+from .runs import OWN, HeldOut, method_folder
 from .scoring import benchmark_scores, calibrate, one_shot_scores
 
 # of the draw of the background alphabets that are held out
@@ -42,6 +43,8 @@ VALIDATION_SEED = 0
 VALIDATION_PART = 0.2
 # lines of a run's history
 EPOCHS = 20
+# of further strict scores on pictures, whose classes may be few
+FEWER_WAYS = (2, 3, 5, 10)
 
 
 def load_or_train(
@@ -79,9 +82,12 @@ def load_or_train(
         size, reads = profile.image_size, "pictures"
         dataset = archives.load(archive, size) if archive else load_folder(Path(folder or ""), size)
         fingerprint = dataset.fingerprint
+        if method.experiment:
+            dataset = in_grey(dataset)
         train, _ = splits(dataset, held_out)
         method = method.fitted_to(train.classes * method.forms, min(train.sizes))
-    final, key = method_folder(method, profile, seed, held_out, fingerprint)
+    place = OWN if folder and not archive else "beyond"
+    final, key = method_folder(method, profile, seed, held_out, fingerprint, place)
 
     def make() -> Path:
         return _train_and_evaluate(final, key, method, profile, dataset or load_dataset(profile), reads, on_progress)
@@ -131,8 +137,14 @@ def _train_and_evaluate(
     prepare_backend(seed, profile.convolutions)
     train, scored = splits(dataset, key["held_out"])
     partial = partial_folder(folder)
-    model, history = train_method(method, train, seed, steps, on_progress, reads=reads, keep=partial)
-    scores, answers = one_shot_scores(model, scored, profile.episodes)
+    if method.experiment:
+        model, history = train_row(method, profile, train, seed, steps, EPOCHS, on_progress, reads=reads, keep=partial)
+        images = 2 * pairs_of(load_experiment(method.experiment), train)
+    else:
+        model, history = train_method(method, train, seed, steps, on_progress, reads=reads, keep=partial)
+        images = method.classes * method.images
+    pictures = reads == "pictures"
+    scores, answers = one_shot_scores(model, scored, profile.episodes, FEWER_WAYS if pictures else ())
     if key["held_out"] == "evaluation":
         official_scores, official_answers = benchmark_scores(model, dataset)
         scores, answers = scores + official_scores, answers | official_answers
@@ -150,9 +162,10 @@ def _train_and_evaluate(
         held_out=key["held_out"],
         scored_on=sorted(set(scored.groups)),
         steps=steps,
-        images_seen=steps * method.classes * method.images,
+        images_seen=steps * images,
         episodes=profile.episodes,
         training_seconds=float(history["seconds"].iloc[-1]),
+        **({"scored_images": dict(zip(scored.characters, scored.sizes, strict=True))} if pictures else {}),
     )
     return partial
 
@@ -173,9 +186,11 @@ def train_method(
     """
     shape = with_channels(train.flat[:1]).shape[1:]
     classes = train.classes * method.forms
-    epochs = next(n for n in range(min(EPOCHS, steps), 0, -1) if steps % n == 0)
+    epochs = equal_parts(steps, EPOCHS)
     trainer = build_trainer(method, shape, classes, steps, seed, reads)
     backbone = backbone_of(method, trainer)
+    # pixels that are compared as they are have nothing to train
+    one_step = trainer.train_on_batch if trainer.trainable_variables else trainer.test_on_batch
     done, lines, hard = checkpoints.resume(keep, trainer) if keep else (0, [], None)
     begun = time.perf_counter() - (lines[-1]["seconds"] if lines else 0.0)
     for step in range(done, steps):
@@ -183,7 +198,7 @@ def train_method(
             hard = find_hard_classes(method, backbone, train, seed, step)
         # not `fit`: its epochs run on one core of two every now and then, as benchmarks/one_batch_at_a_time.py shows
         batch = batch_of_step(method, train, seed, step, hard)
-        logs = trainer.train_on_batch(*batch, return_dict=True)
+        logs = one_step(*batch, return_dict=True)
         if (step + 1) % (steps // epochs) == 0:
             # the loss is the mean since the last line
             seconds, loss = time.perf_counter() - begun, float(logs["loss"])

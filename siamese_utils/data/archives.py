@@ -1,7 +1,8 @@
 """Two public datasets by their published archives: the AT&T (ORL) faces, and mini-ImageNet.
 
-`load(name, size)` finds the archive in the folder that SIAMESE_DATA_DIR names or in the cache, else downloads it and
-checks its MD5. Nothing of either is part of this project: see each one's terms where it is published.
+`load(name, size)` finds the archive in the folder that SIAMESE_DATA_DIR names (the faces: SIAMESE_FACES_DIR) or in the
+cache, else downloads it and checks its MD5. Nothing of either is part of this project: see each one's terms where it is
+published.
 """
 
 from __future__ import annotations
@@ -34,17 +35,23 @@ from .pictures import UNREADABLE
 DAMAGED = (*UNREADABLE, ImportError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, pickle.UnpicklingError)
 # many times what is published, and little enough for a machine's memory
 MOST_FACES, LARGEST_FACES = 100_000, 200_000_000  # files, bytes
+# of the people, for evaluation: 10 of 40
+FACES_PART = 0.25
 LARGEST_PICKLE = 2_000_000_000  # bytes
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A published archive: its file's name, where it is, its MD5, and how it is read (archive, size) → Dataset."""
+    """A published archive: its file's name, where it is, its MD5, and how it is read (archive, size) → Dataset.
+
+    variable  of the environment: names a folder that holds it, before SIAMESE_DATA_DIR
+    """
 
     file: str
     url: str
     md5: str
     read: Callable[[Path, int], Dataset]
+    variable: str = "SIAMESE_DATA_DIR"
 
 
 def load(name: str, size: int, source: Path | None = None) -> Dataset:
@@ -53,9 +60,7 @@ def load(name: str, size: int, source: Path | None = None) -> Dataset:
     source  its archive, or a folder that holds it; any archive of the same layout will do
     Raises DataError with what to do where it cannot be had or read.
     """
-    archive = ARCHIVES[name]
-    folder = Path(source or os.environ.get("SIAMESE_DATA_DIR") or paths.data_dir()).expanduser()
-    path = folder if folder.is_file() else in_any_case(folder, archive.file)
+    archive, path = ARCHIVES[name], place_of(name, source)
     if path.is_dir():
         raise DataError(f"{path} is a folder, not the archive: give the archive itself, or remove the folder.")
     if not path.is_file():
@@ -76,8 +81,16 @@ def load(name: str, size: int, source: Path | None = None) -> Dataset:
         ) from error
 
 
+def place_of(name: str, source: Path | None = None) -> Path:
+    """Where `load` looks for an archive before it downloads it, whether it is there or not."""
+    archive = ARCHIVES[name]
+    given = source or os.environ.get(archive.variable) or os.environ.get("SIAMESE_DATA_DIR") or paths.data_dir()
+    folder = Path(given).expanduser()
+    return folder if folder.is_file() else in_any_case(folder, archive.file)
+
+
 def read_faces(path: Path, size: int) -> Dataset:
-    """att_faces.zip: s1/1.pgm to s40/10.pgm, ten pictures a person; a fifth of the people is for evaluation.
+    """att_faces.zip: s1/1.pgm to s40/10.pgm, ten pictures a person; a quarter of the people is for evaluation.
 
     It is read where it is: nothing is unpacked to disk.
     """
@@ -106,7 +119,7 @@ def read_faces(path: Path, size: int) -> Dataset:
             ]
             for person, pictures in sorted(people.items())
         }
-    return dataset_of("att-faces", str(path), dict(sorted(classes.items())), size)
+    return dataset_of("att-faces", str(path), dict(sorted(classes.items())), size, part=FACES_PART)
 
 
 def read_mini_imagenet(path: Path, size: int) -> Dataset:
@@ -203,6 +216,7 @@ ARCHIVES = {
         "http://www.idiap.ch/software/bob/data/bob/att_faces.zip",  # as bob.bio.base fetches it, with its MD5
         "6efb25cb0d40755e9492b9c012e3348d",
         read_faces,
+        "SIAMESE_FACES_DIR",
     ),
     "mini-imagenet": Archive(
         "mini-imagenet.tar.gz",

@@ -94,8 +94,10 @@ def load_folder(root: Path, size: int) -> Dataset:
     return dataset_of(printable(found.root.name), str(found.root), classes, size)
 
 
-def dataset_of(name: str, place: str, classes: Mapping[str, Sequence[tuple[str, Source]]], size: int) -> Dataset:
-    """Images at size × size pixels as a dataset; a fifth of their groups, or classes, is for evaluation.
+def dataset_of(
+    name: str, place: str, classes: Mapping[str, Sequence[tuple[str, Source]]], size: int, part: float = EVALUATION_PART
+) -> Dataset:
+    """Images at size × size pixels as a dataset; a part of their groups, or classes, is for evaluation.
 
     place    where they are, for messages
     classes  "class" or "group/class" → each image's name, for messages, and where it is read from
@@ -104,7 +106,7 @@ def dataset_of(name: str, place: str, classes: Mapping[str, Sequence[tuple[str, 
     all are read as colour. Raises DataError, naming the files, where some cannot be read, or where classes of one name
     share an image; warns of other images that are there twice.
     """
-    train, val = _parts(place, classes)
+    train, val = _parts(place, classes, part)
     every = [(file, source) for images in classes.values() for file, source in images]
     pixels = np.empty((len(every), size, size, 3), np.uint8)
     rows = iter(pixels)
@@ -127,7 +129,7 @@ def dataset_of(name: str, place: str, classes: Mapping[str, Sequence[tuple[str, 
     parts = dict(zip(classes, np.split(pixels, ends[:-1]), strict=True))
     files = iter([(file, digest) for (file, _), (_, digest) in zip(every, read, strict=True)])
     say_doubles({key: [next(files) for _ in images] for key, images in classes.items()}, set(val))
-    digest = hashlib.sha256(str(size).encode())
+    digest = hashlib.sha256(f"{size}{f' {part}' if part != EVALUATION_PART else ''}".encode())
     for key, images in parts.items():
         digest.update(key.encode() + repr(images.shape).encode() + images.tobytes())
     return Dataset(
@@ -179,14 +181,14 @@ def say_doubles(classes: Mapping[str, Sequence[tuple[str, bytes]]], val: set[str
             warnings.warn(f"{len(found):,} {words} {what}: {named(found, 3, '; ')}.", stacklevel=3)
 
 
-def _parts(place: str, classes: Iterable[str]) -> tuple[list[str], list[str]]:
+def _parts(place: str, classes: Iterable[str], part: float) -> tuple[list[str], list[str]]:
     """The names of the classes to train on and to evaluate on."""
     names = list(classes)
     groups = [name.partition("/")[0] for name in names]
     if len(set(groups)) < 2:
         kind = "group of classes" if "/" in names[0] else "class"
         raise DataError(f"{place} holds one {kind} only: there must be some to train on and others to ask about.")
-    held = hold_out(groups, EVALUATION_PART, SPLIT_SEED)
+    held = hold_out(groups, part, SPLIT_SEED)
     return [n for n in names if n.partition("/")[0] not in held], [n for n in names if n.partition("/")[0] in held]
 
 

@@ -7,9 +7,12 @@ infers the shape of an output from `call`, but for two layers whose number of ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from ..backend import keras, layers, ops
+
+# what comes in from outside an image that is moved: white paper, or its edge, drawn out
+Fill: TypeAlias = Literal["paper", "edge"]
 
 registered = keras.saving.register_keras_serializable(package="siamese_utils")
 
@@ -27,15 +30,18 @@ class AbsoluteDifference(layers.Layer):
 class FromPixels(layers.Layer):
     """Pixels 0 to 255 as the network takes them, and a note in its file of what it was trained on.
 
-    reads  "drawings": dark ink on light paper → 0 paper to 1 ink;  "pictures": anything else → −1 to 1
+    reads  "drawings": dark ink on light paper → 0 paper to 1 ink;  "pictures": anything else → −1 to 1;
+           "raw pictures": anything else, left as it is, as the paper's networks take their images
     """
 
-    def __init__(self, reads: Literal["drawings", "pictures"], **options: Any):
+    def __init__(self, reads: Literal["drawings", "pictures", "raw pictures"], **options: Any):
         super().__init__(**options)
         self.reads = reads
 
     def call(self, inputs: Any) -> Any:
         pixels = ops.cast(inputs, "float32")
+        if self.reads == "raw pictures":
+            return pixels
         return 1.0 - pixels / 255 if self.reads == "drawings" else pixels / 127.5 - 1.0
 
     def get_config(self) -> dict[str, Any]:
@@ -88,26 +94,31 @@ class ClassDirections(layers.Layer):
         return {**super().get_config(), "classes": self.classes, "seed": self.seed}
 
 
+def moved(images: Any, maps: Any, fill: Fill) -> Any:
+    """Images (n, size, size, c), each moved by its affine map (n, 8), which `ops.image.affine_transform` explains."""
+    mode = "nearest" if fill == "edge" else "constant"
+    return ops.image.affine_transform(images, maps, interpolation="bilinear", fill_mode=mode, fill_value=255)
+
+
 @registered
 class Views(layers.Layer):
     """Every image moved by each of a few fixed affine maps: (n, size, size, c) → (n · maps, size, size, c)."""
 
-    def __init__(self, maps: Sequence[Sequence[float]], **options: Any):
+    def __init__(self, maps: Sequence[Sequence[float]], fill: Fill = "paper", **options: Any):
         super().__init__(**options)
         self.maps = [[float(number) for number in row] for row in maps]
+        self.fill = fill
 
     def call(self, inputs: Any) -> Any:
         repeated = ops.repeat(inputs, len(self.maps), axis=0)
         maps = ops.tile(ops.convert_to_tensor(self.maps, dtype="float32"), (ops.shape(inputs)[0], 1))
-        return ops.image.affine_transform(
-            repeated, maps, interpolation="bilinear", fill_mode="constant", fill_value=255
-        )
+        return moved(repeated, maps, self.fill)
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int | None, ...]:
         return (None, *input_shape[1:])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "maps": self.maps}
+        return {**super().get_config(), "maps": self.maps, "fill": self.fill}
 
 
 @registered

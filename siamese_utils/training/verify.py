@@ -17,7 +17,7 @@ import pandas as pd
 from .integrity import find_problem, find_problem_under_way, is_recorded
 from .runs import SHIPPED, WEIGHTS, Run
 
-PLACES = ("results", "beyond", "under_way")
+PLACES = ("results", "beyond", "own", "under_way")
 # relative, for two machines which round differently: in the loss before the first update, and in the first mean
 TOLERANCE, TOLERANCE_OF_MEAN = 1e-3, 0.05
 # points by which their scores may differ: more than seeds do

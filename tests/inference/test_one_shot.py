@@ -347,7 +347,7 @@ def test_learn_on_a_folder_of_ones_own(capsys, monkeypatch, tmp_path, reports, f
     assert "2-way 1-shot" in out
     assert "not Omniglot" not in out
     assert not OneShot.load(model).reads_drawings
-    (run,) = (path for path in (reports / "demo" / "beyond").iterdir() if path.is_dir())  # not its lock
+    (run,) = (path for path in (reports / "demo" / "own").iterdir() if path.is_dir())  # not its lock
     made = (run / "metrics.json").stat().st_mtime_ns
     assert call(capsys, monkeypatch, *arguments)[0] == 0
     assert (run / "metrics.json").stat().st_mtime_ns == made
