@@ -7,7 +7,6 @@ import numpy as np
 from ..backend import ops
 from ..data.dataset import Split, with_channels
 from ..errors import ParamsError
-from ..models.layers import moved
 from .config import Augmentation, Method
 
 # a character and its rotations by 90°; forms 4 to 7 are those of its mirror image
@@ -103,5 +102,6 @@ def batch_of_step(
     batch = with_channels(images.reshape(-1, *images.shape[2:])).astype(np.float32)
     if method.augmentation:
         maps = random_maps(rng, method.augmentation, len(batch), batch.shape[1])
-        batch = ops.convert_to_numpy(moved(batch, maps, method.augmentation.fill))
+        moved = ops.image.affine_transform(batch, maps, interpolation="bilinear", fill_mode="constant", fill_value=255)
+        batch = ops.convert_to_numpy(moved)
     return batch, np.repeat(classes, method.images)

@@ -83,7 +83,6 @@ class Augmentation(Strict):
 
     rotate, shear  degrees;  scale: logarithm of the factor;  shift: part of the side; the last two for each axis
     mirror         every second image, drawn at random, is mirrored left to right, and stays in its class
-    fill           what comes in from outside the image: white paper, or its edge, drawn out
     """
 
     rotate: float = Field(ge=0)
@@ -91,7 +90,6 @@ class Augmentation(Strict):
     scale: float = Field(ge=0)
     shift: float = Field(ge=0)
     mirror: bool = False
-    fill: Literal["paper", "edge"] = "paper"
 
 
 class HardClasses(Strict):

@@ -143,8 +143,7 @@ def _with_test_time_augmentation(method: Method, backbone: keras.Model) -> keras
     maps = view_maps(method, backbone.input_shape[1])
     image = keras.Input(backbone.input_shape[1:], name="image")
     network = keras.Model(backbone.input, backbone.output, name="network")
-    fill = method.augmentation.fill if method.augmentation else "paper"
-    embeddings = network(Views(maps.tolist(), fill, name="views")(image))
+    embeddings = network(Views(maps.tolist(), name="views")(image))
     views = method.test_time_views
     mean = MeanOfViews(views, method.comparison == "cosine", len(maps) // views, name="mean")
     return keras.Model(image, mean(embeddings), name="backbone")
@@ -159,7 +158,7 @@ def view_maps(method: Method, size: int) -> np.ndarray:
     if method.test_time_views > 1:
         # the schema sees to it
         assert method.augmentation is not None
-        half = {part: 0.5 * limit for part, limit in method.augmentation.model_dump(exclude={"mirror", "fill"}).items()}
+        half = {part: 0.5 * limit for part, limit in method.augmentation.model_dump(exclude={"mirror"}).items()}
         moves = method.augmentation.model_copy(update=half)
         maps = np.concatenate([maps, random_maps(np.random.default_rng(0), moves, method.test_time_views - 1, size)])
     if not method.upside_down:

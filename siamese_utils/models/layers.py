@@ -7,12 +7,9 @@ infers the shape of an output from `call`, but for two layers whose number of ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from ..backend import keras, layers, ops
-
-# what comes in from outside an image that is moved: white paper, or its edge, drawn out
-Fill: TypeAlias = Literal["paper", "edge"]
 
 registered = keras.saving.register_keras_serializable(package="siamese_utils")
 
@@ -94,31 +91,26 @@ class ClassDirections(layers.Layer):
         return {**super().get_config(), "classes": self.classes, "seed": self.seed}
 
 
-def moved(images: Any, maps: Any, fill: Fill) -> Any:
-    """Images (n, size, size, c), each moved by its affine map (n, 8), which `ops.image.affine_transform` explains."""
-    mode = "nearest" if fill == "edge" else "constant"
-    return ops.image.affine_transform(images, maps, interpolation="bilinear", fill_mode=mode, fill_value=255)
-
-
 @registered
 class Views(layers.Layer):
     """Every image moved by each of a few fixed affine maps: (n, size, size, c) → (n · maps, size, size, c)."""
 
-    def __init__(self, maps: Sequence[Sequence[float]], fill: Fill = "paper", **options: Any):
+    def __init__(self, maps: Sequence[Sequence[float]], **options: Any):
         super().__init__(**options)
         self.maps = [[float(number) for number in row] for row in maps]
-        self.fill = fill
 
     def call(self, inputs: Any) -> Any:
         repeated = ops.repeat(inputs, len(self.maps), axis=0)
         maps = ops.tile(ops.convert_to_tensor(self.maps, dtype="float32"), (ops.shape(inputs)[0], 1))
-        return moved(repeated, maps, self.fill)
+        return ops.image.affine_transform(
+            repeated, maps, interpolation="bilinear", fill_mode="constant", fill_value=255
+        )
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int | None, ...]:
         return (None, *input_shape[1:])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "maps": self.maps, "fill": self.fill}
+        return {**super().get_config(), "maps": self.maps}
 
 
 @registered

@@ -91,6 +91,12 @@ def test_views_are_moved_copies_of_each_image_on_white_paper():
     assert layer.maps == [[*map(float, as_it_is)], [*map(float, to_the_left)]]
 
 
+def test_raw_pictures_are_left_as_they_are():
+    pixels = np.array([[0, 51, 255]], np.uint8)
+    np.testing.assert_allclose(numbers(FromPixels("raw pictures"), pixels), [[0, 51, 255]])
+    np.testing.assert_allclose(numbers(FromPixels("pictures"), pixels), [[-1, -0.6, 1]], atol=1e-6)
+
+
 def test_the_mean_of_an_images_views():
     rows = np.concatenate([ROWS, OTHERS[:1]])  # two views of each of two images, or of the two sides of one
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
