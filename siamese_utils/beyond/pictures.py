@@ -53,12 +53,14 @@ class Interval:
 
 
 def runs_on_faces(study: Study) -> dict[str, list[Run]]:
-    """The runs on the AT&T faces under the study's seeds: method's name → run of each seed, where there are any.
+    """The runs on the AT&T faces: method's name → run of each seed, where there are any; no method without a run.
+
+    They are of `PROFILE`, with the study's own seeds where it has that profile, too.
 
     What is missing is trained where the faces are at hand, unless the study's own characters are drawn by a program;
     nothing is downloaded. A line says what there is.
     """
-    profile = with_seeds(PROFILE, study.profile.seeds)
+    profile = with_seeds(PROFILE, study.profile.seeds if study.profile.name == PROFILE else ())
     jobs = {method.name: _jobs(method, profile) for method in methods_of("pictures", profile)}
     every = [job for own in jobs.values() for job in own]
     at_hand = archives.place_of(FACES).is_file() and study.profile.dataset != "synthetic"
@@ -228,8 +230,8 @@ def finding(groups: Mapping[str, Sequence[Run]]) -> Markup:
     frame = accuracy_by_ways(groups)
     n_way = int(frame["ways"].max()) if len(frame) else 0
     titles = {name: load_method(name).title for name in groups}
-    # the later row first: what learns more against what learns less
-    pairs = [(later, first) for first, later in combinations(groups, 2)]
+    # the last row, which learns most, comes first
+    pairs = combinations(reversed(groups), 2)
     gaps = [(titles[one], titles[other], difference(groups[one], groups[other], n_way)) for one, other in pairs]
     worst = None
     if best := groups.get("pictures-beyond"):

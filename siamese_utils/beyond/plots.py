@@ -241,6 +241,7 @@ def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> 
     top = max(1.0, *(float(np.nanmax(errors)) for _, errors in tables.values()))
     for ax, (title, (names, errors)) in zip(axes, tables.items(), strict=True):
         ax.imshow(errors, cmap="Blues", vmin=0, vmax=top)
+        ax.plot(range(len(names)), range(len(names)), linestyle="", marker="x", color=GREY, markersize=4)
         for row, column in np.argwhere(errors >= 0.5):
             value = errors[row, column]
             colour = "white" if value > 0.6 * top else INK

@@ -26,7 +26,8 @@ from siamese_utils.evaluation.accuracy import embed_split, similarities
 from siamese_utils.evaluation.episodes import draw_episodes, is_correct
 from siamese_utils.inference.one_shot import OneShot
 from siamese_utils.report.study import open_study
-from siamese_utils.training.integrity import find_problem
+from siamese_utils.training.integrity import find_problem, record_sums
+from siamese_utils.training.verify import survey
 
 ROWS = methods_of("pictures", load_profile("laptop"))
 
@@ -205,6 +206,21 @@ def test_what_a_run_says_without_the_pictures_is_what_it_says_with_them(row, fac
         assert pictures.find_run_on("att-faces", method, demo, 1) is None
 
 
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_folder_of_ones_own_goes_the_same_way(row, tmp_path, reports, fresh_keras):
+    for person in range(8):
+        (tmp_path / "people" / f"p{person}").mkdir(parents=True)
+        for number in range(3):
+            Image.fromarray(picture(person, number)).save(tmp_path / "people" / f"p{person}" / f"{number}.png")
+    method = quick(row)
+    run = load_or_train(method, "demo", folder=tmp_path / "people", weights=True)
+    assert run.folder.parent == reports / "demo" / "own"
+    assert [finding.problem for finding in survey(reports / "demo")] == [""]
+    assert set(run.metrics["scored_images"]) < {f"p{person}" for person in range(8)}
+    ranked = OneShot.load(run.weights).classify(tmp_path / "people" / "p1" / "0.png", tmp_path / "people")
+    assert {name for name, _ in ranked} == {f"p{person}" for person in range(8)}
+
+
 def test_the_interval_over_people_is_wider_than_that_over_episodes():
     rng = np.random.default_rng(0)
     alike = 80 + rng.normal(0, 0.1, (3, 10))
@@ -221,8 +237,6 @@ def test_the_interval_over_people_is_wider_than_that_over_episodes():
 
 def test_a_run_whose_answers_to_fewer_ways_are_gone_is_not_believed(faces, reports, fresh_keras):
     run = load_or_train(quick(load_method("pictures-pixels")), "demo", archive="att-faces")
-    from siamese_utils.training.integrity import record_sums
-
     kept = dict(np.load(run.folder / "answers.npz"))
     kept.pop("strict/2")
     np.savez(run.folder / "answers.npz", **kept)
@@ -244,7 +258,7 @@ def test_a_notebook_without_faces_says_what_it_needs(reports, capsys):
 
 def test_the_runs_in_the_repository_are_found_without_the_faces(monkeypatch):
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(ROOT / "reports"))
-    found = pictures.runs_on_faces(open_study("all", "demo", [0, 1, 2]))
+    found = pictures.runs_on_faces(open_study("all", "demo"))
     assert {name: len(runs) for name, runs in found.items()} == {
         "pictures-pixels": 1, "pictures-baseline": 3, "pictures-beyond": 3,
     }  # fmt: skip
