@@ -231,7 +231,7 @@ def finding(groups: Mapping[str, Sequence[Run]]) -> Markup:
     n_way = int(frame["ways"].max()) if len(frame) else 0
     titles = {name: load_method(name).title for name in groups}
     # the last row, which learns most, comes first
-    pairs = combinations(reversed(groups), 2)
+    pairs = combinations(list(groups)[::-1], 2)
     gaps = [(titles[one], titles[other], difference(groups[one], groups[other], n_way)) for one, other in pairs]
     worst = None
     if best := groups.get("pictures-beyond"):
