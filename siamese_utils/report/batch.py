@@ -38,6 +38,7 @@ from ..config import (
 from ..errors import ParamsError, ResultsError
 from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
+from ..training.integrity import sha256
 from .notebooks import read_notebook
 from .private import forget_folders
 
@@ -51,7 +52,7 @@ OPENS = re.compile(r'open_study\("(\w+)", profile, seeds(?:, (experiments|\[[^]]
 LAUNCH_TIMEOUT = 180
 
 
-Status = Literal["ok", "failed", "not run", "running", "interrupted"]
+Status = Literal["ok", "failed", "not run", "running", "interrupted", "changed"]
 # seconds by which a process's start may be told differently, as the clock is set
 CLOCK = 5
 
@@ -82,13 +83,19 @@ class Process:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one notebook stands: its status, seconds of wall time, error or reason, and who is executing it now."""
+    """How one notebook stands: its status, seconds of wall time, error or reason, who is executing it now, and the
+    checksum of what the execution left."""
 
     notebook: Name
     status: Status
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     error: str | None = None
     process: Process | None = None
+    sha256: str | None = None
+
+    def left(self, path: Path) -> bool:
+        """Whether an executed notebook is what the execution left; one from before there were checksums is."""
+        return self.sha256 in (None, sha256(path))
 
 
 _OUTCOMES = TypeAdapter(list[Outcome])
@@ -191,7 +198,8 @@ def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, ti
     finally:
         part.unlink(missing_ok=True)
     error = error and forget_folders(error, files)
-    return Outcome(path.stem, "failed" if error else "ok", round(time.perf_counter() - begun, 1), error)
+    seconds, digest = round(time.perf_counter() - begun, 1), sha256(output) if output.is_file() else None
+    return Outcome(path.stem, "failed" if error else "ok", seconds, error, sha256=digest)
 
 
 def execute_batch(
@@ -261,7 +269,9 @@ def _record(folder: Path, outcome: Outcome) -> None:
     with locked(folder / ".batch.lock", f"the outcomes in {folder.name}"):
         outcomes = {**_stored(folder), outcome.notebook: outcome}
         entries = [asdict(outcomes[name]) for name in sorted(outcomes)]
-        write_json(folder / "batch.json", [{k: v for k, v in e.items() if k != "process" or v} for e in entries])
+        write_json(
+            folder / "batch.json", [{k: v for k, v in e.items() if k == "error" or v is not None} for e in entries]
+        )
 
 
 @contextmanager
