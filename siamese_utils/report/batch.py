@@ -93,10 +93,6 @@ class Outcome:
     process: Process | None = None
     sha256: str | None = None
 
-    def left(self, path: Path) -> bool:
-        """Whether an executed notebook is what the execution left; one from before there were checksums is."""
-        return self.sha256 in (None, sha256(path))
-
 
 _OUTCOMES = TypeAdapter(list[Outcome])
 
@@ -297,6 +293,16 @@ def read_outcomes(folder: Path) -> dict[str, Outcome]:
         else outcome
         for name, outcome in _stored(folder).items()
     }
+
+
+def changed_notebooks(folder: Path) -> list[str]:
+    """The executed notebooks of a report folder, by name, that are no longer what their execution left.
+
+    Those executed before there were checksums are believed.
+    """
+    recorded = {name: outcome.sha256 for name, outcome in read_outcomes(folder).items() if outcome.sha256}
+    executed = {name: folder / "notebooks" / f"{name}.ipynb" for name in recorded}
+    return [name for name, path in executed.items() if path.is_file() and sha256(path) != recorded[name]]
 
 
 def _stored(folder: Path) -> dict[str, Outcome]:
