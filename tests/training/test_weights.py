@@ -117,6 +117,17 @@ def test_weights_that_score_otherwise_than_the_record_are_said_to(kind):
     assert words in str(warned[1].message)
 
 
+def test_what_a_kill_left_beside_a_run_with_its_weights_is_removed_when_they_are_wanted(kind, never):
+    _, call, run = kind
+    partial = run.folder.with_name(run.run_id + ".partial")
+    partial.mkdir()
+    (partial / "history.csv").write_text("half")
+    call(**never)
+    assert partial.exists()  # it may be another's, who trains the weights anew
+    assert call(weights=True, **never).weights == run.weights
+    assert not partial.exists()
+
+
 def test_of_two_writers_the_first_wins(kind):
     _, _, run = kind
     partial = run.folder.with_name(run.run_id + ".partial")
