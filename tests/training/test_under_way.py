@@ -123,7 +123,7 @@ def test_a_batch_without_training_says_so_to_its_kernels_alone(reports, tmp_path
     assert "SIAMESE_NO_TRAINING" not in os.environ
 
 
-@pytest.mark.parametrize("sent", [[signal.SIGINT], [signal.SIGTERM] * 2 + [signal.SIGINT] * 2])
+@pytest.mark.parametrize("sent", [[signal.SIGINT], [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGINT]])
 def test_an_interrupted_run_keeps_its_last_check_and_says_so(sent, tmp_path, request):
     profile = yaml.safe_load(TINY.read_text(encoding="utf-8")) | {"iterations": 4000}
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
