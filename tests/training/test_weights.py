@@ -231,6 +231,8 @@ def test_learn_says_where_the_model_is_or_makes_it(kind, capsys, monkeypatch, tm
     assert code == 0
     assert said.rpartition("model: ")[2].startswith("not kept with these results; -o FILE trains it anew")
     assert run.weights is None
+    code, said = call(capsys, monkeypatch, *learn, "-o", run.folder / "copy.keras")
+    assert (code, "lies in a run's folder" in said, "trained anew" in said) == (2, True, False)
     code, said = call(capsys, monkeypatch, *learn, "-o", tmp_path / "model.keras")
     assert code == 0
     assert "its results here, but not its weights: they are trained anew" in said
