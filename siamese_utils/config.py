@@ -9,6 +9,7 @@ import hashlib
 import json
 import operator
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -27,6 +28,7 @@ RECIPE_VERSION = 1  # raise when pairs, models, training or episodes change what
 # names become folders: letters, digits, and . _ - between them, and none that Windows keeps for devices
 NAME = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)(\.|$))[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?", re.IGNORECASE)
 LONGEST_NAME = 64  # letters
+DECIMAL = re.compile(r"[-+]?((0|[1-9][\d_]*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 LARGEST_SEED = 2**32 - 1
 MOST = 1_000  # seeds or names in a list
 CLASSES = {"synthetic": 86, "omniglot": 659}  # of the evaluation set, the smaller split: so many ways can be asked for
@@ -370,10 +372,35 @@ def key_hash(key: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:10]
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without what it takes for something else in silence: a key given twice, and numbers to other bases."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        given = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        if twice := [name for name, times in given.items() if times > 1]:
+            raise yaml.MarkedYAMLError(problem=f"{' and '.join(twice)} given twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """1:30 would be 90, 010 would be 8."""
+        if not DECIMAL.fullmatch(node.value):
+            raise yaml.MarkedYAMLError(
+                problem=f"{node.value} is no decimal number: quote it if it is a text", problem_mark=node.start_mark
+            )
+        return (int if node.tag.endswith(":int") else float)(node.value)
+
+
+for kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{kind}", _Loader.construct_number)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file; ParamsError where it cannot be read or holds something else."""
+    """The keys and values of a YAML file; ParamsError where it cannot be read or holds something else.
+
+    A key given twice is an error, and so is a number that is not decimal.
+    """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     # ValueError: it is not UTF-8; RecursionError: it is nested too deeply
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParamsError(f"cannot read {path}: {' '.join(str(error).split())}") from error

@@ -83,6 +83,11 @@ def replacing(path: Path) -> Iterator[Path]:
         with part.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(part, target)
+    except OSError as error:
+        # a full disk names no file
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         with suppress(OSError):
             part.unlink()

@@ -1,5 +1,7 @@
 """Profiles and the experiment matrix are checked data: what is wrong in them is named, with its file."""
 
+import re
+
 import pytest
 import yaml
 from conftest import TINY
@@ -10,6 +12,7 @@ from siamese_utils.config import (
     load_profile,
     params_dir,
     profile_names,
+    read_yaml,
     section_experiments,
 )
 from siamese_utils.errors import ParamsError
@@ -101,6 +104,34 @@ def test_a_file_that_is_no_profile_is_a_clear_error(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ParamsError, match=r"mine\.yaml"):
         load_profile(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("seeds: [0]\nseeds: [1]\n", "seeds given twice"),
+        ("ways: [5]\nepisodes: 10\nways: [5]\nepisodes: 20\n", "ways and episodes given twice"),
+        ("recipe: {l2: 1, l2: 2}\n", "l2 given twice"),
+        ("iterations: 1:30\n", "1:30 is no decimal number"),
+        ("iterations: 0x10\n", "0x10 is no decimal number"),
+        ("iterations: 0b11\n", "0b11 is no decimal number"),
+        ("seeds: [010]\n", "010 is no decimal number"),
+        ("rate: 1:30.5\n", "1:30.5 is no decimal number"),
+        ("rate: .inf\n", ".inf is no decimal number"),
+    ],
+)
+def test_what_yaml_would_take_for_something_else_is_an_error(content, named, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    with pytest.raises(ParamsError, match=f"mine.yaml: {re.escape(named)}"):
+        read_yaml(path)
+
+
+def test_decimal_numbers_are_read_as_they_stand(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("{a: 0, b: -12, c: 1_000, d: 0.001, e: .5, f: 1.5e-3, g: 1., h: '1:30', i: 2.0E+1}")
+    decimals = {"c": 1000, "d": 0.001, "e": 0.5, "f": 0.0015, "g": 1.0, "i": 20.0}
+    assert read_yaml(path) == {"a": 0, "b": -12, "h": "1:30", **decimals}
 
 
 def test_a_wrong_matrix_is_refused(tmp_path):

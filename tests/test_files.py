@@ -25,6 +25,13 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert os.listdir(tmp_path) == ["table.csv"], "nothing is left over"
 
 
+def test_a_full_disk_names_the_file(tmp_path):
+    path = tmp_path / "results.csv"
+    with pytest.raises(OSError, match="No space left") as caught, files.replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(path)
+
+
 def test_a_link_is_followed_and_a_device_is_written_itself(tmp_path):
     path, link = tmp_path / "table.csv", tmp_path / "link.csv"
     path.write_text("old")

@@ -25,6 +25,7 @@ INTERRUPTED = (
     "interrupted: what was trained is kept up to its last check, and the same command goes on from there; a notebook "
     "that was at work counts as interrupted, and is executed anew."
 )
+INTERRUPTIONS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 # seconds for a clean end, in which no second interruption is heard; when the last one was
 PATIENCE = 5.0
 _heard: dict[str, float] = {}
@@ -48,13 +49,13 @@ MENDS = {
 
 
 def prepare() -> None:
-    """Print whatever name a file has, tell warnings in one line, and take SIGTERM, a cluster's, for Ctrl-C."""
+    """Print whatever name a file has, tell warnings in one line, take SIGTERM and a terminal's end for Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # who starts a command in the background may have told it to ignore Ctrl-C
+    for number in INTERRUPTIONS:
+        # who starts a command in the background, or with nohup, has told it to ignore Ctrl-C, or the terminal's end
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
 

@@ -43,7 +43,7 @@ def display() -> progress.Progress:
         progress.SpinnerColumn(),
         progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
-        progress.TextColumn("{task.completed:.0f}/{task.total}"),
+        progress.MofNCompleteColumn(),
         progress.TimeElapsedColumn(),
         progress.TextColumn("{task.fields[what]}", markup=False),
         console=out,

@@ -163,15 +163,20 @@ def learn(
 
 
 def _place_of_model(output: Path, data: str | None) -> Path:
-    """Where a copy of a model goes, its folder made; OutputError for a place among the images that it is trained on."""
+    """Where a copy of a model goes, its folder made; OutputError for a place among the images that it is trained on,
+    or among what a run left."""
     from ..errors import OutputError
-    from ..files import writable
+    from ..files import refuse_runs, writable
+    from ..training.runs import SHIPPED, WEIGHTS
 
     place = Path(os.path.realpath(output.expanduser()))
     if data and place.is_relative_to(os.path.realpath(Path(data).expanduser())):
         raise OutputError(f"{output} lies in {data}, among the images to train on: choose another place.")
     if place.suffix != ".keras" and output.suffix == ".keras":
         raise OutputError(f"{output} is a link to {place}, which is no model: choose another place.")
+    # a run's own weights need no copy
+    if output.name not in (WEIGHTS, SHIPPED):
+        refuse_runs(output)
     return writable(output, ".keras")
 
 
@@ -181,12 +186,13 @@ def status(profile: ProfileOption = "demo") -> None:
     from ..errors import ResultsError
     from ..paths import reports_dir
     from ..report.batch import notebook_names, read_outcomes
+    from ..training.runs import seeds_of
 
     chosen = load_profile(profile)
     whole = [Column(words, no_wrap=True) for words in ("experiment", "seed", "state")]
     table = Table(*whole, "iteration", "last val", "s/iteration", "time left")
     for row in load_matrix().experiments:
-        for seed in chosen.seeds:
+        for seed in seeds_of(row, chosen):
             table.add_row(escape(row.name), str(seed), *_standing(row, chosen, seed))
     out.print(table)
     table = Table("notebook", "status", "seconds")

@@ -24,9 +24,11 @@ def verify(
         int, typer.Option(help="Train so many of the finished runs anew, drawn at random, and compare.", min=0)
     ] = 0,
 ) -> None:
-    """Check every run of a profile: its name, its parts, its checksums; exit 1 where one is not to be believed."""
+    """Check every run of a profile, its name, parts and checksums, and the executed notebooks' checksums; exit 1 where
+    one is not to be believed."""
     from ..config import load_profile
     from ..paths import reports_dir
+    from ..report.batch import changed_notebooks
     from ..training.runs import Run
     from ..training.verify import survey
 
@@ -46,9 +48,12 @@ def verify(
         f"{how_many(len(finished), 'finished run')} and {under_way} under way agree with their records"
         + (f"; {len(wrong)}, named above, do not: what does not agree is in no table and not loaded" if wrong else "")
     )
+    changed = changed_notebooks(reports)
+    for name in changed:
+        errors.print(f"[bold red]{escape(name)}.ipynb[/]: changed since the batch executed it: run the batch again")
     ours = [run for run in finished if _can_train(run, chosen)]
     good = _retrain(random.sample(ours, min(retrain, len(ours))), chosen) if retrain else True
-    if wrong or not good:
+    if wrong or changed or not good:
         raise typer.Exit(1)
 
 

@@ -13,6 +13,7 @@ import os
 import pickle
 import re
 import tarfile
+import warnings
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from ..text import named
 from .dataset import Dataset, Split, fingerprint
 from .download import fetch
 from .image_folder import dataset_of, digest_of, say_doubles
-from .pictures import UNREADABLE
+from .pictures import UNREAD, UNREADABLE, endings
 
 DAMAGED = (*UNREADABLE, ImportError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, pickle.UnpicklingError)
 # many times what is published, and little enough for a machine's memory
@@ -95,6 +96,7 @@ def read_faces(path: Path, size: int) -> Dataset:
     It is read where it is: nothing is unpacked to disk.
     """
     people: dict[int, dict[int, zipfile.ZipInfo]] = defaultdict(dict)
+    others: list[str] = []
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) > MOST_FACES or sum(member.file_size for member in members) > LARGEST_FACES:
@@ -105,6 +107,9 @@ def read_faces(path: Path, size: int) -> Dataset:
                 raise ValueError(f"{member.filename} in it is a folder")
             if found and people[int(found[1])].setdefault(int(found[2]), member) is not member:
                 raise ValueError(f"picture {found[2]} of person {found[1]} is in it twice")
+            own = Path(member.filename.replace("\\", "/"))
+            if not found and own.suffix.lower() in endings() | UNREAD and not own.name.startswith("."):
+                others.append(str(own))
         # what is damaged may hide under another name
         if damaged := archive.testzip():
             raise ValueError(f"{damaged} in it is damaged")
@@ -119,6 +124,9 @@ def read_faces(path: Path, size: int) -> Dataset:
             ]
             for person, pictures in sorted(people.items())
         }
+    if others:
+        words = "picture in it is" if len(others) == 1 else "pictures in it are"
+        warnings.warn(f"{path}: {len(others):,} {words} no s1/1.pgm and not read ({named(others, 3)}).", stacklevel=3)
     return dataset_of("att-faces", str(path), dict(sorted(classes.items())), size, part=FACES_PART)
 
 

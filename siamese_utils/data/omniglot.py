@@ -12,6 +12,7 @@ import io
 import lzma
 import os
 import struct
+import warnings
 import zipfile
 import zlib
 from collections import defaultdict
@@ -97,6 +98,8 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
     folder = paths.data_dir() if cache_dir is None else Path(cache_dir).expanduser()
     cache = folder / CACHE_NAME
     if source is None and (dataset := _read_cache(cache)):
+        if (asked := find_source()) and not asked.expanduser().is_dir():
+            warnings.warn(f"SIAMESE_DATA_DIR names no folder ({asked}): the copy {cache} is used.", stacklevel=2)
         return dataset
     with _one_at_a_time(folder):
         if source is None and (dataset := _read_cache(cache)):  # built by another process in the meantime

@@ -71,7 +71,7 @@ class Picture:
         ranges = np.reshape(np.asarray(self.image.getextrema()), (-1, 2))
         blank = bool((ranges[:, 1] - ranges[:, 0] <= NEARLY_NONE).all())
         said = {"of several frames or pages, of which the first is used": self.frames,
-                "of one single colour, which shows nothing": blank}  # fmt: skip
+                "of one single colour, or nearly, which shows nothing": blank}  # fmt: skip
         return [words for words, holds in said.items() if holds]
 
 

@@ -38,6 +38,7 @@ from ..config import (
 from ..errors import ParamsError, ResultsError
 from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
+from ..training.integrity import sha256
 from .notebooks import read_notebook
 from .private import forget_folders
 
@@ -51,7 +52,7 @@ OPENS = re.compile(r'open_study\("(\w+)", profile, seeds(?:, (experiments|\[[^]]
 LAUNCH_TIMEOUT = 180
 
 
-Status = Literal["ok", "failed", "not run", "running", "interrupted"]
+Status = Literal["ok", "failed", "not run", "running", "interrupted", "changed"]
 # seconds by which a process's start may be told differently, as the clock is set
 CLOCK = 5
 
@@ -82,13 +83,15 @@ class Process:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one notebook stands: its status, seconds of wall time, error or reason, and who is executing it now."""
+    """How one notebook stands: its status, seconds of wall time, error or reason, who is executing it now, and the
+    checksum of what the execution left."""
 
     notebook: Name
     status: Status
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     error: str | None = None
     process: Process | None = None
+    sha256: str | None = None
 
 
 _OUTCOMES = TypeAdapter(list[Outcome])
@@ -191,7 +194,8 @@ def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, ti
     finally:
         part.unlink(missing_ok=True)
     error = error and forget_folders(error, files)
-    return Outcome(path.stem, "failed" if error else "ok", round(time.perf_counter() - begun, 1), error)
+    seconds, digest = round(time.perf_counter() - begun, 1), sha256(output) if output.is_file() else None
+    return Outcome(path.stem, "failed" if error else "ok", seconds, error, sha256=digest)
 
 
 def execute_batch(
@@ -261,7 +265,9 @@ def _record(folder: Path, outcome: Outcome) -> None:
     with locked(folder / ".batch.lock", f"the outcomes in {folder.name}"):
         outcomes = {**_stored(folder), outcome.notebook: outcome}
         entries = [asdict(outcomes[name]) for name in sorted(outcomes)]
-        write_json(folder / "batch.json", [{k: v for k, v in e.items() if k != "process" or v} for e in entries])
+        write_json(
+            folder / "batch.json", [{k: v for k, v in e.items() if k == "error" or v is not None} for e in entries]
+        )
 
 
 @contextmanager
@@ -287,6 +293,16 @@ def read_outcomes(folder: Path) -> dict[str, Outcome]:
         else outcome
         for name, outcome in _stored(folder).items()
     }
+
+
+def changed_notebooks(folder: Path) -> list[str]:
+    """The executed notebooks of a report folder, by name, that are no longer what their execution left.
+
+    Those executed before there were checksums are believed.
+    """
+    recorded = {name: outcome.sha256 for name, outcome in read_outcomes(folder).items() if outcome.sha256}
+    executed = {name: folder / "notebooks" / f"{name}.ipynb" for name in recorded}
+    return [name for name, path in executed.items() if path.is_file() and sha256(path) != recorded[name]]
 
 
 def _stored(folder: Path) -> dict[str, Outcome]:

@@ -12,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from ..config import Profile, load_experiment
+from ..config import Experiment, Profile, load_experiment, load_profile
 from ..evidence.author_logs import comparable_log
 from ..evidence.board import NOT_IN_TABLE, Board
 from ..evidence.claims import FirstLoss
 from ..evidence.estimates import Z, resolution
+from ..evidence.fidelity import histories, likenesses
 from ..evidence.verdicts import VERDICTS
 from ..text import number, signed
 from .rendering import render
@@ -41,6 +42,7 @@ def numbers(board: Board) -> dict[str, Any]:
     return {
         "profile": board.profile,
         "counts": _counts(board),
+        "beside_log": _beside_log(board.profile),
         "ruled_out": _ruled_out(board),
         "resolution": _resolution(board),
         "gaps": {name: _paper_gap(name) for name in ("baseline", "without-dropout")},
@@ -71,6 +73,15 @@ def _author_there(profile: Profile) -> dict[str, float] | None:
     return {"there": log[profile.iterations], "end": log.iloc[-1]}
 
 
+def _beside_log(profile: Profile) -> dict[str, list[str]]:
+    """The rows at the author's protocol that agree with the author's log, or differ, with how far they have come."""
+    found: dict[str, list[str]] = {"agrees": [], "differs": []}
+    for judged in likenesses(histories()) if profile == load_profile("paper") else ():
+        if judged.verdict in found:
+            found[judged.verdict].append(f"{_short(judged.experiment)} up to {judged.iteration:,}")
+    return found
+
+
 def _on_omniglot(board: Board) -> bool:
     return board.profile.dataset == "omniglot" and board.has_runs
 
@@ -91,7 +102,12 @@ def _ruled_out(board: Board) -> list[str]:
     # a check with changes of its own is of one reading of the text, where that permits two
     clear = [check for check in refuted if not check.starts_at and not check.changes]
     described = [load_experiment(name) for check in clear for name in check.of]
-    return [SHORT.get(row.name, row.label.removesuffix(f" ({row.variant})")) for row in described]
+    return [_short(row) for row in described]
+
+
+def _short(row: Experiment) -> str:
+    """A row's label without its variant."""
+    return SHORT.get(row.name, row.label.removesuffix(f" ({row.variant})"))
 
 
 def _resolution(board: Board) -> dict[str, Any]:

@@ -77,6 +77,15 @@ class Section:
         return self.status in ("interrupted", "running")
 
     @property
+    def changed(self) -> bool:
+        """Whether its file is no longer what the batch left."""
+        return self.status == "changed"
+
+    @property
+    def amiss(self) -> bool:
+        return self.failed or self.unfinished or self.changed
+
+    @property
     def anchor(self) -> str:
         return f"nb-{self.name}"
 

@@ -26,7 +26,7 @@ from ..paths import reports_dir
 from ..training.provenance import short_commit
 from ..training.runs import Run, find_so_far
 from ..training.verify import survey
-from .batch import Outcome, read_outcomes
+from .batch import Outcome, changed_notebooks, read_outcomes
 from .findings import findings, gist, numbers
 from .folding import shorten, shorten_notebook
 from .fragments import Section, convert, let_tables_scroll
@@ -53,7 +53,11 @@ EARLIER = {
     "interrupted": "its last execution was interrupted, and an earlier result is shown: run the batch again",
     "running": "it is being executed, and an earlier result is shown",
 }
-NOTHING = {"interrupted": "its execution was interrupted", "running": "it is being executed"}
+NOTHING = {
+    "interrupted": "its execution was interrupted",
+    "running": "it is being executed",
+    "changed": "its file has changed since the batch executed it: run the batch again",
+}
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +74,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     ids = {section.name: section.fragments for section in sections}
     for section in sections:
         point_links(section.soup, section.name, ids, folder)
-        shorten_notebook(section.soup, failed=section.failed or section.unfinished)
+        shorten_notebook(section.soup, failed=section.amiss)
 
     board, runs = Board(profile), _runs_so_far(profile)
     synthetic = profile.dataset == "synthetic" or any(_dataset(run).get("synthetic") for run in runs if run.finished)
@@ -100,6 +104,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         "synthetic": synthetic,
         "failed": [section for section in sections if section.failed],
         "unfinished": [section for section in sections if section.unfinished],
+        "changed": [section for section in sections if section.changed],
         "sections": {
             "introduction": introduction,
             "experiments": [section for section in sections if section not in introduction],
@@ -202,6 +207,9 @@ def _sections(folder: Path, profile: Profile) -> list[Section]:
             f"no executed notebooks in {folder / 'notebooks'}: run `siamese batch --profile {profile.name}` first."
         )
     outcomes = read_outcomes(folder)
+    for name in changed_notebooks(folder):
+        paths.pop(name)
+        outcomes[name] = replace(outcomes[name], status="changed", seconds=0.0)
     return [
         _with_outcome(convert(paths[name]) if name in paths else _placeholder(outcomes[name]), outcomes.get(name))
         for name in sorted({*paths, *outcomes})

@@ -26,8 +26,15 @@ LETTER = r"[^\s'\"`<>|:;,()\[\]{}\x1b/\\]"
 # a path may follow a colour, a line's end that is written out, or a compiler's option
 BEGINS = r"(?:(?<![\w~.-])|(?<=\dm)|(?<=\\[nrt])|(?<=-[IL]))"
 ENDS = r"(?![\w-])"
+# where disks of other machines are put
+MOUNTED = r"/(?:mnt|media|exports?|data\d*|nfs|net|network|afs|gpfs|lustre|beegfs|cluster|storage|srv|vol\w*|Volumes)"
 # the homes of others, and the temporary files of macOS
-ELSEWHERE = (rf"/(?:home|Users)/{LETTER}+", rf"[A-Za-z]:[/\\]+Users[/\\]+{LETTER}+", r"(?:/private)?/var/folders")
+ELSEWHERE = (
+    rf"(?:{MOUNTED}(?:/{LETTER}+)??)?/(?:homes?|[Uu]sers)/{LETTER}+",
+    rf"/scratch/{LETTER}+",
+    rf"[A-Za-z]:[/\\]+Users[/\\]+{LETTER}+",
+    r"(?:/private)?/var/folders",
+)
 PACKAGES = re.compile(r"(?:site|dist)-packages[/\\]")
 
 
@@ -106,7 +113,8 @@ def _pattern(files: tuple[str, ...], ours: tuple[str, ...], private: tuple[str, 
         rf"(?P<file>{any_of(files)}){ENDS}"
         rf"|(?P<kept>{any_of(ours)}){ENDS}(?P<inside>{SEPARATOR}(?={LETTER}))?"
         # in quotes, up to them; in a traceback, up to the line's number; else up to the next space
-        rf"|(?<=(?P<quote>['\"])){hidden}(?P<quoted>(?:{SEPARATOR}[^'\"\n\x1b<>]*?)?)(?=\\*(?P=quote))"
+        rf"|(?<=(?P<quote>['\"])){hidden}(?: [^'\"\n\x1b<>/\\]*(?={SEPARATOR}))?"
+        rf"(?P<quoted>(?:{SEPARATOR}[^'\"\n\x1b<>]*?)?)(?=\\*(?P=quote))"
         rf"|{hidden}(?P<placed>{SEPARATOR}[^'\"\n\x1b<>:]*?\.\w+)(?=:\d)"
         rf"|{hidden}(?P<plain>(?:{SEPARATOR}{LETTER}+)*)"
         r")"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -247,6 +248,15 @@ def places_of(experiment: Experiment, profile: Profile, seed: int) -> list[Path]
         return [folder]
     under_way = partial_folder(folder), under_way_dir(profile) / folder.name
     return [place for place in under_way if (place / "history.csv").is_file()]
+
+
+def seeds_of(experiment: Experiment, profile: Profile) -> list[int]:
+    """The profile's seeds, and those of other runs of the experiment that are here, finished or under way."""
+    named = re.compile(re.escape(experiment.name) + r"-s(\d+)-[0-9a-f]+(\.partial)?")
+    here = [path.name for place in (results_dir(profile), under_way_dir(profile)) for path in place.glob("*")]
+    others = {int(found[1]) for name in here if (found := named.fullmatch(name))}
+    mine = [seed for seed in sorted(others - {*profile.seeds}) if places_of(experiment, profile, seed)]
+    return [*profile.seeds, *mine]
 
 
 def _warn_left_out(folder: Path, problem: str) -> None:

@@ -57,10 +57,11 @@ def find_or_make(
     def missing() -> bool:
         return not folder.is_dir() or (weights and open_run(folder).weights is None)
 
-    if missing():
+    partial = partial_folder(folder)
+    if missing() or (weights and partial.is_dir()):
         with lock_of(folder):
             if missing():
-                found, partial = open_run(folder) if folder.is_dir() else None, partial_folder(folder)
+                found = open_run(folder) if folder.is_dir() else None
                 if found:
                     notify(
                         f"run {found.run_id} has its results here, but not its weights: they are trained anew, which "
@@ -73,6 +74,9 @@ def find_or_make(
                     words = _compared(found.metrics["scores"], new.metrics["scores"])
                     notify(f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}.")
                 finish(new.folder, folder)
+            else:
+                # of a kill after the weights had joined their results
+                shutil.rmtree(partial, ignore_errors=True)
     return open_run(folder)
 
 

@@ -158,6 +158,16 @@ def test_faces_as_windows_and_macos_pack_them(tmp_path):
     assert archives.load("att-faces", 28, tmp_path).fingerprint == expected.fingerprint
 
 
+def test_faces_that_are_not_read_are_said(tmp_path):
+    write_faces(tmp_path / "att_faces.zip")
+    with zipfile.ZipFile(tmp_path / "att_faces.zip", "a") as archive:
+        for name in ("s6/1.png", "s6/2.JPG", "people\\anna\\1.pgm", "s7/1.heic", "s1/._1.png", "s1/1.txt"):
+            archive.writestr(name, b"a picture")
+    with pytest.warns(UserWarning, match=r"4 pictures in it are no s1/1.pgm and not read \(s6/1.png, s6/2.JPG, people"):
+        dataset = archives.load("att-faces", 28, tmp_path)
+    assert len({*dataset.train.characters, *dataset.val.characters}) == 5
+
+
 def test_a_small_zip_that_is_large_unpacked_is_refused_before_it_is_read(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "att_faces.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(1, 5):

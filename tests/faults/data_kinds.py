@@ -343,6 +343,7 @@ def mini_imagenet(case):
 
 def profile_file(case):
     """A profile's file: what is wrong in it is said; what is not, is as a reader of YAML reads it."""
+    case.bring("finished")
     path = case.folder / "faults.yaml"
     shutil.copy(case.world.profile, path)
     before = _harm(case, path, case.world.root / "params" / "profiles" / "demo.yaml")

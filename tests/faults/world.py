@@ -38,6 +38,9 @@ class World:
     def __init__(self, folder):
         self._worker = None
         stand_in.install()
+        # a data or cache folder of the user's would stand in for what a case makes
+        for name in [name for name in os.environ if name.startswith("SIAMESE_")]:
+            del os.environ[name]
         os.environ.update(SIAMESE_COMMIT="0" * 40, TQDM_DISABLE="1", COLUMNS="200")
         self.folder, self.profile, self.states = folder, folder / "faults.yaml", {}
         self.profile.write_text(PROFILE)

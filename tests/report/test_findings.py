@@ -1,6 +1,7 @@
 """What we learned: sentences with the runs' own numbers, and none that the runs at hand do not bear."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from run_on_disk import answers, make_run
 from siamese_utils.config import load_experiment
 from siamese_utils.evidence.author_logs import author_log
 from siamese_utils.evidence.board import Board
+from siamese_utils.evidence.fidelity import histories, likenesses
+from siamese_utils.report import findings as module
 from siamese_utils.report.findings import SHORT, findings, gist, numbers
 from siamese_utils.report.rendering import piece, render
 
@@ -38,6 +41,23 @@ def test_the_findings_are_few_short_and_no_counts_of_verdicts(laptop):
     for sentence in sentences:
         assert len(re.findall(r"[A-Za-z]{2,}", sentence)) <= 35, sentence
         assert not re.search("reproduced|undecided|not testable", sentence)
+
+
+def test_at_the_authors_protocol_the_first_finding_stands_beside_the_log(monkeypatch):
+    judged = likenesses(histories())
+    follow = [one for one in judged if one.verdict == "agrees"]
+    assert follow
+    assert "differs" not in {one.verdict for one in judged}
+    sentence = findings(Board.of("paper"))[0]
+    assert f"all {len(follow)} networks that came far enough to judge follow" in sentence
+    assert f"Baseline up to {follow[0].iteration:,}" in sentence
+    assert "Unlike the log" not in sentence
+
+    judged[judged.index(follow[-1])] = replace(follow[-1], verdict="differs")
+    monkeypatch.setattr(module, "likenesses", lambda _: judged)
+    sentence = findings(Board.of("paper"))[0]
+    assert f"{len(follow) - 1} of the {len(follow)} networks that came far enough" in sentence
+    assert f"Unlike the log: the MLP up to {follow[-1].iteration:,}." in sentence
 
 
 def test_the_counts_are_the_boards(laptop):

@@ -223,3 +223,34 @@ def test_a_batch_json_of_any_shape_is_one_sentence(tmp_path, content):
     (tmp_path / "batch.json").write_bytes(content)
     with pytest.raises(ResultsError, match=r"batch\.json cannot be read .*: restore it, or move it elsewhere and run"):
         batch.read_outcomes(tmp_path)
+
+
+def test_a_notebook_changed_after_its_execution_is_not_shown(home):
+    write(home / "notebooks" / "00_slow.ipynb", "print('no longer slow')")
+    assert [outcome.status for outcome in batch.execute_batch("demo")] == ["ok", "ok"]
+    folder = home / "reports" / "demo"
+    page = build_report(load_profile("demo")).read_text(encoding="utf-8")
+    assert "no longer slow" in page
+    assert "banner-changed" not in page
+
+    executed = folder / "notebooks" / "01_quick.ipynb"
+    executed.write_text(executed.read_text().replace('"quick', '"99.9 %'))
+    words, code = said("verify", "-p", "demo")
+    assert "01_quick.ipynb: changed since the batch executed it" in words
+    assert code == 1
+    page = BeautifulSoup(build_report(load_profile("demo")).read_text(encoding="utf-8"), "html.parser")
+    assert "changed since the batch executed it" in page.find(id="nb-01_quick").get_text()
+    assert "Quick" in page.find(id="banner-changed").get_text()
+    assert "99.9 %" not in page.get_text()
+    assert "no longer slow" in page.get_text()
+
+    # one from before there were checksums is believed, and executing it again mends the other
+    entries = json.loads((folder / "batch.json").read_text())
+    (folder / "batch.json").write_text(
+        json.dumps([{k: v for k, v in entry.items() if k != "sha256"} for entry in entries])
+    )
+    assert "99.9 %" in build_report(load_profile("demo")).read_text(encoding="utf-8")
+    batch.execute_batch("demo", notebooks="01")
+    page = build_report(load_profile("demo")).read_text(encoding="utf-8")
+    assert "99.9 %" not in page
+    assert "banner-changed" not in page

@@ -104,6 +104,16 @@ def test_status_tells_iteration_accuracy_pace_and_time_left(half_way):
     assert cells[6].endswith("s")
 
 
+def test_status_tells_of_seeds_that_are_not_the_profiles(half_way):
+    training.load_or_train("mlp", half_way, 23, until=1)
+    said = CliRunner().invoke(cli.app, ["status", "-p", str(TINY)], env={"COLUMNS": "200"}).output
+    rows = [[cell.strip() for cell in line.strip("│ ").split("│")][:3] for line in said.splitlines()]
+    assert [row for row in rows if row[0] == "mlp"] == [
+        *(["mlp", str(seed), "not run"] for seed in half_way.seeds),
+        ["mlp", "23", "under way"],
+    ]
+
+
 def test_a_batch_without_training_says_so_to_its_kernels_alone(reports, tmp_path, monkeypatch):
     seen = []
 
@@ -123,7 +133,7 @@ def test_a_batch_without_training_says_so_to_its_kernels_alone(reports, tmp_path
     assert "SIAMESE_NO_TRAINING" not in os.environ
 
 
-@pytest.mark.parametrize("sent", [[signal.SIGINT], [signal.SIGTERM] * 2 + [signal.SIGINT] * 2])
+@pytest.mark.parametrize("sent", [[signal.SIGINT], [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGINT]])
 def test_an_interrupted_run_keeps_its_last_check_and_says_so(sent, tmp_path, request):
     profile = yaml.safe_load(TINY.read_text(encoding="utf-8")) | {"iterations": 4000}
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")

@@ -117,6 +117,17 @@ def test_weights_that_score_otherwise_than_the_record_are_said_to(kind):
     assert words in str(warned[1].message)
 
 
+def test_what_a_kill_left_beside_a_run_with_its_weights_is_removed_when_they_are_wanted(kind, never):
+    _, call, run = kind
+    partial = run.folder.with_name(run.run_id + ".partial")
+    partial.mkdir()
+    (partial / "history.csv").write_text("half")
+    call(**never)
+    assert partial.exists()  # it may be another's, who trains the weights anew
+    assert call(weights=True, **never).weights == run.weights
+    assert not partial.exists()
+
+
 def test_of_two_writers_the_first_wins(kind):
     _, _, run = kind
     partial = run.folder.with_name(run.run_id + ".partial")
@@ -220,6 +231,8 @@ def test_learn_says_where_the_model_is_or_makes_it(kind, capsys, monkeypatch, tm
     assert code == 0
     assert said.rpartition("model: ")[2].startswith("not kept with these results; -o FILE trains it anew")
     assert run.weights is None
+    code, said = call(capsys, monkeypatch, *learn, "-o", run.folder / "copy.keras")
+    assert (code, "lies in a run's folder" in said, "trained anew" in said) == (2, True, False)
     code, said = call(capsys, monkeypatch, *learn, "-o", tmp_path / "model.keras")
     assert code == 0
     assert "its results here, but not its weights: they are trained anew" in said

@@ -75,8 +75,10 @@ def differences(rows: pd.DataFrame, *, iterations: int, at_iteration: pd.DataFra
     ring: Look = {"color": INK, "marker": "o", "markersize": 6, "fillstyle": "none", "ecolor": GREY, "capsize": 0}
     values = (rows[name] for name in ("paper_difference", "noise_low", "noise_high"))
     with_intervals(ax, y - LIFT, *values, label="the paper, ± its noise", **ring)
-    values = (rows[name] for name in ("difference", "difference_low", "difference_high"))
-    with_intervals(ax, y + LIFT, *values, color=BLUE, marker="o", label="here, with 95 % interval")
+    if rows["difference"].notna().any():
+        words = "here, with 95 % interval" if rows["difference_low"].notna().any() else "here"
+        values = (rows[name] for name in ("difference", "difference_low", "difference_high"))
+        with_intervals(ax, y + LIFT, *values, color=BLUE, marker="o", label=words)
     if at_iteration is not None:
         diamond: Look = {"color": GREY, "marker": "D", "markersize": 4.5, "capsize": 0}
         with_intervals(ax, y, *[rows["logged"]] * 3, label="the author at the same iteration", **diamond)
