@@ -72,7 +72,8 @@ def runs_on_faces(study: Study) -> dict[str, list[Run]]:
             f"`siamese learn pictures-beyond --data {FACES} --evaluation` download them."
         )
         every = there
-    replace(study, profile=profile).complete(every)
+    if every:
+        replace(study, profile=profile).complete(every)
     found = {name: [run for job in own if (run := job.find())] for name, own in jobs.items()}
     return {name: runs for name, runs in found.items() if runs}
 
