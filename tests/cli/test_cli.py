@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from conftest import TINY
 
 from siamese_utils import backend, config
 from siamese_utils.cli import app as cli
 from siamese_utils.cli import main as entry
 from siamese_utils.cli import shared, training
+from siamese_utils.cli.boundary import guarded
 from siamese_utils.config import load_experiment
 from siamese_utils.errors import ParamsError
 
@@ -93,6 +95,20 @@ def test_ctrl_c_before_a_command_has_begun_is_no_traceback(capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         entry()
     assert (ended.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize(("name", "says"), [("learn", "the same command goes on"), ("classify", "interrupted.")])
+def test_ctrl_c_speaks_of_training_where_there_is_one(name, says, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    interrupt.__name__ = name
+    with pytest.raises(typer.Exit) as ended:
+        guarded(interrupt)()
+    said = capsys.readouterr().err
+    assert ended.value.exit_code == 130
+    assert says in " ".join(said.split())
+    assert ("trained" in said) == (name == "learn")
 
 
 def test_what_is_named_twice_is_done_once(capsys, monkeypatch, reports):
