@@ -48,7 +48,7 @@ lint: $(VENV)/.ready-dev ## formatting, lint and types, notebooks too
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-scoreboard: $(VENV)/.ready ## renew RESULTS.md and the README's results from the runs on disk
+scoreboard: $(VENV)/.ready ## renew RESULTS.md, the README's results and the costs in docs/running.md from the runs on disk
 	$(BIN)/siamese scoreboard
 
 fidelity: $(VENV)/.ready ## the full-protocol baseline's first 400 iterations beside the author's, about 20 minutes

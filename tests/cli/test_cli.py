@@ -176,9 +176,11 @@ def test_fidelity_trains_nothing_and_says_how_far_runs_have_come(capsys, monkeyp
 
 
 def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, reports, tmp_path):
-    from siamese_utils.report.readme import BEGIN, END
+    from siamese_utils.report.readme import BEGIN, COSTS_BEGIN, COSTS_END, END
 
-    readme = tmp_path / "README.md"
+    readme, running = tmp_path / "README.md", tmp_path / "docs/running.md"
+    running.parent.mkdir()
+    running.write_text(f"{COSTS_BEGIN}\n{COSTS_END}\n", encoding="utf-8")
     monkeypatch.setattr("siamese_utils.paths.project_root", lambda: tmp_path)
     old = f"# Mine\n\n{BEGIN}\nold\n{END}\n\nmore\n"
     readme.write_text(old, encoding="utf-8")
@@ -192,6 +194,7 @@ def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, re
     assert "| without Dropout | −7.2 * | – | not run |" in new
     assert "| Baseline | 73.2 | 73.2 | not run | not run |" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert (tmp_path / "docs/images/differences.png").is_file()
+    assert "| Baseline | 2,912,641 |" in running.read_text(encoding="utf-8")
     assert "old" not in new.splitlines()
     assert call(capsys, monkeypatch, "scoreboard", "--check")[0] == 0
     readme.write_text("no marks here", encoding="utf-8")
