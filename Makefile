@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce laptop paper lab test test-data test-slow faults mutants bench lint scoreboard fidelity lock clean
+.PHONY: help setup reproduce laptop paper lab test test-data test-slow faults mutants bench lint scoreboard fidelity docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,18 +48,21 @@ lint: $(VENV)/.ready-dev ## formatting, lint and types, notebooks too
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-scoreboard: $(VENV)/.ready ## renew RESULTS.md and the README's results from the runs on disk
+scoreboard: $(VENV)/.ready ## renew RESULTS.md, the README's results and the costs in docs/running.md from the runs on disk
 	$(BIN)/siamese scoreboard
 
 fidelity: $(VENV)/.ready ## the full-protocol baseline's first 400 iterations beside the author's, about 20 minutes
 	$(BIN)/siamese run baseline --profile paper --seed 0 --until 400
 	$(BIN)/siamese fidelity baseline
 
+docs: $(VENV)/.ready-dev ## the documentation as a site, build/docs/index.html; needs Python 3.11 or later, no network
+	$(BIN)/python -m sphinx -W --keep-going --quiet -c docs . build/docs
+
 setup: $(VENV)/.ready ## only create the environment
 
 lock: $(VENV)/.ready-dev ## renew requirements*.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra build $(LOCK_OPTIONS) -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra build --extra dev -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra build --extra dev --extra docs -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 
 LOCK_OPTIONS = --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
 

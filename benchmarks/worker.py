@@ -53,6 +53,7 @@ def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str,
         raise Skipped(ELSEWHERE)
     from siamese_utils.evaluation.accuracy import evaluate
     from siamese_utils.models import siamese as models
+    from siamese_utils.models.cost import cost_of
     from siamese_utils.training import loop as training
     from siamese_utils.training.precision import choose_convolutions
 
@@ -82,8 +83,7 @@ def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str,
     def check(episodes: int) -> None:
         evaluate(model, dataset.val, protocol="author", n_episodes=episodes, seed=1)
 
-    pairs = profile.batch_size or experiment.recipe.batch_size
-    return {"steps": steps, "check": check}, {"flop": flop_of_step(model, pairs)}
+    return {"steps": steps, "check": check}, {"flop": cost_of(experiment, profile).flop}
 
 
 def with_torch(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
@@ -177,21 +177,6 @@ def first_step(options: dict[str, Any]) -> None:
     training.prepare_backend(0, profile.convolutions)
     model = models.build_model(experiment, profile)
     training.train(model, dataset.train, experiment, profile, checks=[0])
-
-
-def flop_of_step(model, pairs: int) -> int:
-    """Floating-point operations of one training step in the kernels of the backbone, a multiplication and an addition
-    each: forward, back to the kernel, and back to what came in, which the first layer does not need."""
-    total, passes = 0, 2
-    for layer in model.get_layer("backbone").layers:
-        if (kernel := getattr(layer, "kernel", None)) is not None:
-            places = 1
-            for side in layer.output.shape[1:-1]:
-                places *= side
-            for side in kernel.shape:
-                places *= side
-            total, passes = total + 2 * places * passes, 3
-    return total * 2 * pairs
 
 
 def _given(options: dict[str, Any]):

@@ -4,12 +4,15 @@ Looking a name up, connecting and sending anywhere but to this machine raises Ne
 at its end where the code under test swallowed that: an audit hook sees every socket of Python, whoever opens it. What a
 child process asks for goes to a proxy on this machine that refuses and remembers it, as far as the child minds
 `https_proxy` as requests, urllib, pip and curl do; sockets that a child opens itself are its own.
+
+A slow test of an installation is the exception: it hands `package_index` to its children.
 """
 
 import contextlib
 import ipaddress
 import os
 import socket
+import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +22,8 @@ import pytest
 LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
 SENT = ("socket.connect", "socket.sendto", "socket.sendmsg")
 ATTEMPTS: list[str] = []  # since the last test's end
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+BEFORE = {name: os.environ.get(name) for each in PROXIES for name in (each, each.upper())}
 
 
 class NetworkReached(RuntimeError):
@@ -70,7 +75,7 @@ def _proxy():
     """The children's proxy, and the variables that lead them there."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server, pytest.MonkeyPatch.context() as patch:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        for name in PROXIES:
             here = "localhost,127.0.0.1,::1"
             value = here if name == "no_proxy" else f"http://127.0.0.1:{server.server_port}"
             patch.setenv(name, value)
@@ -88,3 +93,15 @@ def _no_network(_proxy):
     ATTEMPTS.clear()
     if attempts:
         pytest.fail(f"the test reached for the network: {', '.join(attempts)}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def package_index(_proxy):
+    """An environment for children that install packages: no proxy of ours, nothing of this project; else a skip."""
+    ours = ("SIAMESE_", "PYTHON", "VIRTUAL_ENV", "KERAS_")
+    kept = {name: value for name, value in os.environ.items() if name not in BEFORE and not name.startswith(ours)}
+    environment = kept | {name: value for name, value in BEFORE.items() if value is not None}
+    ask = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--refresh", "--no-deps", "-"]
+    if subprocess.run(ask, input="editables", text=True, env=environment, capture_output=True).returncode:
+        pytest.skip("no network here: packages cannot be had")
+    return environment

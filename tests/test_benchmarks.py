@@ -16,9 +16,6 @@ from conftest import ROOT, TINY
 from PIL import Image
 from side_by_side import Turn, take_turns
 
-from siamese_utils.config import load_experiment
-from siamese_utils.models import siamese as models
-
 STEP = ("step", "bfloat16")
 
 
@@ -109,13 +106,6 @@ def test_an_interval_is_its_steps_and_a_check_of_both_splits(tiny):
     assert bench_table.intervals(medians, tiny) == {("interval", "author"): 2 * 3.0 + 2 * 20 * 0.5}
     medians["check", "float32"] = 7.0
     assert bench_table.intervals(medians, tiny)["interval", "float32"] == 2 * 2.0 + 2 * 7.0
-
-
-def test_a_steps_operations_are_counted_from_its_layers(tiny, fresh_keras):
-    model = models.build_model(load_experiment("baseline"), tiny)
-    first = 28 * 28 * 25 * 1 * 32
-    others = 14 * 14 * 25 * 32 * 64 + 7 * 7 * 25 * 64 * 128 + 3 * 3 * 128 * 256
-    assert worker.flop_of_step(model, pairs=5) == 2 * 5 * 2 * (2 * first + 3 * others)
 
 
 def test_the_authors_batch_has_different_classes_then_the_same(fresh_keras):

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from siamese_utils.cli.app import app
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 MOST_BYTES = 6 * 1024
 
 
@@ -25,7 +25,7 @@ def commands(name):
     """Every command of the pages that starts with a word, also behind && or an assignment."""
     for path in PAGES:
         for words in blocks(path):
-            starts = [number for number, word in enumerate(words) if word == name]
+            starts = [number for number, word in enumerate(words) if word.rpartition("/")[2] == name]
             for start in starts:
                 end = next((n for n in range(start, len(words)) if words[n] in ("&&", "|", ";")), len(words))
                 if start + 1 < end:  # "conda activate siamese" names no command

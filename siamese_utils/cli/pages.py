@@ -79,14 +79,15 @@ def scoreboard(
     ] = "laptop",
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if it is not current.")] = False,
 ) -> None:
-    """Renew RESULTS.md and the README's block of results from the runs on disk: the checkout's own reports alone."""
+    """Renew RESULTS.md, the README's results and the costs in docs/running.md from the checkout's own runs alone."""
     from ..beyond.published import markdown_table
     from ..config import load_profile
     from ..errors import ParamsError
     from ..evidence.board import Board
     from ..files import replacing, write_text
     from ..paths import project_root, reports_dir
-    from ..report.readme import front_page, results_markdown, with_results
+    from ..report.costs import costs_markdown
+    from ..report.readme import front_page, results_markdown, with_costs, with_results
 
     root = project_root()
     if reports_dir().resolve() != (root / "reports").resolve():
@@ -95,16 +96,17 @@ def scoreboard(
             f"{root / 'reports'}: unset it for this command."
         )
     small = Board(load_profile(profile))
-    full, readme = Board(load_profile("paper")), root / "README.md"
+    full, readme, running = Board(load_profile("paper")), root / "README.md", root / "docs" / "running.md"
     made = {
         readme: with_results(readme.read_text(encoding="utf-8"), front_page(full, small)),
         root / "RESULTS.md": results_markdown(full, small, markdown_table(small.profile)),
+        running: with_costs(running.read_text(encoding="utf-8"), costs_markdown(full.profile)),
     }
     figure = root / "docs" / "images" / "differences.png"
     stale = [path for path, new in made.items() if not path.is_file() or path.read_text(encoding="utf-8") != new]
     stale += [] if figure.is_file() else [figure]
     if not stale:
-        out.print("README.md and RESULTS.md are current")
+        out.print("README.md, RESULTS.md and docs/running.md are current")
         return
     if check:
         errors.print(f"{listed(path.name for path in stale)} not current: run `siamese scoreboard`.")

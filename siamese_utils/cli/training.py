@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -251,9 +252,10 @@ def fidelity(
     found = histories(experiments or (), seed or ())
     judgements = likenesses(found)
     if judgements:
-        # for a narrow screen
+        # for a narrow screen; the report has all of it
         lines = likeness_table(judgements).drop(columns=["checks", "train, points"])
-        table = Table(*lines.columns)
+        lines["verdict"] = lines["verdict"].str.partition(":")[0]
+        table = Table(*(Column(name, overflow="fold") for name in lines.columns), box=SIMPLE_HEAD, pad_edge=False)
         for line in lines.itertuples(index=False):
             table.add_row(*(escape(str(cell).replace(JOIN, "")) for cell in line))
         out.print(table)

@@ -164,8 +164,8 @@ def _find_archive(source: Path, archive: Zip) -> Path:
         if unpacked.is_dir():
             return unpacked
     raise DataError(
-        f"{source} holds neither {archive.name}.zip nor a folder {archive.name}: put one of them there, or "
-        "unset SIAMESE_DATA_DIR to download Omniglot."
+        f"{source} holds neither {archive.name}.zip nor a folder {archive.name}: put one of them there; "
+        "without --source and SIAMESE_DATA_DIR, Omniglot is downloaded."
     )
 
 

@@ -46,17 +46,18 @@ def backbone_plan(recipe: Recipe, padding: str) -> Iterator[tuple[str, str, dict
     yield "Dense", "embedding", {"units": recipe.embedding, "activation": "sigmoid"}
 
 
-def kernel_shapes(recipe: Recipe, profile: Profile) -> dict[str, tuple[int, ...]]:
-    """The shape of every kernel by its layer's name: (height, width, in, out) or (in, out).
+def layer_shapes(recipe: Recipe, profile: Profile) -> Iterator[tuple[str, str, tuple[int, ...], tuple[int, ...]]]:
+    """The backbone's layers in order: Keras class, name, shape of the kernel, shape of the output without the batch.
 
+    A kernel is (height, width, in, out) or (in, out); a layer without one has ().
     Raises ParamsError where the images are too small for the recipe's blocks.
     """
-    kernels: dict[str, tuple[int, ...]] = {}
     shape: tuple[int, ...] = (profile.image_size, profile.image_size, 1)
     for kind, name, options in backbone_plan(recipe, profile.padding):
+        kernel: tuple[int, ...] = ()
         if kind == "Conv2D":
             size = options["kernel_size"]
-            kernels[name] = (size, size, shape[-1], options["filters"])
+            kernel = (size, size, shape[-1], options["filters"])
             side = shape[0] if options["padding"] == "same" else shape[0] - size + 1
             shape = (side, side, options["filters"])
         elif kind == "MaxPooling2D":
@@ -69,8 +70,14 @@ def kernel_shapes(recipe: Recipe, profile: Profile) -> dict[str, tuple[int, ...]
         elif kind == "Flatten":
             shape = (prod(shape),)
         elif kind == "Dense":
-            kernels[name] = (shape[0], options["units"])
+            kernel = (shape[0], options["units"])
             shape = (options["units"],)
+        yield kind, name, kernel, shape
+
+
+def kernel_shapes(recipe: Recipe, profile: Profile) -> dict[str, tuple[int, ...]]:
+    """The shape of every kernel by its layer's name, the head's last; ParamsError as for `layer_shapes`."""
+    kernels = {name: kernel for _, name, kernel, _ in layer_shapes(recipe, profile) if kernel}
     return {**kernels, HEAD: (recipe.embedding, 1)}
 
 

@@ -1,4 +1,4 @@
-"""RESULTS.md, and the README's block of results between two marks. `siamese scoreboard` writes both."""
+"""RESULTS.md, and what stands between two marks on other pages. `siamese scoreboard` writes all of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .rendering import render
 from .table1 import accuracy_words
 
 BEGIN, END = "<!-- results: made by `siamese scoreboard`, do not edit -->", "<!-- results: end -->"
+COSTS_BEGIN, COSTS_END = "<!-- costs: made by `siamese scoreboard`, do not edit -->", "<!-- costs: end -->"
 SENTENCES = 3  # findings on the front page
 
 
@@ -46,11 +47,20 @@ def front_page(full: Board, small: Board) -> str:
 
 def with_results(readme: str, block: str) -> str:
     """The README's text with this block between its two marks; ResultsError where the marks are missing."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ResultsError(f"README.md has no {BEGIN} … {END}: put the two lines where the results belong.")
-    return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
+    return _between(readme, block, BEGIN, END, "README.md")
+
+
+def with_costs(page: str, block: str) -> str:
+    """The text of docs/running.md with the table of costs between its two marks; ResultsError as for `with_results`."""
+    return _between(page, block, COSTS_BEGIN, COSTS_END, "docs/running.md")
+
+
+def _between(page: str, block: str, begin: str, end: str, name: str) -> str:
+    before, found, rest = page.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found or not found_end:
+        raise ResultsError(f"{name} has no {begin} … {end}: put the two lines where the results belong.")
+    return f"{before}{begin}\n\n{block}\n\n{end}{after}"
 
 
 def seed_links(profile: str, kind: str, run_ids: Iterable[str]) -> list[str]:

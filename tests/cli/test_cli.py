@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from conftest import TINY
 
 from siamese_utils import backend, config
 from siamese_utils.cli import app as cli
 from siamese_utils.cli import main as entry
 from siamese_utils.cli import shared, training
+from siamese_utils.cli.boundary import guarded
 from siamese_utils.config import load_experiment
 from siamese_utils.errors import ParamsError
 
@@ -95,6 +97,20 @@ def test_ctrl_c_before_a_command_has_begun_is_no_traceback(capsys, monkeypatch):
     assert (ended.value.code, capsys.readouterr().err) == (130, "interrupted\n")
 
 
+@pytest.mark.parametrize(("name", "says"), [("learn", "the same command goes on"), ("classify", "interrupted.")])
+def test_ctrl_c_speaks_of_training_where_there_is_one(name, says, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    interrupt.__name__ = name
+    with pytest.raises(typer.Exit) as ended:
+        guarded(interrupt)()
+    said = capsys.readouterr().err
+    assert ended.value.exit_code == 130
+    assert says in " ".join(said.split())
+    assert ("trained" in said) == (name == "learn")
+
+
 def test_what_is_named_twice_is_done_once(capsys, monkeypatch, reports):
     """Nothing is trained: the jobs are looked at, not done."""
     seen = []
@@ -160,9 +176,11 @@ def test_fidelity_trains_nothing_and_says_how_far_runs_have_come(capsys, monkeyp
 
 
 def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, reports, tmp_path):
-    from siamese_utils.report.readme import BEGIN, END
+    from siamese_utils.report.readme import BEGIN, COSTS_BEGIN, COSTS_END, END
 
-    readme = tmp_path / "README.md"
+    readme, running = tmp_path / "README.md", tmp_path / "docs/running.md"
+    running.parent.mkdir()
+    running.write_text(f"{COSTS_BEGIN}\n{COSTS_END}\n", encoding="utf-8")
     monkeypatch.setattr("siamese_utils.paths.project_root", lambda: tmp_path)
     old = f"# Mine\n\n{BEGIN}\nold\n{END}\n\nmore\n"
     readme.write_text(old, encoding="utf-8")
@@ -176,6 +194,7 @@ def test_scoreboard_renews_what_stands_between_its_marks(capsys, monkeypatch, re
     assert "| without Dropout | −7.2 * | – | not run |" in new
     assert "| Baseline | 73.2 | 73.2 | not run | not run |" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert (tmp_path / "docs/images/differences.png").is_file()
+    assert "| Baseline | 2,912,641 |" in running.read_text(encoding="utf-8")
     assert "old" not in new.splitlines()
     assert call(capsys, monkeypatch, "scoreboard", "--check")[0] == 0
     readme.write_text("no marks here", encoding="utf-8")

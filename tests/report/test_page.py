@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 from browser import check_report, chromium, opened
 from bs4 import BeautifulSoup
+from conftest import ROOT
 from made_up_report import (
     ALT,
     NOTES,
@@ -25,7 +26,9 @@ from nbformat.v4 import new_markdown_cell, new_output
 
 from siamese_utils.config import load_profile, params_dir
 from siamese_utils.errors import ResultsError
+from siamese_utils.report.links import point_links
 from siamese_utils.report.page import build_report
+from siamese_utils.report.rendering import TEMPLATES
 from siamese_utils.text import duration
 
 
@@ -85,6 +88,12 @@ def test_links_between_notebooks_stay_on_the_page(page):
     assert links["Omniglot"] == "https://github.com/brendenlake/omniglot"
     assert "nowhere" not in links
     assert "nowhere" in text_of(page.find(id="nb-01_dataset")), "the words stay where a link has no target"
+
+
+def test_the_header_leads_to_the_code_and_its_documentation():
+    soup = BeautifulSoup((TEMPLATES / "header.html.j2").read_text(encoding="utf-8"), "html.parser")
+    point_links(soup, "", {}, ROOT / "reports" / "laptop")
+    assert {"../../README.md", "../../docs"} <= {link["href"] for link in soup.find_all("a", href=True)}
 
 
 def test_nothing_is_loaded_from_outside(page):

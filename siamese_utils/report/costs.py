@@ -1,0 +1,60 @@
+"""The table of docs/running.md: what each row of the matrix takes. `siamese scoreboard` writes it."""
+
+from __future__ import annotations
+
+from ..config import Experiment, Profile, load_experiment, load_matrix
+from ..data.omniglot import ARCHIVES, DRAWERS
+from ..models.cost import cost_of
+from ..training.runs import Run, find_so_far
+from .rendering import render
+
+# what the paper says of each of its networks, on a V100 (see params/claims.yaml): taken for the baseline's
+V100_MINUTES = 20
+
+
+def costs_markdown(profile: Profile) -> str:
+    """Memory and work of every row, counted; minutes on a GPU by the paper's word; the pace of runs on a CPU."""
+    baseline = load_experiment("baseline")
+    reference = cost_of(baseline, profile)
+    steps = profile.scaled(baseline.recipe.iterations)
+    rows, minutes = [], 0.0
+    for experiment in load_matrix().experiments:
+        cost, run = cost_of(experiment, profile), _furthest(experiment, profile)
+        length = profile.scaled(experiment.recipe.iterations)
+        work = cost.flop / reference.flop
+        alone = V100_MINUTES * work * length / steps
+        minutes += alone
+        rows.append(
+            {
+                "label": experiment.label,
+                "cost": cost,
+                "work": work,
+                "minutes": alone,
+                "pace": run.pace if run else float("nan"),
+                "hours": run.pace * length / 3600 if run else float("nan"),
+                "machine": _machine(run) if run else "",
+            }
+        )
+    values = {
+        "profile": profile,
+        "rows": rows,
+        "pairs": profile.batch_size or baseline.recipe.batch_size,
+        "v100_minutes": V100_MINUTES,
+        "rate": reference.flop * steps / (60 * V100_MINUTES),
+        "total_hours": minutes * len(profile.seeds) / 60,
+        "dataset_bytes": ARCHIVES["train"].characters * DRAWERS * profile.image_size**2,
+    }
+    return render("costs.md.j2", values)
+
+
+def _machine(run: Run) -> str:
+    """What the last check was computed on, as far as it says: "AMD EPYC, float32"."""
+    last = run.history.iloc[-1]
+    return ", ".join(last[name] for name in ("processor", "convolutions") if isinstance(last.get(name), str))
+
+
+def _furthest(experiment: Experiment, profile: Profile) -> Run | None:
+    """The run of the row with the most checks, if one has two: the first alone tells no pace."""
+    found = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
+    run = max(found, key=lambda run: len(run.history), default=None)
+    return run if run and len(run.history) > 1 else None
