@@ -1,18 +1,29 @@
-"""Where things are: the project's folders, found from the checkout or from SIAMESE_HOME."""
+"""Where things are: the project's folders, found from the checkout, from SIAMESE_HOME, or within the package.
+
+A wheel carries the parameters, the notebooks and the shipped model in siamese_utils/_home (see hatch_build.py), laid
+out as in a checkout.
+"""
 
 import os
 from pathlib import Path
 
-from .errors import ParamsError
+import platformdirs
+
+from .errors import DataError, ParamsError
+
+PACKAGE = Path(__file__).resolve().parent
+# the model that is used where none is named, the same in pyproject.toml; docs/models.md says why this one
+SHIPPED_MODEL = Path("reports/laptop/beyond/beyond-validation-s0-d3c0a74556/shipped.keras")
 
 
 def project_root() -> Path:
     """The folder that holds params/ and notebooks/.
 
-    SIAMESE_HOME if set, else the checkout this package was installed from, else the current folder.
-    Raises ParamsError where none of them holds params/experiments.yaml.
+    SIAMESE_HOME if set; else the checkout that this package lies in; else, of an installed package, the current folder
+    or the nearest above it that is a project, then the package's own. Raises ParamsError where none holds
+    params/experiments.yaml.
     """
-    candidates = [Path(__file__).resolve().parent.parent, Path.cwd()]
+    candidates = [PACKAGE.parent, Path.cwd(), *Path.cwd().parents, PACKAGE / "_home"]
     if home := os.environ.get("SIAMESE_HOME"):
         candidates = [Path(home).expanduser().resolve()]
     for folder in candidates:
@@ -24,15 +35,34 @@ def project_root() -> Path:
     )
 
 
+def is_packaged() -> bool:
+    """Whether the project is the installed package's own, which nothing is written to."""
+    return project_root() == PACKAGE / "_home"
+
+
 def data_dir() -> Path:
-    """The folder for downloads and the packed cache: SIAMESE_CACHE_DIR, else data/ in the checkout."""
+    """The folder for downloads and the packed cache.
+
+    SIAMESE_CACHE_DIR, else data/ in the project; of an installed package, the user's folder for caches.
+    """
     if cache := os.environ.get("SIAMESE_CACHE_DIR"):
         return Path(cache).expanduser().resolve()
-    return project_root() / "data"
+    return platformdirs.user_cache_path("siamese-utils", False) if is_packaged() else project_root() / "data"
 
 
 def reports_dir() -> Path:
-    """The folder for results and reports: SIAMESE_REPORTS_DIR, else reports/ in the checkout."""
+    """The folder for results and reports.
+
+    SIAMESE_REPORTS_DIR, else reports/ in the project; of an installed package, in the current folder.
+    """
     if reports := os.environ.get("SIAMESE_REPORTS_DIR"):
         return Path(reports).expanduser().resolve()
-    return project_root() / "reports"
+    return (Path.cwd() if is_packaged() else project_root()) / "reports"
+
+
+def shipped_model() -> Path:
+    """The model's file that comes with this package, whatever SIAMESE_HOME is; DataError where it is missing."""
+    for root in (PACKAGE.parent, PACKAGE / "_home"):
+        if (root / SHIPPED_MODEL).is_file():
+            return root / SHIPPED_MODEL
+    raise DataError("the model that comes with this package is missing: install it again, or name one of your own.")

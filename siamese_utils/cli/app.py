@@ -25,9 +25,9 @@ EXAMPLES: dict[Callable[..., None], str] = {
     training.fidelity: "siamese fidelity baseline mlp --figure curves.png",
     training.factorial: "siamese factorial --profile laptop",
     training.learn: "siamese learn loss-prototype --profile laptop -o model.keras",
-    use.embed: "siamese embed a.png b.png -m model.keras -o embeddings.csv",
-    use.compare: "siamese compare a.png b.png -m model.keras",
-    use.classify: "siamese classify query.png --support letters/ -m model.keras",
+    use.embed: "siamese embed a.png b.png -o embeddings.csv",
+    use.compare: "siamese compare a.png b.png",
+    use.classify: "siamese classify query.png --support letters/",
 }
 
 app = typer.Typer(

@@ -33,7 +33,12 @@ SeedsOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    Path, typer.Option("--model", "-m", help="A trained model's file, as `siamese learn` keeps it.")
+    Path | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A trained model's file, as `siamese learn` keeps it; default: the one that comes with this.",
+    ),
 ]
 
 

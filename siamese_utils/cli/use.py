@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ..errors import OutputError
 from ..files import refuse_runs, writable, write_text
 from ..text import how_many, printable
-from .shared import ModelOption, out
+from .shared import ModelOption, errors, out
+
+if TYPE_CHECKING:
+    from ..inference.one_shot import OneShot
 
 
 def embed(
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
-    model: ModelOption,
+    model: ModelOption = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="A CSV file: a line an image.")] = Path("-"),
 ) -> None:
     """Write the embeddings of images as CSV: the file's name, then its coordinates."""
     to_file = str(output) != "-"
     if to_file:
         output = writable(output)
-        _refuse_inputs(output, [*images, model])
+        _refuse_inputs(output, [*images, *([model] if model else [])])
         _refuse_pictures(output)
         refuse_runs(output)
-    import pandas as pd
-
     from ..inference.one_shot import OneShot
 
-    vectors = OneShot.load(model).embed(images)
-    table = pd.DataFrame(vectors, columns=[f"d{number}" for number in range(vectors.shape[1])])
-    table.insert(0, "image", [printable(str(image)) for image in images])
-    text = table.to_csv(index=False)
+    used = OneShot.load(model)
+    vectors = used.embed(images)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["image", *(f"d{number}" for number in range(vectors.shape[1]))])
+    table.writerows([printable(str(image)), *vector] for image, vector in zip(images, vectors, strict=True))
+    _name(used, errors)
     if to_file:
-        write_text(output, text)
+        write_text(output, text.getvalue())
         out.print(f"{how_many(len(images), 'embedding')} in {printable(str(output))}", soft_wrap=True, markup=False)
     else:
-        typer.echo(text, nl=False)
+        typer.echo(text.getvalue(), nl=False)
+
+
+def _name(used: OneShot, console: Console) -> None:
+    """Say which model the answer is from; beside a table in CSV, on stderr."""
+    console.print(f"model: {printable(used.name)}", soft_wrap=True, markup=False)
 
 
 def _refuse_inputs(output: Path, inputs: list[Path]) -> None:
@@ -60,23 +72,25 @@ def _refuse_pictures(output: Path) -> None:
 def compare(
     left: Annotated[Path, typer.Argument(help="An image file.")],
     right: Annotated[Path, typer.Argument(help="Another.")],
-    model: ModelOption,
+    model: ModelOption = None,
 ) -> None:
     """Say how alike two images are, and whether the model takes them for the same class."""
     import numpy as np
 
     from ..inference.one_shot import OneShot
 
-    found = OneShot.load(model).compare(left, right)
+    used = OneShot.load(model)
+    found = used.compare(left, right)
     if np.isnan(found.above_different):
         out.print(f"similarity {found.similarity:.3f}")
-        return
-    out.print(f"{'same' if found.same else 'different'}: similarity {found.similarity:.3f}")
-    out.print(
-        f"more alike than {found.above_different:.1%} of the pairs of two classes, less than {found.below_same:.1%} of "
-        "the pairs of one",
-        soft_wrap=True,
-    )
+    else:
+        out.print(f"{'same' if found.same else 'different'}: similarity {found.similarity:.3f}")
+        out.print(
+            f"more alike than {found.above_different:.1%} of the pairs of two classes, less than "
+            f"{found.below_same:.1%} of the pairs of one",
+            soft_wrap=True,
+        )
+    _name(used, out)
 
 
 def classify(
@@ -85,14 +99,16 @@ def classify(
         Path,
         typer.Option("--support", help="A folder with a folder of images for each class; one each will do."),
     ],
-    model: ModelOption,
+    model: ModelOption = None,
     top: Annotated[int, typer.Option(help="Show so many classes.", min=1)] = 5,
 ) -> None:
     """Which class of a support set an image shows: the classes by their similarity to it."""
     from ..inference.one_shot import OneShot
 
-    ranked = OneShot.load(model).classify(query, support)
+    used = OneShot.load(model)
+    ranked = used.classify(query, support)
     table = Table("class", "similarity")
     for name, value in ranked[:top]:
         table.add_row(escape(name), f"{value:.3f}")
     out.print(table)
+    _name(used, out)

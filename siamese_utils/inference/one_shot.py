@@ -1,7 +1,7 @@
 """A trained model on images of your own, in three lines:
 
 from siamese_utils import OneShot
-model = OneShot.load("model.keras")
+model = OneShot.load()                                # the model that comes with the package; or a file of your own
 model.classify("query.png", support="letters/")       # a folder that holds a folder of images for each class
 """
 
@@ -22,6 +22,7 @@ from ..data.pictures import UNREADABLE, Source, eight_bits, read_each, square
 from ..errors import DataError
 from ..evaluation.accuracy import embed, similarity
 from ..models.layers import Calibration, FromPixels
+from ..paths import shipped_model
 from ..text import printable
 from .preprocess import drawing
 
@@ -54,32 +55,39 @@ class PairSimilarity:
 
 @dataclass(frozen=True)
 class OneShot:
-    """A trained siamese model: a file that `siamese learn` keeps, or any siamese model of this package.
+    """A trained siamese model: the one that comes with the package, a file that `siamese learn` keeps, or any other.
+
+    name  what it is called: its file, or the run that it is from
 
     >>> OneShot(build_model("baseline", "demo")).size
     20
     """
 
     model: keras.Model
+    name: str = "a model without a name"
 
     @classmethod
-    def load(cls, path: str | Path) -> OneShot:
-        """A model from its .keras file; DataError where it is not one."""
-        file = Path(path).expanduser()
+    def load(cls, path: str | Path | None = None) -> OneShot:
+        """A model from its .keras file, without one the shipped model (docs/models.md); DataError where it is none."""
+        if path is None:
+            file = shipped_model()
+            name = f"{file.parent.name}, which comes with siamese-utils"
+        else:
+            file, name = Path(path).expanduser(), str(path)
         problem = "there is no such file" if not file.is_file() else "its name must end in .keras"
         if not file.is_file() or file.suffix != ".keras":
-            raise DataError(f"{path} is not a siamese model ({problem}): train one with `siamese learn`.")
+            raise DataError(f"{file} is not a siamese model ({problem}): train one with `siamese learn`.")
         try:
             model = keras.saving.load_model(file, safe_mode=True)
             model.get_layer("backbone")
         except NO_MODEL as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise DataError(f"{path} is not a siamese model ({reason}): train one with `siamese learn`.") from error
+            raise DataError(f"{file} is not a siamese model ({reason}): train one with `siamese learn`.") from error
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
             raise DataError(
-                f"{path} is damaged: it holds weights that are no numbers. Train it again, or copy it again."
+                f"{file} is damaged: it holds weights that are no numbers. Train it again, or copy it again."
             )
-        return cls(model)
+        return cls(model, name)
 
     @property
     def size(self) -> int:

@@ -22,6 +22,7 @@ from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.errors import DataError
 from siamese_utils.inference.one_shot import OneShot, from_array
+from siamese_utils.paths import SHIPPED_MODEL
 
 STROKES = {  # three characters, their pen's points in a unit square
     "cross": [[(0.1, 0.5), (0.9, 0.5)], [(0.5, 0.1), (0.5, 0.9)]],
@@ -256,6 +257,17 @@ def test_classify_compare_and_embed_on_the_command_line(capsys, monkeypatch, let
     code, _, err = call(capsys, monkeypatch, "compare", mine, letters / "nowhere.png", "-m", model_file)
     assert code == 2
     assert "nowhere.png is not a readable image" in " ".join(err.split())
+
+
+def test_without_a_model_named_the_shipped_one_answers_and_is_named(capsys, monkeypatch, letters):
+    name = f"model: {SHIPPED_MODEL.parent.name}, which comes with siamese-utils\n"
+    code, out, _ = call(capsys, monkeypatch, "classify", letters / "house.jpg", "--support", letters / "letters")
+    assert (code, out.endswith(name)) == (0, True)
+    assert "house" in next(line for line in out.splitlines() if any(each in line for each in STROKES))
+    code, out, _ = call(capsys, monkeypatch, "compare", letters / "house.jpg", letters / "letters/house/mine.png")
+    assert (code, out.startswith("same: "), out.endswith(name)) == (0, True, True)
+    code, out, err = call(capsys, monkeypatch, "embed", letters / "house.jpg")
+    assert (code, err, out.startswith("image,d0,")) == (0, name, True)
 
 
 @pytest.mark.parametrize("case", ["itself", "another spelling", "a link", "a hard link", "the model"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from siamese_utils import paths
 from siamese_utils.beyond import training as learning
 from siamese_utils.beyond.config import load_method
 from siamese_utils.beyond.runs import find_method_run
@@ -16,6 +17,7 @@ from siamese_utils.config import load_experiment, load_profile
 from siamese_utils.data.load import load_dataset
 from siamese_utils.evaluation.accuracy import embed_split, predict_episodes
 from siamese_utils.evaluation.episodes import draw_episodes
+from siamese_utils.inference.one_shot import OneShot
 from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run, final_seed, find_run
 
 LAPTOP = load_profile("laptop")
@@ -85,3 +87,21 @@ def test_shipped_weights_answer_as_the_record_says(shipped, fresh_keras):
         drawn = draw_episodes(split, protocol=protocol, n_episodes=shipped.metrics["episodes"], seed=seed)
         differing = np.sum(predict_episodes(model, embeddings, drawn) != recorded[name])
         assert differing <= DIFFERING, (name, differing)
+
+
+def test_the_model_that_is_used_where_none_is_named_is_the_ten_minute_one(fresh_keras):
+    assert paths.shipped_model() == committed("beyond") / SHIPPED
+    model = OneShot.load()
+    assert model.name == f"{committed('beyond').name}, which comes with siamese-utils"
+    scored = set(Run(committed("beyond")).metrics["scored_on"])
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert committed("beyond").name in page
+    assert all(alphabet.partition("_(")[0].replace("_", " ") in page for alphabet in scored)
+    best = max(SHIPPED_RUNS[1:], key=lambda name: Run(committed(name)).score("strict").accuracy)
+    assert best == "beyond"
+
+
+def test_what_siamese_home_names_does_not_change_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("SIAMESE_HOME", str(tmp_path))
+    monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path))
+    assert paths.shipped_model().is_file()
