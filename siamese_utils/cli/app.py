@@ -19,6 +19,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     pages.batch: "siamese batch --profile laptop --notebook 05",
     pages.report: "siamese report --profile laptop",
     pages.reproduce: "siamese reproduce --profile paper",
+    pages.notebooks: "siamese notebooks course",
     pages.scoreboard: "siamese scoreboard --check",
     training.status: "siamese status --profile paper",
     verify.verify: "siamese verify --profile laptop --retrain 1",

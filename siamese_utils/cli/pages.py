@@ -1,7 +1,8 @@
-"""Commands that execute notebooks and build pages: `batch`, `report`, `reproduce`, `scoreboard`."""
+"""Commands that execute notebooks and build pages: `batch`, `report`, `reproduce`, `notebooks`, `scoreboard`."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,6 +74,24 @@ def reproduce(
         raise typer.Exit(1)
 
 
+def notebooks(
+    folder: Annotated[Path, typer.Argument(help="Where they go; the folder is made.")],
+) -> None:
+    """Copy the notebooks and parameters of an installed package to work on: `siamese batch` there executes these."""
+    from ..errors import OutputError, ParamsError
+    from ..paths import is_packaged, project_root
+
+    root, folder = project_root(), folder.expanduser().resolve()
+    if not is_packaged():
+        raise ParamsError(f"{root / 'notebooks'} is there to work on: nothing is copied.")
+    if taken := [name for name in ("notebooks", "params") if (folder / name).exists()]:
+        raise OutputError(f"{folder} holds {listed(taken)} already: choose another place.")
+    for name in ("notebooks", "params"):
+        shutil.copytree(root / name, folder / name)
+    for words in (f"the notebooks: {folder / 'notebooks'}", f"results will go to {folder / 'reports'}"):
+        out.print(words, soft_wrap=True, markup=False)
+
+
 def scoreboard(
     profile: Annotated[
         str, typer.Option("--profile", "-p", help="The scaled-down profile beside the full protocol.")
@@ -90,6 +109,8 @@ def scoreboard(
     from ..report.readme import front_page, results_markdown, with_costs, with_results
 
     root = project_root()
+    if not (root / "README.md").is_file():
+        raise ParamsError(f"there is no README.md in {root}: run this in a checkout of the project.")
     if reports_dir().resolve() != (root / "reports").resolve():
         raise ParamsError(
             f"SIAMESE_REPORTS_DIR is {reports_dir()}, but README.md and RESULTS.md tell of the runs in "

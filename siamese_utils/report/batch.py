@@ -239,7 +239,9 @@ def execute_batch(
                 output.unlink(missing_ok=True)
                 outcome = Outcome(name, "not run", 0.0, "no method has been trained under this profile")
             else:
-                with _environment(SIAMESE_NO_TRAINING=None if training else "1"):
+                # a kernel works in the notebooks' folder
+                where = str(reports_dir())
+                with _environment(SIAMESE_NO_TRAINING=None if training else "1", SIAMESE_REPORTS_DIR=where):
                     outcome = execute_notebook(path, output, given, timeout=timeout)
             recorded.append(outcome)
         outcomes.append(outcome)

@@ -92,9 +92,12 @@ def processor() -> str:
 
 
 def _git(*arguments: str) -> str | None:
+    root = project_root()
+    if not (root / "siamese_utils").is_dir():
+        return None  # of an installed package, the history around it is another's
     try:
         done = subprocess.run(
-            ["git", "-C", str(project_root()), *arguments],
+            ["git", "-C", str(root), *arguments],
             capture_output=True,
             text=True,
             check=True,

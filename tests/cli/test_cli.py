@@ -18,7 +18,7 @@ from siamese_utils.config import load_experiment
 from siamese_utils.errors import ParamsError
 
 COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "scoreboard", "fidelity", "verify"]
-COMMANDS += ["learn", "embed", "compare", "classify"]
+COMMANDS += ["notebooks", "learn", "embed", "compare", "classify"]
 
 
 def call(capsys, monkeypatch, *arguments):
@@ -50,6 +50,7 @@ def test_every_command_explains_itself_with_an_example(command, capsys, monkeypa
         (["fidelity", "dense"], "no experiment 'dense'"),
         (["fidelity", "--figure", "curves.pdf"], "must end in .png"),
         (["learn", "best"], "no method 'best'"),
+        (["notebooks", "/nowhere"], "notebooks is there to work on: nothing is copied"),
     ],
 )
 def test_a_users_error_is_one_sentence_and_exit_code_2(arguments, says, capsys, monkeypatch, reports):

@@ -1,0 +1,105 @@
+"""The package as pip installs it: commands, model, parameters and notebooks without a checkout."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from PIL import Image, ImageDraw
+
+# as an installed command starts, on a path without the checkout that the tests' environment may be linked to
+START = """
+import sys
+sys.path[:] = [place for place in sys.path if place != {checkout!r}]
+{code}
+"""
+COMMAND = "from siamese_utils.cli import main; main()"
+LINES = {"cross": [(20, 20, 80, 80), (80, 20, 20, 80)], "tee": [(20, 20, 80, 20), (50, 20, 50, 80)]}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder into which the wheel is installed, alone."""
+    folder, uv = tmp_path_factory.mktemp("wheel"), [sys.executable, "-m", "uv", "--offline", "--quiet", "--no-cache"]
+    build = [*uv, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "-o", folder / "dist", ROOT]
+    subprocess.run(build, check=True)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    into = ["--python", sys.executable, "--no-deps", "--target", folder / "site"]
+    subprocess.run([*uv, "pip", "install", *into, wheel], check=True)
+    return folder / "site"
+
+
+@pytest.fixture
+def python(installed, tmp_path):
+    """Run Python code, or a command, in a folder of its own beside the installed package → the finished process."""
+    (tmp_path / "work").mkdir()
+
+    def run(*arguments, code=COMMAND, folder="", **env):
+        env = {**os.environ, "PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(tmp_path / "cache"), **env}
+        env.pop("SIAMESE_CACHE_DIR")
+        command = [sys.executable, "-c", START.format(checkout=str(ROOT), code=code), *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path / "work" / folder, env=env, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture
+def letters(tmp_path):
+    for name, lines in LINES.items():
+        image = Image.new("L", (105, 105), 255)
+        for line in lines:
+            ImageDraw.Draw(image).line(line, fill=0, width=4)
+        (tmp_path / "letters" / name).mkdir(parents=True)
+        image.save(tmp_path / "letters" / name / "1.png")
+        image.rotate(5, fillcolor=255).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def test_the_installed_package_classifies_pictures(python, letters):
+    for name in LINES:
+        done = python("classify", letters / f"{name}.png", "--support", letters / "letters")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert name in next(line for line in done.stdout.splitlines() if any(each in line for each in LINES))
+        assert "model: beyond-validation-s0" in done.stdout
+
+
+def test_everything_is_found_in_it_and_nothing_is_written_there(python, installed, tmp_path):
+    code = """
+import siamese_utils as su
+from siamese_utils import paths
+from siamese_utils.report.batch import notebook_names
+from siamese_utils.training.provenance import code_version
+print(su.__file__, paths.project_root(), paths.reports_dir(), paths.data_dir(), sep="\\n")
+print(su.load_profile("paper").image_size, len(su.load_matrix().experiments), len(notebook_names()))
+print(code_version())
+"""
+    done = python(code=code)
+    assert done.returncode == 0, done.stderr
+    file, root, reports, data, sizes, commit = done.stdout.splitlines()
+    home = installed / "siamese_utils" / "_home"
+    assert (file, root) == (str(installed / "siamese_utils" / "__init__.py"), str(home))
+    assert (reports, data) == (str(tmp_path / "work" / "reports"), str(tmp_path / "cache" / "siamese-utils"))
+    every = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert sizes.split()[::2] == ["105", str(len(every))]
+    assert commit == "{'commit': None, 'modified': None}"
+    assert sorted(path.name for path in (home / "notebooks").iterdir()) == every
+    kept = {path.relative_to(ROOT / "params") for path in (ROOT / "params").rglob("*") if path.is_file()}
+    assert {path.relative_to(home / "params") for path in (home / "params").rglob("*") if path.is_file()} == kept
+    help_of = python("batch", "--help")
+    assert "Example: siamese batch" in " ".join(help_of.stdout.split())
+    done = python("scoreboard")
+    assert (done.returncode, "run this in a checkout" in done.stderr) == (2, True)
+
+
+def test_notebooks_to_work_on_are_a_project_of_their_own(python, installed, tmp_path):
+    done = python("notebooks", "course")
+    course = tmp_path / "work" / "course"
+    assert (done.returncode, f"results will go to {course / 'reports'}" in done.stdout) == (0, True), done.stderr
+    code = "from siamese_utils import paths; print(paths.project_root(), paths.reports_dir())"
+    for folder in ("course", "course/notebooks"):
+        assert python(code=code, folder=folder).stdout.split() == [str(course), str(course / "reports")]
+    before = {path: path.stat().st_mtime_ns for path in installed.rglob("*.ipynb")}
+    done = python("notebooks", "course")
+    assert (done.returncode, "holds notebooks and params already" in done.stderr) == (2, True)
+    assert {path: path.stat().st_mtime_ns for path in installed.rglob("*.ipynb")} == before
