@@ -61,8 +61,8 @@ docs: $(VENV)/.ready-dev ## the documentation as a site, build/docs/index.html; 
 setup: $(VENV)/.ready ## only create the environment
 
 lock: $(VENV)/.ready-dev ## renew requirements*.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra build $(LOCK_OPTIONS) -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra build --extra dev --extra docs -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra all --extra build $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra all --extra build --extra dev --extra docs -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 
 LOCK_OPTIONS = --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
 

@@ -3,18 +3,20 @@
     import siamese_utils as su
 
 Everything that a notebook needs is here by name; each name is imported when it is first used, so that importing the
-package takes no time and no backend. Keras computes with TensorFlow unless KERAS_BACKEND says otherwise.
+package takes no time and no backend. Keras computes with TensorFlow, or JAX where only that is installed, unless
+KERAS_BACKEND says otherwise.
 """
 
 from __future__ import annotations
 
 import os
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("KERAS_BACKEND", "jax" if find_spec("jax") and not find_spec("tensorflow") else "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 FUNCTIONS = {

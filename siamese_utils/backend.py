@@ -1,9 +1,9 @@
 """Keras, imported when it is first asked for: `from .backend import keras, layers, ops`.
 
-TensorFlow unless KERAS_BACKEND says otherwise. What its native code writes to stderr on every machine is left out: it
-tells of optional instructions and of GPUs that are not there, comes before any log level is read, and would stand in
-every notebook and report. So would its advice against retracing: whoever trains several models in one process has a
-new `predict` for each. All other warnings and errors are not touched.
+TensorFlow, or JAX where only that is installed, unless KERAS_BACKEND says otherwise. What its native code writes to
+stderr on every machine is left out: it tells of optional instructions and of GPUs that are not there, comes before any
+log level is read, and would stand in every notebook and report. So would its advice against retracing: whoever trains
+several models in one process has a new `predict` for each. All other warnings and errors are not touched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from .errors import ParamsError
+from .errors import EXTRAS, ParamsError
 
 BACKENDS = ("tensorflow", "jax")
 
@@ -39,8 +39,13 @@ def _import_keras() -> Any:
     name = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if name not in BACKENDS:
         raise ParamsError(f"KERAS_BACKEND is {name!r}: set it to {' or '.join(BACKENDS)}.")
-    if not find_spec(name):
-        raise ParamsError(f"KERAS_BACKEND is {name!r}, which is not installed: `pip install {name}`, or set another.")
+    for module in (name, "keras"):
+        if not find_spec(module):
+            extra = EXTRAS[name]
+            raise ParamsError(
+                f"this needs `pip install siamese-utils[{extra}]`: KERAS_BACKEND is {name!r}, but {module} is not "
+                "installed."
+            )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # a GPU's memory as it is needed, so that several runs fit onto one side by side
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

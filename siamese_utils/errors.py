@@ -3,6 +3,17 @@
 The command line prints the message without a traceback and exits with code 2.
 """
 
+# modules that do not come with the package alone → the extra that they come with
+EXTRAS = {
+    **dict.fromkeys(("keras", "pandas", "pooch", "requests", "tensorflow", "tqdm"), "train"),
+    "jax": "jax",
+    **dict.fromkeys(
+        ("bs4", "IPython", "jinja2", "latex2mathml", "markupsafe", "matplotlib", "nbconvert", "nbformat", "nh3",
+         "papermill", "sklearn"),
+        "notebooks",
+    ),
+}  # fmt: skip
+
 
 class SiameseError(Exception):
     """Base class of every error that is the user's to mend, not ours."""
@@ -22,3 +33,9 @@ class OutputError(SiameseError):
 
 class ResultsError(SiameseError):
     """A result folder that is missing or cannot be read."""
+
+
+def missing_extra(module: str | None) -> str | None:
+    """What to install for a module that is not there, in a sentence; None where it is none of an extra's."""
+    extra = EXTRAS.get((module or "").partition(".")[0])
+    return extra and f"this needs `pip install siamese-utils[{extra}]`: {module} is not installed."

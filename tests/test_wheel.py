@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 from conftest import ROOT
+from packaging.requirements import Requirement
 from PIL import Image, ImageDraw
 
 # as an installed command starts, on a path without the checkout that the tests' environment may be linked to
@@ -44,6 +46,40 @@ def python(installed, tmp_path):
     return run
 
 
+@pytest.fixture(scope="module")
+def light(installed, tmp_path_factory):
+    """A folder with the wheel and what it needs without extras, nothing else: as in an environment of its own."""
+    (info,) = installed.glob("*.dist-info")
+    folder, wanted, seen = tmp_path_factory.mktemp("light"), [metadata.Distribution.at(info)], set()
+    for place in installed.glob("siamese_utils*"):
+        (folder / place.name).symlink_to(place)
+    while wanted:
+        distribution = wanted.pop()
+        for requirement in map(Requirement, distribution.requires or ()):
+            if requirement.name in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+                continue
+            seen.add(requirement.name)
+            wanted.append(needed := metadata.distribution(requirement.name))
+            for top in {file.parts[0] for file in needed.files} - {"..", "__pycache__"}:
+                if not (folder / top).exists():
+                    (folder / top).symlink_to(needed.locate_file(top))
+    return folder
+
+
+@pytest.fixture
+def lightly(light, tmp_path):
+    """Run Python code, or a command, where only the light packages are installed → the finished process."""
+
+    def run(*arguments, code=COMMAND, **env):
+        env = {**os.environ, "PYTHONPATH": str(light), **env}
+        env.pop("KERAS_BACKEND", None)
+        # without site-packages
+        command = [sys.executable, "-S", "-c", code, *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    return run
+
+
 @pytest.fixture
 def letters(tmp_path):
     for name, lines in LINES.items():
@@ -62,6 +98,41 @@ def test_the_installed_package_classifies_pictures(python, letters):
         assert (done.returncode, done.stderr) == (0, "")
         assert name in next(line for line in done.stdout.splitlines() if any(each in line for each in LINES))
         assert "model: beyond-validation-s0" in done.stdout
+
+
+def test_a_model_is_used_without_keras_a_backend_or_jupyter(lightly, letters):
+    heavy = ["keras", "tensorflow", "jax", "pandas", "matplotlib", "IPython", "jupyterlab", "papermill"]
+    code = f"from importlib.util import find_spec; print([name for name in {heavy} if find_spec(name)])"
+    assert lightly(code=code).stdout == "[]\n"
+    done = lightly("classify", letters / "tee.png", "--support", letters / "letters")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "tee" in next(line for line in done.stdout.splitlines() if any(each in line for each in LINES))
+    done = lightly("compare", letters / "tee.png", letters / "letters" / "tee" / "1.png")
+    assert (done.returncode, done.stdout.startswith("same: ")) == (0, True), done.stderr
+    done = lightly("embed", letters / "tee.png", "-o", "tee.csv")
+    assert (done.returncode, (letters / "tee.csv").read_text()[:9]) == (0, "image,d0,"), done.stderr
+    code = "from siamese_utils import OneShot; print(OneShot.load().classify('tee.png', 'letters')[0][0])"
+    assert lightly(code=code).stdout == "tee\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["run", "baseline"], "train"),
+        (["learn", "beyond"], "train"),
+        (["data"], "train"),
+        (["batch"], "notebooks"),
+        (["report"], "notebooks"),
+    ],
+)
+def test_what_needs_more_says_what_to_install(arguments, extra, lightly):
+    done = lightly(*arguments)
+    assert done.returncode == 2
+    said = f"error: this needs `pip install siamese-utils[{extra}]`: "
+    assert done.stderr.startswith(said), done.stderr
+    assert done.stderr.endswith("is not installed.\n")
+    for command in ([*arguments, "--help"], ["--help"]):
+        assert lightly(*command).returncode == 0
 
 
 def test_everything_is_found_in_it_and_nothing_is_written_there(python, installed, tmp_path):

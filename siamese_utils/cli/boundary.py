@@ -18,7 +18,7 @@ from types import FrameType
 
 import typer
 
-from ..errors import SiameseError
+from ..errors import SiameseError, missing_extra
 from .shared import errors
 
 INTERRUPTED = (
@@ -87,6 +87,8 @@ def in_words(error: BaseException) -> str:
     """What went wrong and what to do, in a sentence."""
     if isinstance(error, SiameseError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and (words := missing_extra(error.name)):
+        return words
     if isinstance(error, OSError) and error.errno:
         files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
         mend = MENDS.get(error.errno, "try again, or choose another place")

@@ -171,12 +171,13 @@ def _foretell(profile: Profile, chosen: dict[str, Any]) -> None:
 def _execute(profile: str, **chosen: Any) -> bool:
     """Execute the notebooks under a progress display, chosen as for `execute_batch`; True if every one went well."""
     from ..config import load_profile
-    from ..data import omniglot
     from ..report.batch import choose_notebooks, execute_batch
     from ..training.runs import results_dir
 
     loaded = load_profile(profile)
     if loaded.dataset == "omniglot":
+        from ..data import omniglot
+
         # a missing dataset is one clear error here, not one in every notebook
         omniglot.load()
         if chosen.get("training", True):

@@ -11,25 +11,26 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from ..backend import keras
 from ..data.image_folder import find_images
 from ..data.pictures import UNREADABLE, Source, eight_bits, read_each, square
 from ..errors import DataError
 from ..evaluation.accuracy import embed, similarity
-from ..models.layers import Calibration, FromPixels
 from ..paths import shipped_model
 from ..text import printable
+from .network import Network, Unsupported, load_network
 from .preprocess import drawing
 
+if TYPE_CHECKING:
+    import keras
+
 ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
-# what Keras and the libraries below it raise on a file that is damaged, or is something else
+# what the readers of a file raise where it is damaged, or is something else
 NO_MODEL = (*UNREADABLE, zipfile.BadZipFile)
-Layer = TypeVar("Layer")
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,14 @@ class PairSimilarity:
 class OneShot:
     """A trained siamese model: the one that comes with the package, a file that `siamese learn` keeps, or any other.
 
-    name  what it is called: its file, or the run that it is from
+    model  computed by NumPy where it was loaded, unless it has layers that only Keras knows; or a Keras model
+    name   what it is called: its file, or the run that it is from
 
     >>> OneShot(build_model("baseline", "demo")).size
     20
     """
 
-    model: keras.Model
+    model: keras.Model | Network
     name: str = "a model without a name"
 
     @classmethod
@@ -78,8 +80,7 @@ class OneShot:
         if not file.is_file() or file.suffix != ".keras":
             raise DataError(f"{file} is not a siamese model ({problem}): train one with `siamese learn`.")
         try:
-            model = keras.saving.load_model(file, safe_mode=True)
-            model.get_layer("backbone")
+            model = _load(file)
         except NO_MODEL as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise DataError(f"{file} is not a siamese model ({reason}): train one with `siamese learn`.") from error
@@ -105,8 +106,8 @@ class OneShot:
 
         Its `FromPixels` layer says so; the paper's networks have none, and read drawings.
         """
-        pixels = _find_layer(self.model, FromPixels)
-        return pixels is None or pixels.reads == "drawings"
+        pixels = _options_of(self.model, "FromPixels")
+        return pixels is None or pixels["reads"] == "drawings"
 
     def read(self, image: ImageLike) -> np.ndarray:
         """One image as the model takes it: (size, size) uint8, or (size, size, 3).
@@ -146,10 +147,10 @@ class OneShot:
         """How alike two images are."""
         first, second = self.embed([left, right])
         value = float(_finite(similarity(self.model, first[None], second[None]))[0])
-        known = _find_layer(self.model, Calibration)
+        known = _options_of(self.model, "Calibration")
         if known is None:
             return PairSimilarity(value, np.nan, np.nan)
-        parts = _finite(np.array([_part_below(known.different, value), 1 - _part_below(known.same, value)]))
+        parts = _finite(np.array([_part_below(known["different"], value), 1 - _part_below(known["same"], value)]))
         return PairSimilarity(value, float(parts[0]), float(parts[1]))
 
     def classify(
@@ -205,12 +206,26 @@ def _images_by_class(
     return classes
 
 
-def _find_layer(model: Any, kind: type[Layer]) -> Layer | None:
-    """The first layer of a class in a model or in a model within it; None where there is none."""
+def _load(file: Path) -> keras.Model | Network:
+    """A siamese model, by NumPy where it knows all layers, else by Keras; raises what reading it raises."""
+    try:
+        return load_network(file)
+    except Unsupported:
+        from ..backend import keras
+        from ..models import layers  # noqa: F401 - the file may name them
+
+        model = keras.saving.load_model(file, safe_mode=True)
+        model.get_layer("backbone")
+        return model
+
+
+def _options_of(model: Any, kind: str) -> dict[str, Any] | None:
+    """The options of the first layer of a class in a model or in a model within it; None where there is none."""
     for layer in getattr(model, "layers", ()):
-        found = layer if isinstance(layer, kind) else _find_layer(layer, kind)
+        is_it = getattr(layer, "kind", type(layer).__name__) == kind
+        found = layer.get_config() if is_it else _options_of(layer, kind)
         if found is not None:
-            return found
+            return dict(found)
     return None
 
 

@@ -84,7 +84,7 @@ def test_an_unknown_backend_is_refused(name, tmp_path):
 def test_a_backend_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setattr("siamese_utils.backend.find_spec", lambda name: None)
-    with pytest.raises(ParamsError, match="KERAS_BACKEND is 'jax', which is not installed: `pip install jax`"):
+    with pytest.raises(ParamsError, match=r"this needs `pip install siamese-utils\[jax\]`: KERAS_BACKEND is 'jax'"):
         backend._import_keras()
 
 
@@ -130,6 +130,10 @@ def test_what_is_named_twice_is_done_once(capsys, monkeypatch, reports):
         (OSError(errno.ENOTDIR, "Not a directory", "a", None, "b"), "a and b: Not a directory (a file is in the way"),
         (OSError(errno.EIO, "Input/output error", "x[old]"), "x[old]: Input/output error (try again"),
         (MemoryError("of 1 TB"), "not enough memory (of 1 TB): close other programs"),
+        (
+            ModuleNotFoundError("no", name="papermill.iorw"),
+            "this needs `pip install siamese-utils[notebooks]`: papermill",
+        ),
         (KeyError("scores"), "KeyError: 'scores' (not foreseen; SIAMESE_DEBUG=1 shows where"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), "UnicodeDecodeError: 'utf-8' codec can't decode"),
     ],
