@@ -31,14 +31,14 @@ def wing(path):
 
 
 def test_every_module_stands_in_a_wing():
-    assert {wing(path) for path in PACKAGE.rglob("*.py")} == {*ORDER, "__init__"}
+    assert {wing(path) for path in PACKAGE.rglob("*.py")} == {*ORDER, "__init__", "__main__"}
 
 
 def test_a_wing_imports_only_those_before_it():
     upward = [
         f"{path.relative_to(PACKAGE)} imports {name}"
         for path in PACKAGE.rglob("*.py")
-        if wing(path) != "__init__"
+        if wing(path) not in ("__init__", "__main__")
         for name in imports(path)
         if ORDER[name] > ORDER[wing(path)]
     ]
@@ -49,7 +49,7 @@ def test_the_drawing_of_the_wings_is_true():
     """Its arrows are those of the imports, without the ones that follow from others."""
     stands_on = {name: set() for name in ("ground", *WINGS)}
     for path in PACKAGE.rglob("*.py"):
-        if wing(path) != "__init__":
+        if wing(path) not in ("__init__", "__main__"):
             here = "ground" if wing(path) in GROUND else wing(path)
             stands_on[here] |= {"ground" if name in GROUND else name for name in imports(path)} - {here}
 

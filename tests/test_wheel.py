@@ -10,6 +10,8 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 from PIL import Image, ImageDraw
 
+import siamese_utils
+
 # as an installed command starts, on a path without the checkout that the tests' environment may be linked to
 START = """
 import sys
@@ -159,6 +161,7 @@ print(code_version())
     assert {path.relative_to(home / "params") for path in (home / "params").rglob("*") if path.is_file()} == kept
     help_of = python("batch", "--help")
     assert "Example: siamese batch" in " ".join(help_of.stdout.split())
+    assert python("--version").stdout == f"siamese-utils {siamese_utils.__version__}\n"
     done = python("scoreboard")
     assert (done.returncode, "run this in a checkout" in done.stderr) == (2, True)
 
@@ -174,3 +177,12 @@ def test_notebooks_to_work_on_are_a_project_of_their_own(python, installed, tmp_
     done = python("notebooks", "course")
     assert (done.returncode, "holds notebooks and params already" in done.stderr) == (2, True)
     assert {path: path.stat().st_mtime_ns for path in installed.rglob("*.ipynb")} == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script of another kind there")
+def test_a_shell_completes_the_commands(installed):
+    """What bash asks where "siamese cla" is written."""
+    asked = {"_SIAMESE_COMPLETE": "complete_bash", "COMP_WORDS": "siamese cla", "COMP_CWORD": "1"}
+    env = {**os.environ, "PYTHONPATH": str(installed), **asked}
+    done = subprocess.run([installed / "bin" / "siamese"], env=env, capture_output=True, text=True)
+    assert done.stdout.split() == ["classify"]

@@ -7,8 +7,11 @@ Exit codes: 0 all went well, 1 a notebook failed, 2 wrong input or missing data 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
+
+import siamese_utils
 
 from . import pages, training, use, verify
 from .boundary import guarded, prepare
@@ -32,12 +35,27 @@ EXAMPLES: dict[Callable[..., None], str] = {
 }
 
 app = typer.Typer(
-    help="A reproducible companion to the paper “Architectures for Siamese Neural Networks”.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"siamese-utils {siamese_utils.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say it, and end.")
+    ] = False,
+) -> None:
+    """A reproducible companion to the paper “Architectures for Siamese Neural Networks”."""
+
+
 for command, example in EXAMPLES.items():
     app.command(epilog=f"Example: `{example}`")(guarded(command))
 

@@ -9,6 +9,7 @@ import pytest
 import typer
 from conftest import TINY
 
+import siamese_utils
 from siamese_utils import backend, config
 from siamese_utils.cli import app as cli
 from siamese_utils.cli import main as entry
@@ -221,7 +222,12 @@ def test_a_path_is_printed_as_it_is(capsys, monkeypatch, tmp_path):
     assert (code, f"The report: {index}" in out) == (0, True)
 
 
-def test_the_command_is_installed():
-    done = subprocess.run([sys.executable, "-m", "siamese_utils.cli", "--help"], capture_output=True, text=True)
+@pytest.mark.parametrize("module", ["siamese_utils", "siamese_utils.cli"])
+def test_the_package_is_the_command(module):
+    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert all(command in done.stdout for command in COMMANDS)
+
+
+def test_it_says_its_version(capsys, monkeypatch):
+    assert call(capsys, monkeypatch, "--version") == (0, f"siamese-utils {siamese_utils.__version__}\n", "")
