@@ -352,7 +352,7 @@ def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: in
     os.environ.setdefault("SIAMESE_HOME", str(project_root()))
     try:
         # every kernel warns about its transport; errors come back as outputs
-        with native_stderr_silenced():
+        with native_stderr_silenced(), _environment(SIAMESE_LIVE_CURVES="0"):
             papermill.execute_notebook(
                 path,
                 output,

@@ -29,6 +29,7 @@ from ..training.jobs import Job, complete, jobs_of
 from ..training.runs import Run, find_run, find_so_far
 from ..training.store import Progress
 from .conclusions import conclusion, full_length
+from .live import LiveCurves, show_errors_as_sentences
 from .origin import origin, so_far_words
 from .rendering import piece
 from .scoreboard import claims_html
@@ -80,9 +81,11 @@ class Study:
     def complete(self, jobs: Sequence[Job]) -> list[Run]:
         """The runs of the jobs, with one line of progress that is replaced at every check.
 
+        Where somebody looks on, the curves of the training stand under it, until it is done.
+
         Where nothing may be trained, only those that are there.
         """
-        begun, line = time.perf_counter(), DisplayHandle()
+        begun, line, curves = time.perf_counter(), DisplayHandle(), LiveCurves()
         missing = sum(job.find() is None for job in jobs)
         loaded = f"{len(jobs) - missing} of {how_many(len(jobs), 'run')} loaded from disk"
         line.display(HTML(piece("progress", f"{loaded}{', nothing to train' if not missing else ''}.")))
@@ -90,7 +93,8 @@ class Study:
             return [run for job in jobs if (run := job.find())]
 
         def tell(number: int, count: int, progress: Progress) -> None:
-            line.update(HTML(piece("progress", f"Training run {number} of {count}: {progress}")))
+            words = piece("progress", f"Training run {number} of {count}: {progress}")
+            line.update(HTML(words + curves.after(progress)))
 
         runs = complete(jobs, tell)
         if missing:
@@ -231,6 +235,7 @@ def open_study(
     >>> [experiment.name for experiment in study.experiments]
     ['baseline', 'mlp']
     """
+    show_errors_as_sentences()
     from ..backend import keras  # noqa: F401  a notebook's own `import keras` says nothing after this one
 
     chosen = with_seeds(profile, seeds)

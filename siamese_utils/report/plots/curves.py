@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +35,7 @@ from .style import (
 if TYPE_CHECKING:
     from ...config import Experiment, LearningRate, Profile
     from ...training.runs import Run
+    from ...training.store import Progress
 
 # an experiment's name → its runs
 Groups = dict[str, list["Run"]]
@@ -191,6 +192,32 @@ def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figur
         ends.append((iterations[-1], values[-1], " / ".join(dict.fromkeys(labels))))
     ax.set(yscale="log", xlabel="iteration", ylabel="learning rate (logarithmic)", xlim=(0, iterations[-1]))
     end_labels(ax, ends, height - 0.6, 8.5)
+    return figure
+
+
+@styled
+def curves_so_far(trainings: Sequence[Sequence[Progress]]) -> Figure:
+    """Loss, and where there are checks val accuracy in %, of runs in training; the last one's in colour.
+
+    trainings  what each run has told, one after the other
+    """
+    figure, latest = new_figure(2.6), trainings[-1][-1]
+    checked = latest.accuracy is not None
+    axes = figure.subplots(1, 1 + checked, squeeze=False)[0]
+    for told in trainings:
+        marks: Look = {"marker": "o" if len(told) <= MARKED else "", "markersize": 3.5, "clip_on": False}
+        own: Look = {"color": BLUE, **marks} if told is trainings[-1] else {"color": GREY, "linewidth": 0.9}
+        axes[0].plot([now.step for now in told], [now.loss for now in told], **own)
+        if checked:
+            axes[1].plot([now.step for now in told], [100 * (now.accuracy or 0) for now in told], **own)
+    for ax in axes:
+        ax.set(xlabel="step", xlim=(0, latest.steps))
+    axes[0].set_ylabel("loss")
+    if checked:
+        axes[1].set_ylabel("val accuracy, %")
+        axes[1].set_ylim(bottom=0)
+        chance_line(axes[1])
+    figure.suptitle(f"{latest.name}, seed {latest.seed}", fontsize=9.5)
     return figure
 
 
