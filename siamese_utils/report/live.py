@@ -17,7 +17,8 @@ from .rendering import piece
 
 # seconds between two drawings, so that checks that follow quickly are not held up
 PAUSE = 1.0
-WIDTH = 780
+# pixels that a figure takes on the page; its PNG has more, for sharp screens
+SHOWN_WIDTH = 780
 # dots an inch: it is looked at for a moment
 DPI = 98
 
@@ -64,6 +65,6 @@ class LiveCurves:
 
             png = b64encode(to_png(curves_so_far(list(self._told.values())), DPI)).decode()
             alt = f"Loss, and accuracy where it is checked, of what is in training: {progress}. Earlier runs are grey."
-            self._picture = piece("image", png, alt, WIDTH, [])
+            self._picture = piece("image", png, alt, SHOWN_WIDTH, [])
             self._drawn = time.monotonic()
         return self._picture

@@ -31,11 +31,11 @@ from .findings import findings, gist, numbers
 from .folding import shorten, shorten_notebook
 from .fragments import Section, convert, let_tables_scroll
 from .links import point_links
+from .live import SHOWN_WIDTH
 from .private import forget_folders
 from .rendering import piece, render, render_html
 from .sanitize import script_hash
 from .scoreboard import claims_csv, scoreboard_html
-from .study import SHOWN_WIDTH
 from .table1 import table1_html
 
 # bytes; browsers and mail refuse or stutter at reports of 40 MB

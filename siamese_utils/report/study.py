@@ -29,7 +29,7 @@ from ..training.jobs import Job, complete, jobs_of
 from ..training.runs import Run, find_run, find_so_far
 from ..training.store import Progress
 from .conclusions import conclusion, full_length
-from .live import LiveCurves, show_errors_as_sentences
+from .live import SHOWN_WIDTH, LiveCurves, show_errors_as_sentences
 from .origin import origin, so_far_words
 from .rendering import piece
 from .scoreboard import claims_html
@@ -39,9 +39,6 @@ from .tables import prediction_table
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
-
-# pixels that a figure takes on the page; its PNG has more, for sharp screens
-SHOWN_WIDTH = 780
 
 
 @dataclass(frozen=True)

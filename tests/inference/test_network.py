@@ -98,7 +98,7 @@ def test_what_numpy_does_not_compute_is_left_to_keras(tmp_path, monkeypatch, fre
     assert loaded.compare(square, square).similarity == pytest.approx(1, abs=1e-5)
     monkeypatch.setattr("siamese_utils.backend.find_spec", lambda name: None)
     monkeypatch.delitem(__import__("siamese_utils.backend").backend.__dict__, "keras")
-    with pytest.raises(ParamsError, match=r"this needs `pip install siamese-utils\[train\]`"):
+    with pytest.raises(ParamsError, match=r"this needs `pip install siamese-utils\[(train|jax)\]`"):
         OneShot.load(tmp_path / "other.keras")
 
 
