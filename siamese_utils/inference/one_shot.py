@@ -7,6 +7,7 @@ model.classify("query.png", support="letters/")       # a folder that holds a fo
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from ..data.image_folder import find_images
+from ..data.image_folder import digest_of, find_images, say_doubles
 from ..data.pictures import UNREADABLE, Source, eight_bits, read_each, square
 from ..errors import DataError
 from ..evaluation.accuracy import embed, similarity
 from ..paths import shipped_model
-from ..text import printable
+from ..text import named, printable
 from .network import Network, Unsupported, load_network
 from .preprocess import drawing
 
@@ -160,9 +161,13 @@ class OneShot:
 
         support  a folder that holds a folder of images for each class, or class → image or images. A class's
                  similarity is the mean over its images.
+
+        Warns of images that are in two classes, and of the query among them.
         """
         classes = _images_by_class(support)
-        asked, *rest = self.embed([query, *(image for images in classes.values() for image in images)])
+        pixels = self._read_each([query, *(image for images in classes.values() for image in images)])
+        _say_doubles(classes, pixels)
+        asked, *rest = _finite(embed(self.model, np.stack(pixels)))
         found, shown = [], iter(rest)
         for name, images in classes.items():
             own = np.stack([next(shown) for _ in images])
@@ -204,6 +209,22 @@ def _images_by_class(
     if not classes or not all(classes.values()):
         raise DataError("the support is empty: give at least one class with at least one image.")
     return classes
+
+
+def _say_doubles(classes: Mapping[str, Sequence[ImageLike]], pixels: Sequence[np.ndarray]) -> None:
+    """Warn of images that are the same as the model takes them: in two classes, or one of them the query.
+
+    pixels  the query's, then those of all classes
+    """
+    query, *rest = (digest_of(image.tobytes()) for image in pixels)
+    digests = iter(rest)
+    known = {
+        name: [(str(i) if isinstance(i, str | Path) else f"an image of {name}", next(digests)) for i in images]
+        for name, images in classes.items()
+    }
+    say_doubles(known, set())
+    if same := [printable(file) for images in known.values() for file, digest in images if digest == query]:
+        warnings.warn(f"the query is in the support, too: {named(same, 3)}.", stacklevel=3)
 
 
 def _load(file: Path) -> keras.Model | Network:

@@ -329,7 +329,17 @@ def test_a_damaged_model_gives_no_similarity(model_file, letters):
     with pytest.raises(DataError, match=damage):
         damaged.compare(image, image)
     with pytest.raises(DataError, match=damage):
-        damaged.classify(image, letters / "letters")
+        damaged.classify(letters / "cross.jpg", letters / "letters")
+
+
+def test_an_image_in_two_classes_and_a_query_in_the_support_are_said(model, letters):
+    shutil.copy(letters / "letters" / "cross" / "mine.png", letters / "letters" / "house" / "other.png")
+    with pytest.warns(UserWarning, match=r"1 image is in two classes: .*cross/mine\.png and .*house/other\.png"):
+        model.classify(letters / "zigzag.jpg", letters / "letters")
+    (letters / "letters" / "house" / "other.png").unlink()
+    with pytest.warns(UserWarning, match=r"the query is in the support, too: .*letters/cross/mine\.png"):
+        model.classify(letters / "letters" / "cross" / "mine.png", letters / "letters")
+    model.classify(letters / "cross.jpg", letters / "letters")  # neither, and nothing is said
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
