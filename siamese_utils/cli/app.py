@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from . import pages, training, use, verify
+from . import pages, teaching, training, use, verify
 from .boundary import guarded, prepare
 
 EXAMPLES: dict[Callable[..., None], str] = {
@@ -25,6 +25,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     training.fidelity: "siamese fidelity baseline mlp --figure curves.png",
     training.factorial: "siamese factorial --profile laptop",
     training.learn: "siamese learn loss-prototype --profile laptop -o model.keras",
+    teaching.copies: "siamese copies -o class/",
     use.embed: "siamese embed a.png b.png -m model.keras -o embeddings.csv",
     use.compare: "siamese compare a.png b.png -m model.keras",
     use.classify: "siamese classify query.png --support letters/ -m model.keras",
