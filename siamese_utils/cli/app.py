@@ -26,6 +26,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     training.factorial: "siamese factorial --profile laptop",
     training.learn: "siamese learn loss-prototype --profile laptop -o model.keras",
     teaching.copies: "siamese copies -o class/",
+    teaching.slides: "siamese slides --profile laptop -n 04",
     use.embed: "siamese embed a.png b.png -m model.keras -o embeddings.csv",
     use.compare: "siamese compare a.png b.png -m model.keras",
     use.classify: "siamese classify query.png --support letters/ -m model.keras",
