@@ -40,10 +40,18 @@ SHA256 = "359b575dd51bbda32f89b2fd4c7dc46ad7389a805572158916c29252f7a27333"
 CSS, SCRIPT, NOTES = "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js"
 # the speaker's window, which NOTES holds as a string
 SPEAKER = "plugin/notes/speaker-view.html"
-START = (
-    "Reveal.initialize({width: 1280, height: 720, margin: 0, center: false, hash: true, slideNumber: 'c/t', "
-    "transition: 'none', plugins: [RevealNotes]});"
-)
+# a slide that is too long is set smaller, within reason; the rest scrolls
+START = """
+const fit = () => {
+  const slide = Reveal.getCurrentSlide();
+  for (let size = 25; size > 18 && slide.scrollHeight > slide.clientHeight; size--) slide.style.fontSize = `${size}px`;
+};
+Reveal.on("slidechanged", fit);
+Reveal.initialize({
+  width: 1280, height: 720, margin: 0, center: false, hash: true, slideNumber: "c/t", transition: "none",
+  plugins: [RevealNotes],
+}).then(fit);
+"""
 # what would end or change a script within HTML
 UNSAFE = re.compile(r"<(?=/script|script|!--)", re.IGNORECASE)
 
