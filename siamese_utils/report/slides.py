@@ -2,8 +2,8 @@
 
 A cell is on a slide where its metadata say so, as JupyterLab writes them: slideshow.slide_type is "slide", "subslide",
 "fragment", "notes" (for the speaker alone), or "-", which goes on with the slide before. All other cells are left out.
-What a cell shows is that of the executed notebook, where one is there. Cells are made as for the report
-(`fragments.py`): sanitized, formulas as MathML, pictures embedded.
+What a cell shows is that of the executed notebook, where one is there as its execution left it. Cells are made as for
+the report (`fragments.py`): sanitized, formulas as MathML, pictures embedded.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..data.download import fetch
 from ..errors import DataError
 from ..files import write_text
 from ..paths import data_dir, reports_dir
-from .batch import choose_notebooks, notebooks_dir
+from .batch import changed_notebooks, choose_notebooks, notebooks_dir
 from .copies import slide_type
 from .fragments import exporter, keep_self_contained, let_tables_scroll
 from .notebooks import read_notebook
@@ -65,11 +65,12 @@ def write_slides(
     """
     files, names = reveal_files(reveal), choose_notebooks(notebooks)
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    report, written = reports_dir() / profile.name, []
+    changed = changed_notebooks(report)
     for name in names:
-        executed = reports_dir() / profile.name / "notebooks" / f"{name}.ipynb"
+        executed = report / "notebooks" / f"{name}.ipynb"
         notebook = read_notebook(notebooks_dir() / f"{name}.ipynb")
-        if executed.is_file():
+        if executed.is_file() and name not in changed:
             notebook = with_outputs(notebook, read_notebook(executed))
         write_text(folder / f"{name}.html", deck(notebook, files))
         written.append(folder / f"{name}.html")

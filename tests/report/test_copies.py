@@ -4,10 +4,12 @@ import re
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from conftest import ROOT, TINY
 
 from siamese_utils.report.batch import execute_notebook, notebook_names
 from siamese_utils.report.copies import ANSWER, is_solution, slide_type, student_copy, write_copies
+from siamese_utils.report.folding import shorten_notebook
 
 EXERCISE = re.compile(r"^(\d)\. \*(\w+), (an hour|\d+ minutes)\.\* ", re.MULTILINE)
 
@@ -85,3 +87,36 @@ def test_a_copy_runs(kind, copies, reports):
     outputs = [cell.outputs for cell in executed.cells if cell.id.startswith("solution-") and cell.cell_type == "code"]
     assert len(outputs) == (3 if kind == "solutions" else 0)
     assert all(outputs)
+
+
+CELL = '<div class="cell code-cell celltag_solution">{}</div>'
+PARTS = """<div class="cell text-cell"><h3>1. First</h3></div>
+<div class="cell text-cell"><h3>2. Try it yourself</h3><p>Exercise 1</p></div>
+<div class="cell text-cell celltag_solution">why</div> {}
+<div class="cell text-cell"><p>Exercise 2</p></div> {}"""
+
+
+def folded(first, second):
+    soup = BeautifulSoup(PARTS.format(CELL.format(first), CELL.format(second)), "html.parser")
+    shorten_notebook(soup, failed=False)
+    return soup
+
+
+def test_the_report_folds_a_solution_with_what_it_puts_out():
+    soup = folded('<img alt="a figure">', "<p>a sentence</p>")
+    first, second = soup.select("details.part details.solution")
+    assert [fold.summary.get_text() for fold in (first, second)] == ["Solution", "Solution"]
+    assert "why" in first.get_text()
+    assert first.img
+    assert "a sentence" in second.get_text()
+    assert "Exercise 2" not in first.get_text()
+    assert not soup.select("details.solution[open]")
+    assert not soup.select_one("details.part:has(.solution)").has_attr("open"), (
+        "for a figure that only a solution shows"
+    )
+
+
+def test_a_solution_that_failed_is_open():
+    first, second = folded('<div class="error">NameError</div>', "fine").select("details.solution")
+    assert first.has_attr("open")
+    assert not second.has_attr("open")
