@@ -36,6 +36,7 @@ from .sanitize import sanitize, script_hash
 
 VERSION = "5.2.1"
 ADDRESS = f"https://registry.npmjs.org/reveal.js/-/reveal.js-{VERSION}.tgz"
+MD5 = "a49de449bad95f27d8f763bc17d052f2"
 SHA256 = "359b575dd51bbda32f89b2fd4c7dc46ad7389a805572158916c29252f7a27333"
 CSS, SCRIPT, NOTES = "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js"
 # the speaker's window, which NOTES holds as a string
@@ -120,7 +121,7 @@ def reveal_files(archive: Path | None = None) -> dict[str, str]:
     """
     instead = f"set SIAMESE_REVEAL to the npm package reveal.js-{VERSION}.tgz"
     given = archive or (os.environ.get("SIAMESE_REVEAL") and Path(os.environ["SIAMESE_REVEAL"]).expanduser())
-    path = given or fetch(ADDRESS, data_dir(), md5=None, instead=instead)
+    path = given or fetch(ADDRESS, data_dir(), md5=MD5, instead=instead)
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -175,6 +175,21 @@ def test_decks_open_without_a_request_and_can_be_gone_through(reveal, reports, t
                 assert max(over) <= 2, (name, number + 1, over)
 
 
+def test_slides_can_be_read_on_a_dark_screen(reveal, tmp_path):
+    deck, seen = tmp_path / "deck.html", {}
+    deck.write_text(slides.deck(small(), reveal), encoding="utf-8")
+    for scheme in ("light", "dark"):
+        with chromium(viewport=SCREEN, color_scheme=scheme) as context, opened(context, deck) as page:
+            page.wait_for_function("window.Reveal && Reveal.isReady()")
+            style = "s => Math.max(...getComputedStyle(document.querySelector(s[0]))[s[1]].match(/\\d+/g).map(Number))"
+            seen[scheme] = [
+                page.evaluate(style, [".reveal h1", "color"]),
+                page.evaluate(style, ["body", "backgroundColor"]),
+            ]
+    assert seen["light"][0] < 100 < 200 < seen["light"][1]
+    assert seen["dark"][1] < 100 < 200 < seen["dark"][0]
+
+
 def test_the_speakers_window_shows_the_notes(reveal, tmp_path):
     deck = tmp_path / "deck.html"
     deck.write_text(slides.deck(small(), reveal), encoding="utf-8")
