@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce laptop paper lab test test-data test-slow faults mutants bench lint scoreboard fidelity docs lock clean
+.PHONY: help setup reproduce laptop paper lab test test-data test-slow faults mutants bench lint scoreboard fidelity docs teaching slides lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ fidelity: $(VENV)/.ready ## the full-protocol baseline's first 400 iterations be
 
 docs: $(VENV)/.ready-dev ## the documentation as a site, build/docs/index.html; needs Python 3.11 or later, no network
 	$(BIN)/python -m sphinx -W --keep-going --quiet -c docs . build/docs
+
+teaching: slides ## for a class, in build/teaching: the notebooks without and with solutions, and slides, see docs/teaching.md
+	$(BIN)/siamese copies
+
+slides: $(VENV)/.ready ## slides with speaker's notes, which need no network: PROFILE=laptop by default
+	$(BIN)/siamese slides --profile $(or $(PROFILE),laptop)
 
 setup: $(VENV)/.ready ## only create the environment
 

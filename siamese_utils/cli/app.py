@@ -13,7 +13,7 @@ import typer
 
 import siamese_utils
 
-from . import pages, training, use, verify
+from . import pages, teaching, training, use, verify
 from .boundary import guarded, prepare
 
 EXAMPLES: dict[Callable[..., None], str] = {
@@ -29,6 +29,8 @@ EXAMPLES: dict[Callable[..., None], str] = {
     training.fidelity: "siamese fidelity baseline mlp --figure curves.png",
     training.factorial: "siamese factorial --profile laptop",
     training.learn: "siamese learn loss-prototype --profile laptop -o model.keras",
+    teaching.copies: "siamese copies -o class/",
+    teaching.slides: "siamese slides --profile laptop -n 04",
     use.embed: "siamese embed a.png b.png -o embeddings.csv",
     use.compare: "siamese compare a.png b.png",
     use.classify: "siamese classify query.png --support letters/",

@@ -259,6 +259,9 @@ def fidelity(
         for line in lines.itertuples(index=False):
             table.add_row(*(escape(str(cell).replace(JOIN, "")) for cell in line))
         out.print(table)
+        for judged in judgements:
+            if judged.verdict in ("not compared", "differs"):
+                out.print(f"{judged.experiment.label}: {judged.verdict} ({judged.why})", markup=False)
     out.print(summary(judgements), markup=False)
     if judgements:
         out.print(source_words(found), markup=False)

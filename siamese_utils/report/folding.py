@@ -1,7 +1,7 @@
 """What a reader does not need at first is folded on the page, and what it says elsewhere is left out.
 
 A part of a notebook, from one ## heading to the next, is open if it is the first, or shows a figure, a verdict or an
-error. A cell tagged "open" or "fold" decides otherwise for its part.
+error. A cell tagged "open" or "fold" decides otherwise for its part. The cells of a solution are folded together.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from .rendering import piece
 
 # rows; a longer table is folded under its caption
 LONG = 3
-OPEN = "img, ul.claims, .error, .celltag_papermill-error-cell-tag, .celltag_open"
+OPEN = "img:not(.solution img), ul.claims, .error, .celltag_papermill-error-cell-tag, .celltag_open"
 FOLD = ".celltag_fold"
+SOLUTION = ".celltag_solution"
 PART = ":scope > h3:first-child"
 # said once, at the top; by their words in notebooks that were executed before these had classes
 ABOUT = ".about, .banner.alert, .rich > p:has(+ .banner.alert)"
@@ -53,7 +54,20 @@ def shorten_notebook(soup: BeautifulSoup, *, failed: bool) -> None:
         count = len(claims.find_all("li", recursive=False))
         _fold(soup, claims, "fold", f"{how_many(count, 'claim')} of the paper, with verdict and reason")
     shorten(soup)
+    _fold_solutions(soup)
     _fold_parts(soup, failed=failed)
+
+
+def _fold_solutions(soup: BeautifulSoup) -> None:
+    """Fold the neighbouring cells of a solution together, open where one failed."""
+    for cell in soup.select(SOLUTION):
+        before = cell.find_previous_sibling()
+        if before and "solution" in before.get_attribute_list("class"):
+            before.append(cell)
+        else:
+            _fold(soup, cell, "fold solution", "Solution")
+    for fold in soup.select("details.solution:has(.error)"):
+        fold["open"] = ""
 
 
 def _fold_origin(soup: BeautifulSoup, origin: Tag) -> None:

@@ -29,6 +29,7 @@ from PIL import Image
 from ..errors import ResultsError
 from ..paths import project_root
 from .batch import Status
+from .copies import slide_type
 from .links import project_file
 from .notebooks import first_error, ran_to_its_end, read_notebook
 from .private import forget_folders
@@ -99,18 +100,20 @@ def convert(path: Path) -> Section:
     notebook = nbformat.from_dict(forget_folders(read_notebook(path)))
     # no widget is shown
     notebook.metadata.pop("widgets", None)
+    # nor are the speaker's notes, which belong to the slides
+    notebook.cells = [cell for cell in notebook.cells if slide_type(cell) != "notes"]
     try:
         with warnings.catch_warnings():
             # of outputs in no format that a page shows, and of languages without colours
             warnings.simplefilter("ignore")
-            body, _ = _exporter().from_notebook_node(notebook)
+            body, _ = exporter().from_notebook_node(notebook)
     # of a cell's metadata, of which Jupyter's format says nothing: nbconvert raises errors of many kinds
     except Exception as error:
         raise ResultsError(
             f"{path} cannot be shown ({type(error).__name__}): move it elsewhere and run the batch again."
         ) from error
     soup = BeautifulSoup(sanitize(body), "html.parser")
-    _keep_self_contained(soup)
+    keep_self_contained(soup)
     title, headings, fragments = _fit_headings(soup, path.stem)
     for picture in soup.find_all("img"):
         if not picture.get("alt"):
@@ -144,16 +147,19 @@ def _formula(tex: str, display: str) -> str:
 
 
 @lru_cache
-def _exporter() -> HTMLExporter:
+def exporter(kind: type[HTMLExporter] = HTMLExporter, template: str = "notebook") -> HTMLExporter:
+    """Make nbconvert's exporter of a kind with one of our templates for cells."""
+
     @jinja2.pass_context
     def markdown2html(context: jinja2.runtime.Context, source: str) -> str:
         attachments = context.get("cell", {}).get("attachments", {})
         renderer = _Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
         return _sanitize(MarkdownWithMath(renderer=renderer).render(source))
 
-    return HTMLExporter(
-        template_name="notebook",
+    return kind(
+        template_name=template,
         extra_template_basedirs=[str(TEMPLATES)],
+        extra_template_paths=[str(TEMPLATES)],
         filters={"markdown2html": markdown2html, "sanitize": _sanitize},
         config={"NbConvertBase": {"display_data_priority": DISPLAY_PRIORITY}},
     )
@@ -164,7 +170,7 @@ def _sanitize(html: str) -> str:
     return sanitize(SVG.sub(str(piece("left_out", "a drawing within HTML")), html))
 
 
-def _keep_self_contained(soup: BeautifulSoup) -> None:
+def keep_self_contained(soup: BeautifulSoup) -> None:
     """Embed pictures beside the notebooks; leave out those from elsewhere or broken, and what would fight our style."""
     for picture in soup.find_all("img"):
         source = str(picture.get("src", ""))

@@ -145,7 +145,7 @@ def test_a_drawing_within_html_is_said_to_be_left_out(reports):
 def test_the_policy_holds_where_the_sanitizer_does_not(reports, monkeypatch):
     for module in ("fragments", "sanitize"):
         monkeypatch.setattr(f"siamese_utils.report.{module}.sanitize", lambda html: html)
-    monkeypatch.setattr("siamese_utils.report.fragments._keep_self_contained", lambda _: None)
+    monkeypatch.setattr("siamese_utils.report.fragments.keep_self_contained", lambda _: None)
     path = attacked(reports, [attack for attack in ATTACKS if not LEAVES.search(attack)])
     assert RUN in path.read_text(encoding="utf-8")
     ran, asked, past = seen_in_browser(path, press=False)

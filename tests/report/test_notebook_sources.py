@@ -67,6 +67,11 @@ def calls(notebook, name):
     return [{word.arg: word.value for word in call.keywords} for call in named]
 
 
+def test_it_begins_with_objectives_minutes_and_prerequisites(notebook):
+    head = " ".join(notebook.cells[0].source.split())
+    assert re.search(r"\*\*You will\*\* .+\. \*\*Time\*\* \d+ minutes\. \*\*Before this\*\* .+\.", head)
+
+
 def test_every_figure_has_a_description_and_every_table_a_caption(notebook):
     figures, tables = calls(notebook, "show_figure"), calls(notebook, "show_table")
     assert all(len(ast.literal_eval(given["alt"])) > 40 for given in figures)

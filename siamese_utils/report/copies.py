@@ -1,0 +1,63 @@
+"""Copies of the notebooks for a class, from one source: the students' without solutions, the lecturer's with them.
+
+A cell tagged `solution` belongs to the solution of the exercise above it. In JupyterLab it is collapsed, and the
+report folds it (`folding.py`).
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from itertools import groupby
+from pathlib import Path
+
+import nbformat
+
+from ..files import write_text
+from .batch import notebook_names, notebooks_dir
+from .notebooks import read_notebook
+
+SOLUTION = "solution"
+ANSWER = "# your answer"
+
+
+def write_copies(folder: Path) -> list[Path]:
+    """Write every notebook to students/ and solutions/ in a folder; return the two folders."""
+    kinds = {"students": student_copy, "solutions": solution_copy}
+    for name in notebook_names():
+        source = read_notebook(notebooks_dir() / f"{name}.ipynb")
+        for kind, copy in kinds.items():
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            write_text(folder / kind / f"{name}.ipynb", nbformat.writes(copy(source)))
+    return [folder / kind for kind in kinds]
+
+
+def student_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Make the notebook with an empty cell in the place of each solution, and without the speaker's notes."""
+    copy = deepcopy(notebook)
+    copy.cells = []
+    for solves, cells in groupby(notebook.cells, is_solution):
+        if solves:
+            # named for the solution, so that a copy is the same whenever it is made
+            name = next(cells).id.replace(SOLUTION, "answer")
+            copy.cells.append(nbformat.v4.new_code_cell(ANSWER, id=name))
+        else:
+            copy.cells.extend(deepcopy(cell) for cell in cells if slide_type(cell) != "notes")
+    return copy
+
+
+def solution_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Make the notebook with its solutions in sight: not collapsed in JupyterLab."""
+    copy = deepcopy(notebook)
+    for cell in filter(is_solution, copy.cells):
+        cell.metadata.pop("jupyter", None)
+    return copy
+
+
+def is_solution(cell: nbformat.NotebookNode) -> bool:
+    return SOLUTION in cell.metadata.get("tags", [])
+
+
+def slide_type(cell: nbformat.NotebookNode) -> str | None:
+    """What a cell is on the slides: "slide", "subslide", "fragment", "-", "notes", "skip", or None where not said."""
+    slideshow = cell.metadata.get("slideshow", {})
+    return slideshow.get("slide_type") if isinstance(slideshow, dict) else None

@@ -1,0 +1,133 @@
+"""Slides: one HTML file a notebook that needs no network, by nbconvert and reveal.js.
+
+A cell is on a slide where its metadata say so, as JupyterLab writes them: slideshow.slide_type is "slide", "subslide",
+"fragment", "notes" (for the speaker alone), or "-", which goes on with the slide before. All other cells are left out.
+What a cell shows is that of the executed notebook, where one is there as its execution left it. Cells are made as for
+the report (`fragments.py`): sanitized, formulas as MathML, pictures embedded.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tarfile
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+import nbformat
+from bs4 import BeautifulSoup
+from markupsafe import Markup
+from nbconvert import SlidesExporter
+
+from ..config import Profile
+from ..data.download import fetch
+from ..errors import DataError
+from ..files import write_text
+from ..paths import data_dir, reports_dir
+from .batch import changed_notebooks, choose_notebooks, notebooks_dir
+from .copies import slide_type
+from .fragments import exporter, keep_self_contained, let_tables_scroll
+from .notebooks import read_notebook
+from .private import forget_folders
+from .rendering import render_html
+from .sanitize import sanitize, script_hash
+
+VERSION = "5.2.1"
+ADDRESS = f"https://registry.npmjs.org/reveal.js/-/reveal.js-{VERSION}.tgz"
+MD5 = "a49de449bad95f27d8f763bc17d052f2"
+SHA256 = "359b575dd51bbda32f89b2fd4c7dc46ad7389a805572158916c29252f7a27333"
+CSS, SCRIPT, NOTES = "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js"
+# the speaker's window, which NOTES holds as a string
+SPEAKER = "plugin/notes/speaker-view.html"
+# a slide that is too long is set smaller, within reason; the rest scrolls
+START = """
+const fit = () => {
+  const slide = Reveal.getCurrentSlide();
+  for (let size = 25; size > 18 && slide.scrollHeight > slide.clientHeight; size--) slide.style.fontSize = `${size}px`;
+};
+Reveal.on("slidechanged", fit);
+Reveal.initialize({
+  width: 1280, height: 720, margin: 0, center: false, hash: true, slideNumber: "c/t", transition: "none",
+  plugins: [RevealNotes],
+}).then(fit);
+"""
+# what would end or change a script within HTML
+UNSAFE = re.compile(r"<(?=/script|script|!--)", re.IGNORECASE)
+
+
+def write_slides(
+    profile: Profile, folder: Path, *, notebooks: str | Iterable[str] = (), reveal: Path | None = None
+) -> list[Path]:
+    """Write the slides of notebooks, all by default, as NAME.html into a folder; return their paths.
+
+    reveal  see `reveal_files`
+    """
+    files, names = reveal_files(reveal), choose_notebooks(notebooks)
+    folder.mkdir(parents=True, exist_ok=True)
+    report, written = reports_dir() / profile.name, []
+    changed = changed_notebooks(report)
+    for name in names:
+        executed = report / "notebooks" / f"{name}.ipynb"
+        notebook = read_notebook(notebooks_dir() / f"{name}.ipynb")
+        if executed.is_file() and name not in changed:
+            notebook = with_outputs(notebook, read_notebook(executed))
+        write_text(folder / f"{name}.html", deck(notebook, files))
+        written.append(folder / f"{name}.html")
+    return written
+
+
+def deck(notebook: nbformat.NotebookNode, files: dict[str, str]) -> str:
+    """Make one HTML page of a notebook's chosen cells; files as `reveal_files` gives them."""
+    chosen = nbformat.from_dict(forget_folders(notebook))
+    chosen.cells = [cell for cell in chosen.cells if slide_type(cell) not in (None, "skip")]
+    body, _ = exporter(SlidesExporter, "deck").from_notebook_node(chosen)
+    soup = BeautifulSoup(sanitize(body), "html.parser")
+    keep_self_contained(soup)
+    let_tables_scroll(soup)
+    for slide in soup.select("div.slide"):
+        slide.name = "section"
+    # other notebooks are not part of the file
+    for link in soup.select("a:not([href^=http])"):
+        link.unwrap()
+    script = "\n".join(UNSAFE.sub(r"\\x3c", part) for part in (files[SCRIPT], files[NOTES], START))
+    own = re.findall(r"<script>(.*?)</script>", files[SPEAKER], re.DOTALL)
+    return render_html(
+        "slides.html.j2",
+        title=soup.h1.get_text() if soup.h1 else "Slides",
+        slides=Markup(str(soup)),
+        reveal_css=Markup(files[CSS]),
+        script=Markup(script),
+        script_hashes=Markup(" ".join(map(script_hash, (script, *own)))),
+    )
+
+
+def with_outputs(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Give the code cells of a notebook what they put out when it was executed, if they are still the same."""
+    outputs = {(cell.id, cell.source): cell.outputs for cell in executed.cells if cell.cell_type == "code"}
+    for cell in source.cells:
+        if cell.cell_type == "code":
+            cell.outputs = outputs.get((cell.id, cell.source), [])
+    return source
+
+
+def reveal_files(archive: Path | None = None) -> dict[str, str]:
+    """Read what a deck needs of reveal.js, by its name in the package.
+
+    archive  its npm package, a .tgz; None: the one that SIAMESE_REVEAL names, or that of an earlier call, or fetched
+
+    Raises DataError where it cannot be had, or is not the published one.
+    """
+    instead = f"set SIAMESE_REVEAL to the npm package reveal.js-{VERSION}.tgz"
+    given = archive or (os.environ.get("SIAMESE_REVEAL") and Path(os.environ["SIAMESE_REVEAL"]).expanduser())
+    path = given or fetch(ADDRESS, data_dir(), md5=MD5, instead=instead)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): {instead}.") from error
+    if sha256(content).hexdigest() != SHA256:
+        raise DataError(f"{path} is not reveal.js {VERSION} as published: remove it and run again, or {instead}.")
+    with tarfile.open(fileobj=io.BytesIO(content)) as package:
+        found = {name: package.extractfile(f"package/{name}") for name in (CSS, SCRIPT, NOTES, SPEAKER)}
+        return {name: file.read().decode() for name, file in found.items() if file}
