@@ -220,16 +220,17 @@ def _apply(layer: dict[str, Any], values: np.ndarray, weights: Iterator[np.ndarr
         # (n, used, used, depth, height, width)
         windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))[:, :used, :used]
         columns = windows.transpose(0, 1, 2, 4, 5, 3).reshape(len(values) * used * used, -1)
-        return (columns @ next(weights).reshape(-1, filters)).reshape(len(values), used, used, filters)
-    if layer["kind"] == "pool":
+        values = (columns @ next(weights).reshape(-1, filters)).reshape(len(values), used, used, filters)
+    elif layer["kind"] == "pool":
         count, side, _, depth = values.shape
-        pooled: np.ndarray = values.reshape(count, side // 2, 2, side // 2, 2, depth).max(axis=(2, 4))
-        return pooled
-    if layer["kind"] == "norm":
+        values = values.reshape(count, side // 2, 2, side // 2, 2, depth).max(axis=(2, 4))
+    elif layer["kind"] == "norm":
         gamma, beta, mean, variance = (next(weights) for _ in range(4))
         scale = gamma / np.sqrt(variance + np.float32(layer["epsilon"]))
-        return values * scale + (beta - mean * scale)
-    return np.maximum(values, 0)
+        values = values * scale + (beta - mean * scale)
+    else:
+        values = np.maximum(values, 0)
+    return values
 
 
 def _views(images: np.ndarray, maps: np.ndarray) -> np.ndarray:

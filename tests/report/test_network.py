@@ -1,5 +1,7 @@
 """The network in the page: it gives what Keras gives, and a reader can draw for it and play against it."""
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -79,9 +81,8 @@ def cosines(query, support):
 
 def ink_of(page, pad):
     """What is on a pad, (SIDE, SIDE) uint8, 0 ink to 255 paper."""
-    read = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
-    pixels = page.locator(".pad canvas").nth(pad).evaluate(read)
-    return 255 - np.array(pixels, np.uint8).reshape(SIDE, SIDE, 4)[..., 3]
+    url = page.locator(".pad canvas").nth(pad).evaluate("canvas => canvas.toDataURL()")
+    return 255 - np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., 3]
 
 
 def draw(page, pad, points):
@@ -221,7 +222,7 @@ def test_a_pad_is_drawn_on_by_keyboard_and_by_touch(path):
         pad.focus()
         for key in ("ArrowLeft", " ", *["ArrowUp"] * 6, " ", "ArrowRight", "ArrowRight"):
             page.keyboard.press(key)
-        page.locator(".score").evaluate("score => document.activeElement.blur()")
+        page.evaluate("document.activeElement.blur()")
         rows, columns = np.nonzero(ink_of(page, 0) < 128)
         assert (rows.min(), rows.max()) == pytest.approx((140 - 48 - 6, 140 + 6), abs=2)
         assert columns.max() - columns.min() < 16, "a straight line, and the pen is up for the last steps"
@@ -327,7 +328,8 @@ def test_axe_finds_nothing_before_and_during_a_game(path, context):
 
 def test_without_scripts_the_page_says_so_and_a_print_leaves_it_out(path):
     with chromium(java_script_enabled=False) as browser, opened(browser, path) as page:
-        assert page.get_by_text("To try it, open this page with JavaScript.").is_visible()
+        assert page.locator("noscript p").text_content() == "To try it, open this page with JavaScript."
+        assert page.locator("noscript p").is_visible()
         assert not page.locator(".try .live").first.is_visible()
         page.emulate_media(media="print")
         assert not page.locator(".try").is_visible()

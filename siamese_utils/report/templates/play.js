@@ -11,12 +11,16 @@
 
   // ---- characters ----
 
-  // ink on a transparent canvas, in a colour [red, green, blue]
-  const show = (canvas, { values, width, height }, [red, green, blue] = [25, 25, 30]) => {
+  const INK = [25, 25, 30];
+  // ink on a transparent canvas: how much of it, 0 to 255, pixel by pixel, in a colour [red, green, blue]
+  const fill = (context, width, height, amount, [red, green, blue] = INK) => {
+    const image = new ImageData(width, height), { data } = image;
+    for (let i = 0, k = 0; k < data.length; i++, k += 4) [data[k], data[k + 1], data[k + 2], data[k + 3]] = [red, green, blue, amount(i)];
+    context.putImageData(image, 0, 0);
+  };
+  const show = (canvas, { values, width, height }, colour) => {
     Object.assign(canvas, { width, height });
-    const image = new ImageData(width, height);
-    values.forEach((value, i) => image.data.set([red, green, blue, 255 - value], 4 * i));
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    fill(canvas.getContext("2d"), width, height, (i) => 255 - values[i], colour);
     return canvas;
   };
   // the page's characters are embedded when they are first needed, one at a time, so that the page stays awake
@@ -46,9 +50,7 @@
     let before = [], pen = null, at = [side / 2, side / 2], down = false, byKey = false, pause;
 
     const paint = () => {
-      const image = new ImageData(side, side);
-      pad.ink.forEach((value, i) => image.data.set([25, 25, 30, value], 4 * i));
-      context.putImageData(image, 0, 0);
+      fill(context, side, side, (i) => pad.ink[i]);
       if (!byKey || document.activeElement !== canvas) return;
       context.beginPath();
       context.arc(...at, PEN + 3, 0, 2 * Math.PI);
@@ -73,7 +75,7 @@
         pad.pixels = siamese.drawing(pad.ink.map((value) => 255 - value), side);
         pad.vector = pad.pixels && siamese.embed(pad.pixels);
         changed();
-      }, 60);
+      }, 120);
     };
     const begin = () => { before.push(pad.ink.slice()); };
     const place = (event) => {
@@ -229,7 +231,7 @@
     put({ values: pads[0].pixels, width: side, height: side }, place, numbers("--ink"), large);
   };
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawMap());
-  new ResizeObserver(() => drawMap()).observe(map);
+  window.addEventListener("resize", () => drawMap());
 
   const pads = [...document.querySelectorAll(".try .pad")].map((box, i) => makePad(box, () => {
     compare();
@@ -239,6 +241,7 @@
   }));
   compare();
   showTwenty();
+  drawMap();
 
   // ---- the game ----
 
