@@ -151,6 +151,7 @@ const siamese = (() => {
     }
     return { values: out, width: broad, height: tall };
   };
+  const enlarge = (image, side) => resize(image, side, side, cubic, true);
   const shrink = (image) => resize(image, plan.size, plan.size, box, true).values;
 
   // ---- a drawing as Omniglot's are: see inference/preprocess.py, which has the reasons ----
@@ -344,5 +345,5 @@ const siamese = (() => {
     const { side } = given.images;
     return { values: pictures().subarray(number * side * side, (number + 1) * side * side), width: side, height: side };
   };
-  return { given, plan, embed, similarity, unit, meaning, drawing, picture, pixels: (number) => shrink(picture(number)) };
+  return { given, plan, embed, similarity, unit, meaning, drawing, picture, enlarge, pixels: (number) => shrink(picture(number)) };
 })();

@@ -109,9 +109,8 @@
       give: () => {
         begin();
         const character = (7 * (givenAway >> 1)) % given.alphabets.length;
-        const { values, width } = siamese.picture(character * given.drawers + givenAway++ % given.drawers);
-        const near = (place) => Math.floor((place + 0.5) * width / side);
-        pad.ink = pad.ink.map((_, i) => 255 - values[near(Math.floor(i / side)) * width + near(i % side)]);
+        const { values } = siamese.enlarge(siamese.picture(character * given.drawers + givenAway++ % given.drawers), side);
+        pad.ink = values.map((value) => 255 - value);
       },
     };
     const act = (name) => { acts[name](); paint(); settle(); };
