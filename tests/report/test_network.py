@@ -21,6 +21,7 @@ from siamese_utils.inference.one_shot import OneShot
 from siamese_utils.inference.preprocess import drawing
 from siamese_utils.report import network
 from siamese_utils.report.page import build_report
+from siamese_utils.training.runs import Run
 
 BEYOND = ROOT / "reports" / "laptop" / "beyond"
 SIDE = 280
@@ -51,9 +52,15 @@ def data(path):
 
 @pytest.fixture(scope="module")
 def shipped():
-    """The model as Keras loads it."""
+    """The same network as a user loads it."""
     (weights,) = BEYOND.glob("beyond-3-minutes-*/shipped.keras")
     return OneShot.load(weights)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The model as Keras loads it."""
+    return Run(shipped_file().parent).model(compile=False)
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +69,9 @@ def split():
 
 
 @pytest.fixture(scope="module")
-def by_keras(shipped, split):
+def by_keras(model, split):
     """Keras's embeddings of all the page's characters, (images, d)."""
-    return embed(shipped.model, split.flat)
+    return embed(model, split.flat)
 
 
 @pytest.fixture
@@ -109,11 +116,11 @@ def likeness(page):
 # ---- the numbers ---------------------------------------------------------------------------------
 
 
-def test_numpy_gives_what_keras_gives(shipped, split, by_keras):
+def test_numpy_gives_what_keras_gives(model, split, by_keras):
     noise = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
     plain = network.read_network(shipped_file())
     np.testing.assert_allclose(network.embed(plain, split.flat[:200]), by_keras[:200], atol=1e-5)
-    np.testing.assert_allclose(network.embed(plain, noise), embed(shipped.model, noise), atol=1e-5)
+    np.testing.assert_allclose(network.embed(plain, noise), embed(model, noise), atol=1e-5)
 
 
 def shipped_file():
@@ -121,7 +128,7 @@ def shipped_file():
     return weights
 
 
-def test_the_browser_gives_what_keras_gives_and_ranks_alike(desk, data, shipped, split, by_keras):
+def test_the_browser_gives_what_keras_gives_and_ranks_alike(desk, data, model, split, by_keras):
     """Embeddings of every character of the page to 1e-5, and of noise; every ranking but among equals."""
     count = len(by_keras)
     assert count >= 200
@@ -131,7 +138,7 @@ def test_the_browser_gives_what_keras_gives_and_ranks_alike(desk, data, shipped,
     np.testing.assert_allclose(np.array(found), by_keras, atol=1e-5)
     noise = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype=np.uint8)
     of_noise = desk.evaluate("images => images.map(each => [...siamese.embed(each)])", noise.reshape(5, -1).tolist())
-    np.testing.assert_allclose(np.array(of_noise), embed(shipped.model, noise), atol=1e-5)
+    np.testing.assert_allclose(np.array(of_noise), embed(model, noise), atol=1e-5)
 
     assert len(data["episodes"]) == network.EPISODES
     asked = """([vectors, episodes]) => episodes.map(({query, support}) =>
@@ -143,9 +150,9 @@ def test_the_browser_gives_what_keras_gives_and_ranks_alike(desk, data, shipped,
         assert (np.diff(expected[ranking]) < 1e-5).all()
 
 
-def test_the_page_states_the_score_that_keras_has_on_its_episodes(path, shipped, split, by_keras):
+def test_the_page_states_the_score_that_keras_has_on_its_episodes(path, model, split, by_keras):
     by_class = by_keras.reshape(split.classes, split.drawers, -1)
-    right = int(predict_episodes(shipped.model, by_class, network.episodes()).sum())
+    right = int(predict_episodes(model, by_class, network.episodes()).sum())
     text = " ".join(BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select_one(".try").text.split())
     assert f"On the {network.EPISODES} questions of this page, drawn by a fixed seed, it has {right} right." in text
     assert "are not Omniglot" in text
