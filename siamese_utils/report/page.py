@@ -32,6 +32,7 @@ from .folding import shorten, shorten_notebook
 from .fragments import Section, convert, let_tables_scroll
 from .links import point_links
 from .live import SHOWN_WIDTH
+from .network import find_run, try_it
 from .private import forget_folders
 from .rendering import piece, render, render_html
 from .sanitize import script_hash
@@ -78,6 +79,8 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
 
     board, runs = Board(profile), _runs_so_far(profile)
     synthetic = profile.dataset == "synthetic" or any(_dataset(run).get("synthetic") for run in runs if run.finished)
+    shipped = find_run()
+    network, network_data = try_it(shipped) if shipped else (None, None)
     introduction = [section for section in sections if section.title.startswith(("Start", "1"))]
     values = {
         **numbers(board),
@@ -87,6 +90,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         "table1": table1_html(board),
         "claims": scoreboard_html(board),
         "provenance": provenance(profile, runs),
+        "network": network,
     }
 
     def linked(template: str) -> Markup:
@@ -97,10 +101,12 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         shorten(soup)
         return Markup(str(soup))
 
-    script = render("report.js", {}) + "\n" + render("figures.js", {})
+    scripts = ["report.js", "figures.js", *(("network.js", "play.js") if network else ())]
+    script = "\n".join(render(name, {}) for name in scripts)
     page = {
         **values,
-        **{name: linked(name) for name in ("header", "top", "introduction", "methodology", "conclusion")},
+        **{name: linked(name) for name in ("header", "top", "try", "introduction", "methodology", "conclusion")},
+        "network_data": network_data,
         "synthetic": synthetic,
         "failed": [section for section in sections if section.failed],
         "unfinished": [section for section in sections if section.unfinished],
