@@ -21,9 +21,9 @@ from ..data.image_folder import digest_of, find_images, say_doubles
 from ..data.pictures import UNREADABLE, Source, eight_bits, read_each, square
 from ..errors import DataError
 from ..evaluation.accuracy import embed, similarity
+from ..models.by_numpy import Network, Unsupported, load_network
 from ..paths import shipped_model
 from ..text import named, printable
-from .network import Network, Unsupported, load_network
 from .preprocess import drawing
 
 if TYPE_CHECKING:

@@ -6,14 +6,8 @@ read from the file of the model.
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +15,9 @@ import numpy as np
 from ..config import params_dir, read_yaml
 from ..data.dataset import Split
 from ..data.synthetic import draw_dataset
-from ..evaluation.accuracy import score_of
+from ..evaluation.accuracy import embed, score_of
 from ..evaluation.episodes import Episodes, draw_episodes, is_correct
+from ..models.by_numpy import Network, load_network
 from ..paths import reports_dir
 from ..training.integrity import is_recorded
 from ..training.runs import SHIPPED, Run, run_if_sound
@@ -32,21 +27,6 @@ METHOD = "beyond-3-minutes"
 SEED = 1
 DRAWERS = 4
 EPISODES = 100
-# images that are embedded at once
-BATCH = 32
-
-
-@dataclass(frozen=True)
-class Network:
-    """A trained backbone that averages the embeddings of several views of an image, and the cosine behind it.
-
-    plan     size (pixels a side), views (maps, 8), layers in order, each with its kind and what it needs; same and
-             different, the quantiles of the model's `Calibration`
-    weights  (count,) float16: the layers' arrays one after the other, as Keras keeps them
-    """
-
-    plan: dict[str, Any]
-    weights: np.ndarray
 
 
 def find_run() -> Run | None:
@@ -58,27 +38,28 @@ def find_run() -> Run | None:
     return None
 
 
-def read_network(path: Path) -> Network:
-    """The network of a .keras file as this page can run it; ValueError where it has other layers."""
-    with zipfile.ZipFile(path) as archive:
-        whole = _layers(json.loads(archive.read("config.json")))
-        arrays = _arrays(archive.read("model.weights.h5"))
-    backbone = _layers(_one(whole, "Functional"))
-    network = _layers(_one(backbone, "Functional"))
-    mean, pixels = (_one(*where)["config"] for where in ((backbone, "MeanOfViews"), (network, "FromPixels")))
-    kind = _one(whole, "Similarity")["config"]["kind"]
-    if (mean["normalize"], mean["sides"], pixels["reads"], kind) != (True, 1, "drawings", "cosine"):
-        raise ValueError(f"{path}: the page compares drawings by the cosine of a mean of directions alone.")
-    side = size = int(_one(network, "InputLayer")["config"]["batch_shape"][1])
+def plan_of(model: Network) -> tuple[dict[str, Any], np.ndarray]:
+    """A model as the page's script runs it: its plan, and its weights (count,) float16, one layer's after the other's.
+
+    plan  size (pixels a side), views (maps, 8), layers in order, each with its kind and what it needs; same and
+          different, the quantiles of the model's `Calibration`
+
+    ValueError where it has other layers, or compares otherwise.
+    """
+    backbone = _one(model, "Network")
+    network = _one(backbone, "Network")
+    mean, pixels, kind = (_one(*where).config for where in (
+        (backbone, "MeanOfViews"), (network, "FromPixels"), (model, "Similarity")))  # fmt: skip
+    if (mean["normalize"], mean["sides"], pixels["reads"], kind["kind"]) != (True, 1, "drawings", "cosine"):
+        raise ValueError("the page compares drawings by the cosine of a mean of directions alone.")
+    side = size = int(network.input_shape[1])
     layers: list[dict[str, Any]] = []
-    weights: list[np.ndarray] = []
-    for layer, following in zip(network, [*network[1:], {"class_name": ""}], strict=True):
-        config, own = layer["config"], arrays.get(layer["config"]["name"], [])
-        weights += own
-        match layer["class_name"]:
+    for layer, following in zip(network.layers, [*network.layers[1:], None], strict=True):
+        config, own = layer.config, layer.get_weights()
+        match layer.kind:
             case "Conv2D" if (config["padding"], config["strides"], len(own)) == ("same", [1, 1], 1):
                 # what the pooling leaves out need not be computed
-                used = side // 2 * 2 if following["class_name"] == "MaxPooling2D" else side
+                used = side // 2 * 2 if following and following.kind == "MaxPooling2D" else side
                 layers.append({"kind": "conv", "shape": list(own[0].shape), "used": used})
             case "MaxPooling2D" if (config["padding"], config["pool_size"]) == ("valid", [2, 2]):
                 side //= 2
@@ -87,20 +68,14 @@ def read_network(path: Path) -> Network:
                 layers.append({"kind": "norm", "size": len(own[0]), "epsilon": config["epsilon"]})
             case "ReLU":
                 layers.append({"kind": "relu"})
-            case "InputLayer" | "FromPixels" | "Flatten":
+            case "FromPixels" | "Flatten":
                 pass
             case other:
-                raise ValueError(f"{path}: the page cannot run a layer {other} as {config['name']}.")
-    plan = {"size": size, "views": _one(backbone, "Views")["config"]["maps"], "layers": layers}
-    known = _one(whole, "Calibration")["config"]
+                raise ValueError(f"the page cannot run a layer {other} as {layer.name}.")
+    plan = {"size": size, "views": _one(backbone, "Views").config["maps"], "layers": layers}
+    known = _one(model, "Calibration").config
     plan |= {name: known[name] for name in ("same", "different")}
-    return Network(plan, np.concatenate([array.ravel() for array in weights]).astype("<f2"))
-
-
-def embed(network: Network, images: np.ndarray) -> np.ndarray:
-    """Embeddings of images (n, size, size) uint8, 0 ink to 255 paper → (n, d) float32, as the model's own backbone."""
-    starts = range(0, len(images), BATCH)
-    return np.concatenate([_embed(network, images[start : start + BATCH]) for start in starts])
+    return plan, np.concatenate([array.ravel() for array in network.get_weights()]).astype("<f2")
 
 
 @lru_cache
@@ -117,8 +92,9 @@ def episodes() -> Episodes:
 @lru_cache
 def try_it(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the page says of the network, and what its script needs (as JSON), with the network's score computed."""
-    network, split, asked = read_network(run.folder / SHIPPED), characters(), episodes()
-    found = embed(network, split.resized(network.plan["size"]).flat)
+    model, split, asked = load_network(run.folder / SHIPPED), characters(), episodes()
+    plan, weights = plan_of(model)
+    found = embed(model, split.resized(plan["size"]).flat)
     units = found / np.linalg.norm(found, axis=1, keepdims=True)
     query, support = (rows[..., 0] * DRAWERS + rows[..., 1] for rows in (asked.query, asked.support[:, :, 0]))
     similarities = np.einsum("qd,qwd->qw", units[query], units[support])
@@ -131,7 +107,7 @@ def try_it(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     facts = {
         "seconds": run.seconds,
         "cores": run.metrics["provenance"]["cores"],
-        "parameters": len(network.weights),
+        "parameters": len(weights),
         "omniglot": run.score("strict").as_dict(),
         "own": score_of(is_correct(similarities[..., None], asked)).as_dict(),
         "classes": split.classes,
@@ -143,8 +119,8 @@ def try_it(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     alphabet = {name: number for number, name in enumerate(dict.fromkeys(split.groups))}
     data = {
-        "plan": network.plan,
-        "weights": b64encode(network.weights.tobytes()).decode(),
+        "plan": plan,
+        "weights": b64encode(weights.tobytes()).decode(),
         "images": {"side": int(split.images.shape[-1]), "runs": b64encode(_runs(split.images == 0)).decode()},
         "drawers": DRAWERS,
         "people": people["value"],
@@ -162,97 +138,12 @@ def try_it(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     return facts, data
 
 
-# ---- the file of the model -----------------------------------------------------------------------
-
-
-def _layers(model: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = model["config"]["layers"]
-    return found
-
-
-def _one(layers: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+def _one(model: Network, kind: str) -> Any:
     """The first layer of a class; ValueError where there is none."""
-    for layer in layers:
-        if layer["class_name"] == kind:
+    for layer in model.layers:
+        if getattr(layer, "kind", type(layer).__name__) == kind:
             return layer
     raise ValueError(f"the page cannot run a network without a layer {kind}.")
-
-
-def _arrays(content: bytes) -> dict[str, list[np.ndarray]]:
-    """Layer's name → its arrays in order, from the HDF5 file of a model."""
-    import h5py
-
-    found: dict[str, list[np.ndarray]] = {}
-
-    def look(_: str, item: Any) -> None:
-        if "name" in item.attrs and len(item):
-            found[str(item.attrs["name"])] = [item[str(number)][()] for number in range(len(item))]
-
-    with h5py.File(io.BytesIO(content)) as file:
-        file.visititems(look)
-    return found
-
-
-# ---- the layers ----------------------------------------------------------------------------------
-
-
-def _embed(network: Network, images: np.ndarray) -> np.ndarray:
-    values = 1 - _views(images.astype(np.float32), np.array(network.plan["views"], np.float32)) / 255
-    values, rest = values[..., None], iter(np.split(network.weights.astype(np.float32), _ends(network.plan["layers"])))
-    for layer in network.plan["layers"]:
-        values = _apply(layer, values, rest)
-    values = values.reshape(len(images), len(network.plan["views"]), -1)
-    mean: np.ndarray = (values / np.maximum(np.linalg.norm(values, axis=-1, keepdims=True), 1e-12)).mean(axis=1)
-    return mean
-
-
-def _ends(layers: list[dict[str, Any]]) -> np.ndarray:
-    """Where each array ends in the flat one."""
-    sizes = {"conv": lambda layer: [np.prod(layer["shape"])], "norm": lambda layer: [layer["size"]] * 4}
-    return np.cumsum([size for layer in layers if layer["kind"] in sizes for size in sizes[layer["kind"]](layer)])
-
-
-def _apply(layer: dict[str, Any], values: np.ndarray, weights: Iterator[np.ndarray]) -> np.ndarray:
-    """One layer on values (n, side, side, depth)."""
-    if layer["kind"] == "conv":
-        (height, width, _, filters), used = layer["shape"], layer["used"]
-        padded = np.pad(values, ((0, 0), (height // 2,) * 2, (width // 2,) * 2, (0, 0)))
-        # (n, used, used, depth, height, width)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))[:, :used, :used]
-        columns = windows.transpose(0, 1, 2, 4, 5, 3).reshape(len(values) * used * used, -1)
-        values = (columns @ next(weights).reshape(-1, filters)).reshape(len(values), used, used, filters)
-    elif layer["kind"] == "pool":
-        count, side, _, depth = values.shape
-        values = values.reshape(count, side // 2, 2, side // 2, 2, depth).max(axis=(2, 4))
-    elif layer["kind"] == "norm":
-        gamma, beta, mean, variance = (next(weights) for _ in range(4))
-        scale = gamma / np.sqrt(variance + np.float32(layer["epsilon"]))
-        values = values * scale + (beta - mean * scale)
-    else:
-        values = np.maximum(values, 0)
-    return values
-
-
-def _views(images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """Images (n, size, size) moved by affine maps (m, 8), white where nothing was → (n · m, size, size), bilinear."""
-    size = images.shape[1]
-    white = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=255)
-    y, x = np.mgrid[:size, :size].astype(np.float32)
-    found = []
-    for a, b, c, d, e, f, *_ in maps:
-        across, down = a * x + b * y + c, d * x + e * y + f
-        left, top = np.floor(across), np.floor(down)
-
-        def at(row: np.ndarray, column: np.ndarray) -> np.ndarray:
-            inside = [np.clip(place + 1, 0, size + 1).astype(int) for place in (row, column)]
-            taken: np.ndarray = white[:, inside[0], inside[1]]
-            return taken
-
-        right, bottom = across - left, down - top
-        upper = (1 - right) * at(top, left) + right * at(top, left + 1)
-        lower = (1 - right) * at(top + 1, left) + right * at(top + 1, left + 1)
-        found.append((1 - bottom) * upper + bottom * lower)
-    return np.stack(found, axis=1).reshape(-1, size, size)
 
 
 # ---- what the page shows -------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from siamese_utils.evaluation.accuracy import embed, predict_episodes
 from siamese_utils.inference.one_shot import OneShot
 from siamese_utils.inference.preprocess import drawing
+from siamese_utils.models.by_numpy import load_network
 from siamese_utils.report import network
 from siamese_utils.report.page import build_report
 from siamese_utils.training.runs import Run
@@ -116,13 +117,6 @@ def likeness(page):
 # ---- the numbers ---------------------------------------------------------------------------------
 
 
-def test_numpy_gives_what_keras_gives(model, split, by_keras):
-    noise = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
-    plain = network.read_network(shipped_file())
-    np.testing.assert_allclose(network.embed(plain, split.flat[:200]), by_keras[:200], atol=1e-5)
-    np.testing.assert_allclose(network.embed(plain, noise), embed(model, noise), atol=1e-5)
-
-
 def shipped_file():
     (weights,) = BEYOND.glob("beyond-3-minutes-*/shipped.keras")
     return weights
@@ -183,12 +177,14 @@ def test_a_drawing_is_prepared_as_in_python(desk):
 
 
 def test_no_keras_is_loaded_and_another_network_is_refused():
-    program = "import sys; from siamese_utils.report import network, page\nnetwork.read_network(__import__('pathlib')"
-    program += ".Path(sys.argv[1])); sys.exit(bool({'keras', 'tensorflow', 'jax'} & set(sys.modules)))"
+    program = (
+        "import sys, pathlib; from siamese_utils.report import network, page\nnetwork.plan_of(network.load_network("
+    )
+    program += "pathlib.Path(sys.argv[1]))); sys.exit(bool({'keras', 'tensorflow', 'jax'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", program, str(shipped_file())], check=True, cwd=ROOT)
     other = next((ROOT / "reports" / "laptop" / "results").glob("baseline-*/shipped.keras"))
     with pytest.raises(ValueError, match="the page cannot run a network without a layer"):
-        network.read_network(other)
+        network.plan_of(load_network(other))
 
 
 # ---- drawing -------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from siamese_utils.beyond.networks import build_siamese, build_trainer
 from siamese_utils.config import load_matrix
 from siamese_utils.errors import ParamsError
 from siamese_utils.evaluation.accuracy import embed, similarity
-from siamese_utils.inference.network import Network, Unsupported, load_network
 from siamese_utils.inference.one_shot import OneShot
 from siamese_utils.models import layers as _  # noqa: F401 - files name them
+from siamese_utils.models.by_numpy import Network, Unsupported, load_network
 from siamese_utils.models.siamese import build_model
 from siamese_utils.training.runs import SHIPPED
 
