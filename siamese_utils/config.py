@@ -29,6 +29,7 @@ RECIPE_VERSION = 1  # raise when pairs, models, training or episodes change what
 NAME = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)(\.|$))[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?", re.IGNORECASE)
 LONGEST_NAME = 64  # letters
 DECIMAL = re.compile(r"[-+]?((0|[1-9][\d_]*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+NO_NUMBER = {".nan": float("nan"), ".inf": float("inf"), "-.inf": -float("inf")}  # the schemas refuse them by their key
 LARGEST_SEED = 2**32 - 1
 MOST = 1_000  # seeds or names in a list
 CLASSES = {"synthetic": 86, "omniglot": 659}  # of the evaluation set, the smaller split: so many ways can be asked for
@@ -383,6 +384,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """1:30 would be 90, 010 would be 8."""
+        if node.value.lower() in NO_NUMBER:
+            return NO_NUMBER[node.value.lower()]
         if not DECIMAL.fullmatch(node.value):
             raise yaml.MarkedYAMLError(
                 problem=f"{node.value} is no decimal number: quote it if it is a text", problem_mark=node.start_mark

@@ -117,7 +117,6 @@ def test_a_file_that_is_no_profile_is_a_clear_error(content, tmp_path):
         ("iterations: 0b11\n", "0b11 is no decimal number"),
         ("seeds: [010]\n", "010 is no decimal number"),
         ("rate: 1:30.5\n", "1:30.5 is no decimal number"),
-        ("rate: .inf\n", ".inf is no decimal number"),
     ],
 )
 def test_what_yaml_would_take_for_something_else_is_an_error(content, named, tmp_path):
