@@ -141,7 +141,8 @@ class _Renderer(IPythonRenderer):
 def _formula(tex: str, display: str) -> str:
     """TeX as MathML, or as it is written where that fails; the converter raises errors of many kinds."""
     try:
-        return str(to_mathml(tex, display=display))
+        # a norm's bars are as tall as what they hold, not as the sum beside them
+        return str(to_mathml(tex, display=display)).replace("<mo>&#x02016;", '<mo stretchy="false">&#x02016;')
     except Exception:
         return str(piece("formula", tex))
 

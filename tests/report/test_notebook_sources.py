@@ -5,6 +5,7 @@ import re
 
 import nbformat
 import pytest
+from latex2mathml.converter import convert
 
 from siamese_utils.config import load_matrix
 from siamese_utils.paths import project_root
@@ -40,6 +41,12 @@ def test_they_are_committed_clean(notebook):
         assert cell.execution_count is None
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids)
+
+
+def test_the_page_knows_every_command_of_a_formula(notebook):
+    # an unknown one would stand in the page as it is written
+    formulas = re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.sub(r"`[^`]*`", "", text(notebook)), re.DOTALL)
+    assert [tex for tex in map("".join, formulas) if "\\" in convert(tex)] == []
 
 
 def test_every_parameter_is_read(notebook):

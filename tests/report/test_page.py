@@ -144,9 +144,11 @@ def test_a_formula_is_mathml_or_shown_as_it_is_written(page, reports):
     assert inline.find("mi", string="a")
     assert block.find("msup")
     assert "$" not in text_of(page.find(id="nb-01_dataset"))
-    write_notebook(reports / "demo" / "notebooks", "00_start", [new_markdown_cell("$a^b^c$ is wrong")])
+    words = r"$a^b^c$ is wrong, $\sum_k \lVert W_k \rVert^2$ is not"
+    write_notebook(reports / "demo" / "notebooks", "00_start", [new_markdown_cell(words)])
     page = BeautifulSoup(build_report(load_profile("demo")).read_text(), "html.parser")
     assert page.select_one("#nb-00_start code.formula").get_text() == "a^b^c"
+    assert [bar["stretchy"] for bar in page.select("#nb-00_start mo") if bar.get_text() == "‖"] == ["false", "false"]
 
 
 def test_a_part_is_open_where_it_comes_first_or_shows_something(executed, reports):
