@@ -86,8 +86,8 @@ def compare(
     else:
         out.print(f"{'same' if found.same else 'different'}: similarity {found.similarity:.3f}")
         out.print(
-            f"more alike than {found.above_different:.1%} of the pairs of two classes, less than "
-            f"{found.below_same:.1%} of the pairs of one",
+            f"{found.above_different:.1%} of the pairs of two classes are less alike than these two, "
+            f"{found.below_same:.1%} of the pairs of one class more alike",
             soft_wrap=True,
         )
     _name(used, out)

@@ -161,7 +161,7 @@
     likeness.replaceChildren(
       make("strong", { textContent: `Similarity ${value.toFixed(2)}: ${means.same ? "the same character" : "two characters"} to the network.` }),
       ` Of pairs of different characters, ${percent(means.aboveDifferent)} are less alike than these two; of pairs of the same`
-      + ` character, ${percent(means.belowSame)} are more alike. So it is in alphabets of Omniglot that the network did not learn from.`,
+      + ` character, ${percent(means.belowSame)} are more alike. The pairs are from alphabets of Omniglot that the network did not learn from.`,
     );
   };
 
