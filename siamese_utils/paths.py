@@ -24,8 +24,8 @@ def project_root() -> Path:
     params/experiments.yaml.
     """
     candidates = [PACKAGE.parent, Path.cwd(), *Path.cwd().parents, PACKAGE / "_home"]
-    if home := os.environ.get("SIAMESE_HOME"):
-        candidates = [Path(home).expanduser().resolve()]
+    if home := _named("SIAMESE_HOME"):
+        candidates = [home]
     for folder in candidates:
         if (folder / "params" / "experiments.yaml").is_file():
             return folder
@@ -45,8 +45,8 @@ def data_dir() -> Path:
 
     SIAMESE_CACHE_DIR, else data/ in the project; of an installed package, the user's folder for caches.
     """
-    if cache := os.environ.get("SIAMESE_CACHE_DIR"):
-        return Path(cache).expanduser().resolve()
+    if cache := _named("SIAMESE_CACHE_DIR"):
+        return cache
     return platformdirs.user_cache_path("siamese-utils", False) if is_packaged() else project_root() / "data"
 
 
@@ -55,8 +55,8 @@ def reports_dir() -> Path:
 
     SIAMESE_REPORTS_DIR, else reports/ in the project; of an installed package, in the current folder.
     """
-    if reports := os.environ.get("SIAMESE_REPORTS_DIR"):
-        return Path(reports).expanduser().resolve()
+    if reports := _named("SIAMESE_REPORTS_DIR"):
+        return reports
     return (Path.cwd() if is_packaged() else project_root()) / "reports"
 
 
@@ -66,3 +66,13 @@ def shipped_model() -> Path:
         if (root / SHIPPED_MODEL).is_file():
             return root / SHIPPED_MODEL
     raise DataError("the model that comes with this package is missing: install it again, or name one of your own.")
+
+
+def _named(variable: str) -> Path | None:
+    """The folder that an environment variable names, if it does; ParamsError for what can be no folder's name."""
+    value = os.environ.get(variable)
+    try:
+        return Path(value).expanduser().resolve() if value else None
+    # nobody has such a home; a link leads to itself
+    except (RuntimeError, OSError) as error:
+        raise ParamsError(f"{variable} is {value}, which names no folder ({error}): set it to one.") from error

@@ -16,6 +16,7 @@ from siamese_utils.config import (
     section_experiments,
 )
 from siamese_utils.errors import ParamsError
+from siamese_utils.paths import data_dir, project_root, reports_dir
 
 # Table 1 of the paper: group, row, train and val accuracy
 TABLE_1 = [
@@ -159,3 +160,11 @@ def test_unknown_names_list_the_known_ones():
         load_experiment("dense")
     with pytest.raises(ParamsError, match="regularization"):
         section_experiments("regularisation")
+
+
+@pytest.mark.parametrize("variable", ["SIAMESE_HOME", "SIAMESE_REPORTS_DIR", "SIAMESE_CACHE_DIR"])
+def test_a_home_that_nobody_has_is_said(variable, monkeypatch):
+    monkeypatch.setenv(variable, "~nobody-of-this-name/x")
+    read = {"SIAMESE_HOME": project_root, "SIAMESE_REPORTS_DIR": reports_dir, "SIAMESE_CACHE_DIR": data_dir}[variable]
+    with pytest.raises(ParamsError, match=rf"{variable} is ~nobody-of-this-name/x, which names no folder"):
+        read()

@@ -177,6 +177,11 @@ def test_notebooks_to_work_on_are_a_project_of_their_own(python, installed, tmp_
     done = python("notebooks", "course")
     assert (done.returncode, "holds notebooks and params already" in done.stderr) == (2, True)
     assert {path: path.stat().st_mtime_ns for path in installed.rglob("*.ipynb")} == before
+    (tmp_path / "work" / "half").mkdir()
+    (tmp_path / "work" / "half" / "params").symlink_to(tmp_path / "nowhere")
+    done = python("notebooks", "half")
+    assert (done.returncode, "holds params already" in done.stderr) == (2, True)
+    assert [path.name for path in (tmp_path / "work" / "half").iterdir()] == ["params"], "no notebooks without params"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a script of another kind there")

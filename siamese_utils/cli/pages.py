@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -84,7 +85,7 @@ def notebooks(
     root, folder = project_root(), folder.expanduser().resolve()
     if not is_packaged():
         raise ParamsError(f"{root / 'notebooks'} is there to work on: nothing is copied.")
-    if taken := [name for name in ("notebooks", "params") if (folder / name).exists()]:
+    if taken := [name for name in ("notebooks", "params") if os.path.lexists(folder / name)]:
         raise OutputError(f"{folder} holds {listed(taken)} already: choose another place.")
     for name in ("notebooks", "params"):
         shutil.copytree(root / name, folder / name)

@@ -11,7 +11,7 @@ from .pages import NotebooksOption
 from .shared import ProfileOption, out
 
 FolderOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="The folder to write to; default: build/teaching in the checkout.")
+    Path | None, typer.Option("--out", "-o", help="The folder to write to; default: build/teaching, which is renewed.")
 ]
 
 
@@ -19,7 +19,7 @@ def copies(folder: FolderOption = None) -> None:
     """Copy the notebooks for a class: students/ has an empty cell in the place of each solution, solutions/ has all."""
     from ..report.copies import write_copies
 
-    for written in write_copies(folder or _teaching()):
+    for written in write_copies(_teaching(folder), renew=folder is None):
         out.print(f"{written.resolve()}: {len(list(written.glob('*.ipynb')))} notebooks", soft_wrap=True, markup=False)
 
 
@@ -35,12 +35,16 @@ def slides(
     from ..config import load_profile
     from ..report.slides import write_slides
 
-    where = folder or _teaching() / "slides"
-    for written in write_slides(load_profile(profile), where, notebooks=notebook or (), reveal=reveal):
+    where = _teaching(folder) if folder else _teaching() / "slides"
+    archive = reveal and reveal.expanduser()
+    for written in write_slides(load_profile(profile), where, notebooks=notebook or (), reveal=archive):
         out.print(f"{written.resolve()}", soft_wrap=True, markup=False)
 
 
-def _teaching() -> Path:
-    from ..paths import project_root
+def _teaching(named: Path | None = None) -> Path:
+    """The folder that was named, or the project's own; of an installed package, in the current folder."""
+    from ..paths import is_packaged, project_root
 
-    return project_root() / "build" / "teaching"
+    if named:
+        return named.expanduser()
+    return (Path.cwd() if is_packaged() else project_root()) / "build" / "teaching"

@@ -7,6 +7,7 @@ model.classify("query.png", support="letters/")       # a folder that holds a fo
 
 from __future__ import annotations
 
+import lzma
 import warnings
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
 # what the readers of a file raise where it is damaged, or is something else
-NO_MODEL = (*UNREADABLE, zipfile.BadZipFile)
+NO_MODEL = (*UNREADABLE, zipfile.BadZipFile, lzma.LZMAError)
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,13 @@ from scipy.special import expit
 
 # images computed at a time: bounds the memory that a convolution's windows take
 AT_ONCE = 8
+# bytes that a file may take in memory, far more than any network of this package
+LARGEST = 2**31
 # options of Keras's layers, as they must be
 FIXED: dict[str, dict[str, Any]] = {
     "Conv2D": {"data_format": "channels_last", "dilation_rate": [1, 1], "groups": 1},
     "MaxPooling2D": {"data_format": "channels_last"},
+    "Flatten": {"data_format": "channels_last"},
     "BatchNormalization": {"axis": -1, "center": True, "scale": True, "renorm": False},
     "ReLU": {"max_value": None, "negative_slope": 0.0, "threshold": 0.0},
 }
@@ -53,7 +56,12 @@ class Layer:
     weights: list[np.ndarray]
 
     def __call__(self, inputs: Any) -> np.ndarray:
-        return np.asarray(KINDS[self.kind](self, inputs), np.float32)
+        """The output; ValueError where weights have other shapes than the options say, which NumPy may not mind."""
+        value = np.asarray(KINDS[self.kind](self, inputs), np.float32)
+        wide = self.config.get("filters", self.config.get("units", value.shape[-1]))
+        if any(weight.shape[-1:] != (wide,) for weight in self.weights):
+            raise ValueError(f"the weights of {self.name} do not fit it")
+        return value
 
     def get_config(self) -> dict[str, Any]:
         return self.config
@@ -70,13 +78,18 @@ class Network:
     """
 
     def __init__(self, config: dict[str, Any], weights: h5py.Group):
-        """config and weights as Keras keeps them; Unsupported for a layer that is not of KINDS."""
+        """config and weights as Keras keeps them; Unsupported for a layer that is not of KINDS, or places not as here.
+
+        The places that Keras knows beside are several outputs, and names for inputs or outputs.
+        """
         self.name = config["name"]
         self.layers: list[Layer | Network] = []
         self._nodes = {entry["name"]: [node["args"][0] for node in entry["inbound_nodes"] if node["args"]]
                        for entry in config["layers"]}  # fmt: skip
         self._inputs = [name for name, _, _ in _places(config["input_layers"])]
-        (self._output,) = _places(config["output_layers"])
+        ((last, node, _), *more) = _places(config["output_layers"])
+        if more:
+            raise Unsupported(f"{self.name} with several outputs")
         shapes, seen = {}, Counter[str]()
         for entry in config["layers"]:
             kind = entry["class_name"]
@@ -90,9 +103,14 @@ class Network:
             else:
                 _refuse_unsupported(entry)
                 kept = weights.get(f"{place}/vars", {})
-                values = [np.asarray(kept[key], np.float32) for key in sorted(kept, key=int)]
+                values = [_array(kept[key]) for key in sorted(kept, key=int)]
+                if len(values) != _weights_of(entry):
+                    # of a layer in two networks, Keras keeps the weights in one place
+                    raise Unsupported(f"{kind} {entry['name']} without its weights")
                 self.layers.append(Layer(entry["name"], kind, entry["config"], values))
         self._by_name = {layer.name: layer for layer in self.layers}
+        # here, and only here, Keras also counts the call with which a model within this one was made
+        self._output = last, node - isinstance(self._by_name.get(last), Network)
         first, *others = (shapes[name] for name in self._inputs)
         self.input_shape: Any = [first, *others] if others else first
 
@@ -114,7 +132,7 @@ class Network:
                 known[name, node] = self._by_name[name](value(self._nodes[name][node]))
             return known[name, node]
 
-        return at(*self._output[:2])
+        return at(*self._output)
 
     def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
         """The output for (n, height, width, colours)."""
@@ -138,6 +156,8 @@ def load_network(path: Path) -> Network:
     model, whatever its readers raise.
     """
     with zipfile.ZipFile(path) as archive:
+        if sum(archive.getinfo(name).file_size for name in ("config.json", "model.weights.h5")) > LARGEST:
+            raise ValueError("it is larger than any network of this package")
         content = json.loads(archive.read("config.json"))
         if content["class_name"] != "Functional":
             raise Unsupported(content["class_name"])
@@ -151,7 +171,11 @@ def load_network(path: Path) -> Network:
 
 def _refuse_unsupported(entry: dict[str, Any]) -> None:
     kind, config = entry["class_name"], entry["config"]
-    known = kind in KINDS and (entry["registered_name"] or kind) in (kind, f"siamese_utils>{kind}")
+    # an unregistered class of somebody else's may have the name of one of Keras's
+    name = entry["registered_name"] or kind
+    known = kind in KINDS and (
+        name == f"siamese_utils>{kind}" or (name == kind and entry["module"].startswith("keras."))
+    )
     dtype = config.get("dtype", "float32")
     precision = dtype["config"]["name"] if isinstance(dtype, dict) else dtype
     fixed = FIXED.get(kind, {}).items()
@@ -161,12 +185,30 @@ def _refuse_unsupported(entry: dict[str, Any]) -> None:
         or precision != "float32"
         or any(config.get(name, value) != value for name, value in fixed)
         or not (isinstance(activation, str) and activation in ACTIVATIONS)
+        or config.get("padding", "same") not in ("same", "valid")
+        or min(config.get("strides", [1])) < 1
     ):
         raise Unsupported(f"{kind} {entry['name']}")
 
 
-def _places(found: list[Any]) -> list[list[Any]]:
-    """A list of [layer, node, tensor], of which one alone stands for itself."""
+def _weights_of(entry: dict[str, Any]) -> int:
+    """How many arrays a layer has."""
+    return {"Conv2D": 1, "Dense": 1, "BatchNormalization": 4}.get(entry["class_name"], 0) + bool(
+        entry["config"].get("use_bias")
+    )
+
+
+def _array(kept: h5py.Dataset) -> np.ndarray:
+    """An array of the file itself, within LARGEST: HDF5 may name one in another file, or one that takes no room."""
+    if not isinstance(kept, h5py.Dataset) or kept.external or kept.is_virtual or kept.nbytes > LARGEST:
+        raise ValueError("it names weights that are not in it")
+    return np.asarray(kept, np.float32)
+
+
+def _places(found: Any) -> list[list[Any]]:
+    """A list of [layer, node, tensor], of which one alone stands for itself; Unsupported for places with names."""
+    if not isinstance(found, list):
+        raise Unsupported("inputs or outputs with names")
     return found if isinstance(found[0], list) else [found]
 
 
@@ -208,6 +250,8 @@ def _batch_norm(layer: Layer, x: np.ndarray) -> np.ndarray:
 
 
 def _from_pixels(layer: Layer, x: np.ndarray) -> np.ndarray:
+    if layer.config["reads"] == "raw pictures":
+        return x
     return 1 - x / 255 if layer.config["reads"] == "drawings" else x / 127.5 - 1
 
 

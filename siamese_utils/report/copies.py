@@ -12,7 +12,9 @@ from pathlib import Path
 
 import nbformat
 
+from ..errors import OutputError
 from ..files import write_text
+from ..text import named
 from .batch import notebook_names, notebooks_dir
 from .notebooks import read_notebook
 
@@ -20,14 +22,25 @@ SOLUTION = "solution"
 ANSWER = "# your answer"
 
 
-def write_copies(folder: Path) -> list[Path]:
-    """Write every notebook to students/ and solutions/ in a folder; return the two folders."""
+def write_copies(folder: Path, *, renew: bool = False) -> list[Path]:
+    """Write every notebook to students/ and solutions/ in a folder; return the two folders.
+
+    renew  whether copies take the place of others; if not, OutputError before anything is written: somebody may have
+           worked on these
+    """
     kinds = {"students": student_copy, "solutions": solution_copy}
-    for name in notebook_names():
-        source = read_notebook(notebooks_dir() / f"{name}.ipynb")
-        for kind, copy in kinds.items():
-            (folder / kind).mkdir(parents=True, exist_ok=True)
-            write_text(folder / kind / f"{name}.ipynb", nbformat.writes(copy(source)))
+    sources = {name: read_notebook(notebooks_dir() / f"{name}.ipynb") for name in notebook_names()}
+    made = {
+        folder / kind / f"{name}.ipynb": nbformat.writes(copy(source))
+        for name, source in sources.items()
+        for kind, copy in kinds.items()
+    }
+    others = [path for path, text in made.items() if path.exists() and not (path.is_file() and _holds(path, text))]
+    if others and not renew:
+        raise OutputError(f"{named(map(str, others), 3)} would be overwritten: remove them, or choose another place.")
+    for path, text in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
     return [folder / kind for kind in kinds]
 
 
@@ -38,8 +51,12 @@ def student_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for solves, cells in groupby(notebook.cells, is_solution):
         if solves:
             # named for the solution, so that a copy is the same whenever it is made
-            name = next(cells).id.replace(SOLUTION, "answer")
-            copy.cells.append(nbformat.v4.new_code_cell(ANSWER, id=name))
+            answer = nbformat.v4.new_code_cell(ANSWER)
+            # which cells of older notebooks do not have
+            del answer["id"]
+            if name := next(cells).get("id"):
+                answer["id"] = name.replace(SOLUTION, "answer")
+            copy.cells.append(answer)
         else:
             copy.cells.extend(deepcopy(cell) for cell in cells if slide_type(cell) != "notes")
     return copy
@@ -51,6 +68,10 @@ def solution_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in filter(is_solution, copy.cells):
         cell.metadata.pop("jupyter", None)
     return copy
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.read_text(encoding="utf-8", errors="replace") == text
 
 
 def is_solution(cell: nbformat.NotebookNode) -> bool:

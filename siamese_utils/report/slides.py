@@ -105,10 +105,11 @@ def deck(notebook: nbformat.NotebookNode, files: dict[str, str]) -> str:
 
 def with_outputs(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Give the code cells of a notebook what they put out when it was executed, if they are still the same."""
-    outputs = {(cell.id, cell.source): cell.outputs for cell in executed.cells if cell.cell_type == "code"}
+    # cells of older notebooks have no id
+    outputs = {(cell.get("id"), cell.source): cell.outputs for cell in executed.cells if cell.cell_type == "code"}
     for cell in source.cells:
         if cell.cell_type == "code":
-            cell.outputs = outputs.get((cell.id, cell.source), [])
+            cell.outputs = outputs.get((cell.get("id"), cell.source), [])
     return source
 
 

@@ -7,9 +7,11 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT, TINY
 
+from siamese_utils.errors import OutputError
 from siamese_utils.report.batch import execute_notebook, notebook_names
 from siamese_utils.report.copies import ANSWER, is_solution, slide_type, student_copy, write_copies
 from siamese_utils.report.folding import shorten_notebook
+from siamese_utils.report.slides import with_outputs
 
 EXERCISE = re.compile(r"^(\d)\. \*(\w+), (an hour|\d+ minutes)\.\* ", re.MULTILINE)
 
@@ -67,6 +69,31 @@ def test_a_students_copy_holds_all_but_solutions_and_speakers_notes(copies):
 def test_a_copy_made_again_is_the_same():
     source = nbformat.read(ROOT / "notebooks" / "01_dataset.ipynb", as_version=4)
     assert nbformat.writes(student_copy(source)) == nbformat.writes(student_copy(source))
+
+
+def test_a_copy_that_somebody_worked_on_is_kept(copies, tmp_path):
+    assert write_copies(copies), "those that are the same may be written again"
+    mine = tmp_path / "students" / "01_dataset.ipynb"
+    mine.parent.mkdir()
+    mine.write_text("my answers")
+    with pytest.raises(OutputError, match=r"students/01_dataset\.ipynb would be overwritten"):
+        write_copies(tmp_path)
+    assert mine.read_text() == "my answers"
+    assert not (tmp_path / "solutions").exists()
+    write_copies(tmp_path, renew=True)
+    assert nbformat.read(mine, as_version=4).cells
+
+
+def test_cells_without_ids_are_copied_and_shown_with_their_outputs():
+    """As Colab saves notebooks."""
+    source = nbformat.read(ROOT / "notebooks" / "01_dataset.ipynb", as_version=4)
+    source.nbformat_minor = 4
+    for cell in source.cells:
+        del cell["id"]
+    copy = student_copy(source)
+    nbformat.validate(copy)
+    assert [cell.source for cell in copy.cells].count(ANSWER) == 3
+    assert with_outputs(source, source).cells
 
 
 def test_the_solution_copy_holds_every_cell_with_its_solutions_in_sight(copies):

@@ -244,7 +244,48 @@ def test_a_pad_is_drawn_on_by_keyboard_and_by_touch(path):
         assert page.evaluate("scrollY") == scrolled, "a finger that draws does not move the page"
 
 
+def test_a_second_finger_draws_nothing(path):
+    with chromium(viewport=PHONE, has_touch=True) as browser, opened(browser, path) as page:
+        canvas = page.locator(".pad canvas").first
+        canvas.scroll_into_view_if_needed()
+        frame, touch = canvas.bounding_box(), page.context.new_cdp_session(page)
+
+        def send(kind, *places):
+            points = [
+                {"x": frame["x"] + x * frame["width"], "y": frame["y"] + y * frame["height"], "id": number}
+                for number, (x, y) in enumerate(places)
+            ]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        send("touchStart", (0.2, 0.2))
+        send("touchStart", (0.2, 0.2), (0.8, 0.2))
+        for part in (0.4, 0.6, 0.8):
+            send("touchMove", (0.2, part), (0.8, part))
+        send("touchEnd")
+        rows, columns = np.nonzero(ink_of(page, 0) < 128)
+        assert rows.max() - rows.min() > 0.5 * SIDE
+        assert columns.max() < 0.3 * SIDE, "neither a second stroke nor a line between the fingers"
+
+
 # ---- the game ------------------------------------------------------------------------------------
+
+
+def test_a_key_held_down_and_two_clicks_answer_one_question_at_most(path):
+    with chromium(viewport=DESK) as browser, opened(browser, path) as page:
+        page.locator("#game .start").dblclick()
+        score = page.locator("#game .score")
+        assert score.inner_text().startswith("Question 1 of 10")
+        assert page.locator("#game .tiles button:enabled").count() == 20, "the second click answers nothing"
+        page.locator("#game .tiles button").first.focus()
+        for _ in range(6):
+            page.keyboard.down("Enter")
+        page.keyboard.up("Enter")
+        page.locator("#game .next").wait_for()
+        for _ in range(6):
+            page.keyboard.down("Enter")
+        page.keyboard.up("Enter")
+        assert score.inner_text().startswith("Question 2 of 10")
+        assert page.locator("#game .tiles button:enabled").count() == 20
 
 
 def press_key(page, choice):

@@ -83,7 +83,7 @@
       return [(event.clientX - frame.left) / frame.width * side, (event.clientY - frame.top) / frame.height * side];
     };
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
+      if (event.button !== 0 || !event.isPrimary) return; // a second finger draws nothing
       canvas.setPointerCapture(event.pointerId);
       clearTimeout(pause);
       begin();
@@ -93,12 +93,16 @@
       paint();
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!pen) return;
+      if (!pen || !event.isPrimary) return;
       const moves = event.getCoalescedEvents?.() ?? [];
       (moves.length ? moves : [event]).map(place).forEach((next) => { line(pen, next); pen = at = next; });
       paint();
     });
-    const lift = () => { if (pen) settle(); pen = null; };
+    const lift = (event) => {
+      if (!pen || !event.isPrimary) return;
+      pen = null;
+      settle();
+    };
     canvas.addEventListener("pointerup", lift);
     canvas.addEventListener("pointercancel", lift);
 
@@ -330,6 +334,10 @@
   next.addEventListener("click", () => {
     number += 1;
     if (number < QUESTIONS) ask(); else finish();
+  });
+  // a key that is held down answers nothing that was not seen yet
+  play.addEventListener("keydown", (event) => {
+    if (event.repeat && (event.key === "Enter" || event.key === " ")) event.preventDefault();
   });
   choices.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
