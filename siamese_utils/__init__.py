@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-os.environ.setdefault("KERAS_BACKEND", "jax" if find_spec("jax") and not find_spec("tensorflow") else "tensorflow")
+if "KERAS_BACKEND" not in os.environ:
+    os.environ["KERAS_BACKEND"] = "jax" if find_spec("jax") and not find_spec("tensorflow") else "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 FUNCTIONS = {

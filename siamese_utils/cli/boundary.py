@@ -25,7 +25,8 @@ INTERRUPTED = (
     "interrupted: what was trained is kept up to its last check, and the same command goes on from there; a notebook "
     "that was at work counts as interrupted, and is executed anew."
 )
-TRAIN = ("run", "batch", "reproduce", "learn", "factorial", "verify")  # commands that do so
+# commands that train nothing
+QUICK = ("data", "report", "scoreboard", "status", "fidelity", "embed", "compare", "classify", "copies", "slides")
 INTERRUPTIONS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 # seconds for a clean end, in which no second interruption is heard; when the last one was
 PATIENCE = 5.0
@@ -71,7 +72,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError, SystemExit):
             raise
         except KeyboardInterrupt:
-            errors.print(INTERRUPTED if command.__name__ in TRAIN else "interrupted.", markup=False, soft_wrap=True)
+            errors.print("interrupted." if command.__name__ in QUICK else INTERRUPTED, markup=False, soft_wrap=True)
             raise typer.Exit(130) from None
         except BaseException as error:
             if os.environ.get("SIAMESE_DEBUG"):
