@@ -69,6 +69,7 @@ def run(checkout: Path, *command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow  # minutes, as it runs a part of the suite again
 def test_what_the_docs_say_leaves_the_suite_green(checkout):
     docs = (checkout / "docs/add-an-experiment.md").read_text(encoding="utf-8")
     add(checkout / "params/experiments.yaml", "\n" + re.findall(r"```yaml\n(.*?)```", docs, re.DOTALL)[0])
