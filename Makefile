@@ -33,7 +33,7 @@ test-data: $(VENV)/.ready-dev ## the tests on real Omniglot, in SIAMESE_DATA_DIR
 test-slow: $(VENV)/.ready-dev ## the slow tests, some on real Omniglot
 	$(BIN)/python -m pytest -m slow
 
-faults: $(VENV)/.ready-dev ## a thousand faults on purpose: damaged files, kills, full disks; prints what came of them, 20 minutes
+faults: $(VENV)/.ready-dev ## a thousand faults on purpose: damaged files, kills, full disks; prints what came of them, 7 to 20 minutes
 	PYTHONPATH=tests $(BIN)/python -m faults --faults 1000 --out tests/faults/results.csv
 
 mutants: $(VENV)/.ready-dev ## change the code in small ways and print the changes that no test notices: hours, or MUTANTS="siamese_utils.data.pairs*"
