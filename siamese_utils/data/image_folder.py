@@ -252,6 +252,7 @@ def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
         inner[:] = sorted(e for e in inner if not _hidden(e) and (here / e).resolve() not in above)
         paths = [here / e for e in sorted(names) if not _hidden(e)]
         images = [path for path in paths if path.suffix.lower() in read]
+        closed += [f"{path} is no regular file" for path in images if path.exists() and not path.is_file()]
         astray += [str(path) for path in paths if path.is_symlink() and not path.exists()]
         unread += [path for path in paths if path.suffix.lower() not in read and looks_like_picture(path)]
         name = printable(here.relative_to(root).as_posix())

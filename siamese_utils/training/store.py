@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import OutputError
 from ..files import locked
 from .integrity import find_problem, is_recorded, record_sums
 from .runs import WEIGHTS, Run, open_run, partial_folder
@@ -58,6 +59,9 @@ def find_or_make(
         return not folder.is_dir() or (weights and open_run(folder).weights is None)
 
     partial = partial_folder(folder)
+    for place in (folder, partial):
+        if place.exists() and not place.is_dir():
+            raise OutputError(f"{place} is a file in the place of a run's folder: move it elsewhere.")
     if missing() or (weights and partial.is_dir()):
         with lock_of(folder):
             if missing():

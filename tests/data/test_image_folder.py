@@ -201,6 +201,16 @@ def test_a_folder_that_cannot_be_listed_is_an_error(folder, letters, monkeypatch
     assert str(e.value).count("cannot be listed") == (2 if folder else 1)
 
 
+def test_what_is_no_regular_file_is_named_and_not_waited_for(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            Image.new("L", (9, 9), 40 * number).save(tmp_path / name / f"{number}.png")
+    os.mkfifo(tmp_path / "a" / "pipe.png")
+    with pytest.raises(DataError, match=r"a/pipe\.png is no regular file: change the rights, or remove what is named"):
+        find_images(tmp_path)
+
+
 def test_a_class_that_is_a_link_to_nowhere_is_an_error(letters):
     (letters / "b" / "class7").symlink_to(letters / "moved")
     with pytest.raises(DataError, match=r"b/class7 is a link that leads nowhere"):

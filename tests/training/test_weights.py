@@ -14,7 +14,7 @@ from siamese_utils.beyond import training as learning
 from siamese_utils.beyond.config import load_method
 from siamese_utils.cli import app as cli
 from siamese_utils.config import load_profile
-from siamese_utils.errors import ResultsError
+from siamese_utils.errors import OutputError, ResultsError
 from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.inference.one_shot import OneShot
 from siamese_utils.inference.shipped import ship
@@ -126,6 +126,17 @@ def test_what_a_kill_left_beside_a_run_with_its_weights_is_removed_when_they_are
     assert partial.exists()  # it may be another's, who trains the weights anew
     assert call(weights=True, **never).weights == run.weights
     assert not partial.exists()
+
+
+@pytest.mark.parametrize("ending", ["", ".partial"])
+def test_a_file_in_the_place_of_a_runs_folder_is_said_before_any_training(ending, kind, never):
+    _, call, run = kind
+    shutil.rmtree(run.folder)
+    place = run.folder.with_name(run.run_id + ending)
+    place.write_text("mine")
+    with pytest.raises(OutputError, match="is a file in the place of a run's folder: move it elsewhere"):
+        call(**never)
+    assert place.read_text() == "mine"
 
 
 def test_of_two_writers_the_first_wins(kind):
