@@ -50,14 +50,14 @@ def data_dir() -> Path:
     return platformdirs.user_cache_path("siamese-utils", False) if is_packaged() else project_root() / "data"
 
 
-def reports_dir() -> Path:
-    """The folder for results and reports.
+def work_dir() -> Path:
+    """The folder whose inside results and copies go to: the project; of an installed package, the current folder."""
+    return Path.cwd() if is_packaged() else project_root()
 
-    SIAMESE_REPORTS_DIR, else reports/ in the project; of an installed package, in the current folder.
-    """
-    if reports := _named("SIAMESE_REPORTS_DIR"):
-        return reports
-    return (Path.cwd() if is_packaged() else project_root()) / "reports"
+
+def reports_dir() -> Path:
+    """The folder for results and reports: SIAMESE_REPORTS_DIR, else reports/ in the folder for work."""
+    return _named("SIAMESE_REPORTS_DIR") or work_dir() / "reports"
 
 
 def shipped_model() -> Path:

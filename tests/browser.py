@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+EVERY_LOOK = pytest.mark.parametrize(
+    "context",
+    [{"viewport": DESK}, {"viewport": DESK, "color_scheme": "dark"}, {"viewport": PHONE}],
+    ids=["light", "dark", "phone"],
+)
 # a page from a file, and a browser that asks nobody for updates, accounts or experiments
 ARGUMENTS = [
     "--no-sandbox",
@@ -144,3 +149,10 @@ def check_width(page) -> None:
     """Nothing makes the page itself scroll sideways."""
     width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert width <= window, f"the page is {width} px wide in a window of {window} px"
+
+
+def violations(page, **options) -> list:
+    """What axe finds on a page, minor things aside: rule and first place; options of its run."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="install axe-playwright-python").Axe()
+    found = axe.run(page, **options).response["violations"]
+    return [(each["id"], each["nodes"][0]["target"]) for each in found if each["impact"] != "minor"]

@@ -43,8 +43,6 @@ def slides(
 
 def _teaching(named: Path | None = None) -> Path:
     """The folder that was named, or the project's own; of an installed package, in the current folder."""
-    from ..paths import is_packaged, project_root
+    from ..paths import work_dir
 
-    if named:
-        return named.expanduser()
-    return (Path.cwd() if is_packaged() else project_root()) / "build" / "teaching"
+    return named.expanduser() if named else work_dir() / "build" / "teaching"

@@ -28,7 +28,7 @@ def verify(
     one is not to be believed."""
     from ..config import load_profile
     from ..paths import reports_dir
-    from ..report.batch import changed_notebooks
+    from ..report.batch import read_outcomes
     from ..training.runs import Run
     from ..training.verify import survey
 
@@ -48,7 +48,7 @@ def verify(
         f"{how_many(len(finished), 'finished run')} and {under_way} under way agree with their records"
         + (f"; {len(wrong)}, named above, do not: what does not agree is in no table and not loaded" if wrong else "")
     )
-    changed = changed_notebooks(reports)
+    changed = [name for name, outcome in read_outcomes(reports).items() if outcome.status == "changed"]
     for name in changed:
         errors.print(f"[bold red]{escape(name)}.ipynb[/]: changed since the batch executed it: run the batch again")
     ours = [run for run in finished if _can_train(run, chosen)]

@@ -224,7 +224,7 @@ def execute_batch(
     names, chosen_seeds = choose_notebooks(notebooks), list(seed_list(seeds))
     wanted = [load_experiment(name).name for name in name_list("experiments", experiments, Experiment)]
     folder = reports_dir() / profile.name
-    read_outcomes(folder)
+    _stored(folder)  # unreadable, it is said before anything runs
     outcomes = []
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
@@ -285,26 +285,21 @@ def _environment(**wanted: str | None) -> Iterator[None]:
 
 
 def read_outcomes(folder: Path) -> dict[str, Outcome]:
-    """How the notebooks of a report folder stand, by name; one whose process is gone was interrupted.
+    """How the notebooks of a report folder stand, by name: one whose process is gone was interrupted, one whose file
+    is no longer what its execution left has changed. Those executed before there were checksums are believed.
 
     Raises ResultsError where batch.json cannot be read.
     """
-    return {
-        name: replace(outcome, status="interrupted", process=None)
-        if outcome.status == "running" and not (outcome.process and outcome.process.lives)
-        else outcome
-        for name, outcome in _stored(folder).items()
-    }
+    return {name: _as_it_stands(outcome, folder) for name, outcome in _stored(folder).items()}
 
 
-def changed_notebooks(folder: Path) -> list[str]:
-    """The executed notebooks of a report folder, by name, that are no longer what their execution left.
-
-    Those executed before there were checksums are believed.
-    """
-    recorded = {name: outcome.sha256 for name, outcome in read_outcomes(folder).items() if outcome.sha256}
-    executed = {name: folder / "notebooks" / f"{name}.ipynb" for name in recorded}
-    return [name for name, path in executed.items() if path.is_file() and sha256(path) != recorded[name]]
+def _as_it_stands(outcome: Outcome, folder: Path) -> Outcome:
+    if outcome.status == "running" and not (outcome.process and outcome.process.lives):
+        return replace(outcome, status="interrupted", process=None)
+    executed = folder / "notebooks" / f"{outcome.notebook}.ipynb"
+    if outcome.sha256 and executed.is_file() and sha256(executed) != outcome.sha256:
+        return replace(outcome, status="changed", seconds=0.0)
+    return outcome
 
 
 def _stored(folder: Path) -> dict[str, Outcome]:

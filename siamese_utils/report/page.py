@@ -26,7 +26,7 @@ from ..paths import reports_dir
 from ..training.provenance import short_commit
 from ..training.runs import Run, find_so_far
 from ..training.verify import survey
-from .batch import Outcome, changed_notebooks, read_outcomes
+from .batch import Outcome, read_outcomes
 from .findings import findings, gist, numbers
 from .folding import shorten, shorten_notebook
 from .fragments import Section, convert, let_tables_scroll
@@ -213,9 +213,8 @@ def _sections(folder: Path, profile: Profile) -> list[Section]:
             f"no executed notebooks in {folder / 'notebooks'}: run `siamese batch --profile {profile.name}` first."
         )
     outcomes = read_outcomes(folder)
-    for name in changed_notebooks(folder):
-        paths.pop(name)
-        outcomes[name] = replace(outcomes[name], status="changed", seconds=0.0)
+    for name in (name for name, outcome in outcomes.items() if outcome.status == "changed"):
+        paths.pop(name, None)
     return [
         _with_outcome(convert(paths[name]) if name in paths else _placeholder(outcomes[name]), outcomes.get(name))
         for name in sorted({*paths, *outcomes})

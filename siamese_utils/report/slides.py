@@ -8,12 +8,10 @@ the report (`fragments.py`): sanitized, formulas as MathML, pictures embedded.
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import tarfile
 from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
 
 import nbformat
@@ -26,7 +24,8 @@ from ..data.download import fetch
 from ..errors import DataError
 from ..files import write_text
 from ..paths import data_dir, reports_dir
-from .batch import changed_notebooks, choose_notebooks, notebooks_dir
+from ..training.integrity import sha256
+from .batch import choose_notebooks, notebooks_dir, read_outcomes
 from .copies import slide_type
 from .fragments import exporter, keep_self_contained, let_tables_scroll
 from .notebooks import read_notebook
@@ -67,11 +66,12 @@ def write_slides(
     files, names = reveal_files(reveal), choose_notebooks(notebooks)
     folder.mkdir(parents=True, exist_ok=True)
     report, written = reports_dir() / profile.name, []
-    changed = changed_notebooks(report)
+    outcomes = read_outcomes(report)
     for name in names:
         executed = report / "notebooks" / f"{name}.ipynb"
         notebook = read_notebook(notebooks_dir() / f"{name}.ipynb")
-        if executed.is_file() and name not in changed:
+        changed = name in outcomes and outcomes[name].status == "changed"
+        if executed.is_file() and not changed:
             notebook = with_outputs(notebook, read_notebook(executed))
         write_text(folder / f"{name}.html", deck(notebook, files))
         written.append(folder / f"{name}.html")
@@ -124,11 +124,11 @@ def reveal_files(archive: Path | None = None) -> dict[str, str]:
     given = archive or (os.environ.get("SIAMESE_REVEAL") and Path(os.environ["SIAMESE_REVEAL"]).expanduser())
     path = given or fetch(ADDRESS, data_dir(), md5=MD5, instead=instead)
     try:
-        content = path.read_bytes()
+        digest = sha256(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): {instead}.") from error
-    if sha256(content).hexdigest() != SHA256:
+    if digest != SHA256:
         raise DataError(f"{path} is not reveal.js {VERSION} as published: remove it and run again, or {instead}.")
-    with tarfile.open(fileobj=io.BytesIO(content)) as package:
+    with tarfile.open(path) as package:
         found = {name: package.extractfile(f"package/{name}") for name in (CSS, SCRIPT, NOTES, SPEAKER)}
         return {name: file.read().decode() for name, file in found.items() if file}
