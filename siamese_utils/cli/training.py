@@ -199,10 +199,9 @@ def status(profile: ProfileOption = "demo") -> None:
     left = seconds_left(states, chosen)
     beyond = method_states(chosen)
     # for a narrow screen
-    columns = ["experiment", "seed", Column("state", min_width=9), "iteration", "val", "s/step", "time left"]
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in table.columns:
-        column.no_wrap = column.header != "state"
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("experiment", "seed", "state", "iteration", "val", "s/step", "time left"):
+        table.add_column(column, no_wrap=column != "state", min_width=9 if column == "state" else None)
     for (row, seed), (_, state) in zip(rows, states, strict=True):
         table.add_row(escape(row.name), str(seed), *_standing(row, chosen, state, left[state.folder]))
     for name, seed, state in beyond:
