@@ -7,16 +7,17 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from statistics import median
 from typing import Literal
 
 from pydantic import TypeAdapter
 
-from ..config import Experiment, Profile
+from ..config import Experiment, Profile, load_matrix
 from ..models.cost import cost_of
 from ..process import Process
+from ..text import duration
 from .runs import Run, check_iterations, find_so_far, log_file, partial_folder, places_of, run_folder, worker_file
 
 _PROCESS = TypeAdapter(Process)
@@ -96,6 +97,26 @@ def seconds_left(states: Iterable[tuple[Experiment, State]], profile: Profile) -
         steps = check_iterations(experiment, profile)[-1] - state.iteration
         left[state.folder] = steps * (own if own > 0 else row) if state.word != "finished" else 0.0
     return left
+
+
+def what_is_left(profile: Profile) -> list[str]:
+    """What of the matrix is at work, has failed, and how long the rest takes, a sentence each; none when it is done."""
+    wanted = [(experiment, seed) for experiment in load_matrix().experiments for seed in profile.seeds]
+    states = [(experiment, state_of(experiment, profile, seed)) for experiment, seed in wanted]
+    told = [
+        f"{state.word}: {experiment.label} (seed {seed})"
+        + (f", at iteration {state.iteration:,}" if state.run else "")
+        + (f": {state.reason}" if state.reason else "")
+        for (experiment, seed), (_, state) in zip(wanted, states, strict=True)
+        if state.word in ("running", "failed")
+    ]
+    missing = [state.folder for _, state in states if state.word != "finished"]
+    seconds = sum(seconds_left(states, profile)[folder] for folder in missing)
+    if missing and not isnan(seconds):
+        told.append(
+            f"{duration(seconds)} of training left, one run after the other, by the pace of those that are here"
+        )
+    return told
 
 
 def _process(folder: Path) -> Process | None:

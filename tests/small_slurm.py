@@ -1,7 +1,7 @@
 """A small Slurm on this machine for the tests: munge, a controller and two node daemons, all in one folder.
 
 Needs root and Debian's slurm-wlm and munge, and a machine that has no cluster: sbatch and Snakemake find it by a link
-in /etc/slurm. `python tests/workflow/slurm.py FOLDER` starts one by hand, and keeps it until Ctrl-C.
+in /etc/slurm. `python tests/small_slurm.py FOLDER` starts one by hand, and keeps it until Ctrl-C.
 """
 
 from __future__ import annotations
