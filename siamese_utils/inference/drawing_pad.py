@@ -51,7 +51,8 @@ def drawing_pad(model: OneShot | str | Path | Any | None = None, support: Images
     classes.
 
     >>> drawing_pad()
-    A drawing pad for 20 built-in characters, drawn by this project's program (not Omniglot). Run this cell ...
+    A drawing pad for 20 built-in characters, drawn by this project's program (not Omniglot).
+    Run this cell in JupyterLab to draw: the model then answers here.
     """
     show_errors_as_sentences()
     used = _one_shot(model)

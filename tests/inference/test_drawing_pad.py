@@ -378,6 +378,7 @@ def test_in_jupyterlab_a_reader_draws_and_a_wrong_argument_is_a_sentence(lab):
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         page.locator(".siamese-pad").wait_for(timeout=60_000)
         check_drawing(page)
+        assert not violations(page, context=".siamese-pad")
         page.locator(".siamese-pad canvas").first.focus()
         for key in (" ", "ArrowDown", "d", "d", "x", "ArrowDown", " "):
             page.keyboard.press(key)
