@@ -23,7 +23,7 @@ SHOWN_WIDTH = 780
 # dots an inch: it is looked at for a moment
 DPI = 98
 # letters a line of an error's sentence
-LINE = 100
+LINE = 80
 
 
 def show_errors_as_sentences() -> None:

@@ -86,4 +86,4 @@ def test_a_users_error_in_a_cell_is_a_sentence_and_the_cell_fails(debug, tmp_pat
         assert "config.py" in "".join(error.traceback)
     else:
         (words,) = error.traceback
-        assert words.splitlines() == textwrap.wrap(f"ParamsError: {error.evalue}", 100)
+        assert words.splitlines() == textwrap.wrap(f"ParamsError: {error.evalue}", live.LINE)
