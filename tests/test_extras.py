@@ -12,7 +12,7 @@ from siamese_utils.errors import EXTRAS
 PACKAGE = ROOT / "siamese_utils"
 # modules whose distribution has another name
 NAMES = {"pil": "pillow", "yaml": "pyyaml", "bs4": "beautifulsoup4", "sklearn": "scikit-learn", "ipython": "ipykernel"}
-NAMES["markupsafe"] = "jinja2"
+NAMES |= {"markupsafe": "jinja2", "traitlets": "anywidget"}
 
 
 def groups():
