@@ -27,6 +27,8 @@ ON_SLURM = pytest.mark.skipif(bool(slurm.why_not()), reason=f"no Slurm can be st
 LOCAL = ("--profile", "workflow/profiles/local")
 # a cluster of the test's own has neither accounts nor a database of jobs
 SLURM = ("--profile", "workflow/profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue")
+# long enough to be met half-way
+LONG = {"iterations": 200, "check_every": 10, "batch_size": 16}
 PLAN = ("--dry-run", "--quiet", "rules")
 
 
@@ -84,7 +86,7 @@ def study(tmp_path):
 def long_study(tmp_path):
     """The same, with trainings so long that they can be met half-way."""
     content = yaml.safe_load(TINY.read_text(encoding="utf-8"))
-    (tmp_path / "long.yaml").write_text(yaml.safe_dump({**content, "iterations": 600, "check_every": 20}))
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump({**content, **LONG}))
     return Study(tmp_path, tmp_path / "long.yaml")
 
 
@@ -93,7 +95,7 @@ def sequential(tmp_path_factory):
     """The long study, made by hand."""
     folder = tmp_path_factory.mktemp("by_hand")
     content = yaml.safe_load(TINY.read_text(encoding="utf-8"))
-    (folder / "long.yaml").write_text(yaml.safe_dump({**content, "iterations": 600, "check_every": 20}))
+    (folder / "long.yaml").write_text(yaml.safe_dump({**content, **LONG}))
     study = Study(folder, folder / "long.yaml")
     study.by_hand()
     return study
