@@ -221,12 +221,13 @@ def _standing(row: Experiment, profile: Profile, seed: int) -> list[str]:
     if found is None:
         return ["left out" if places_of(row, profile, seed) else "not run"]
     last, end = found.history.iloc[-1], check_iterations(row, profile)[-1]
-    left = (end - last["iteration"]) * found.pace
+    pace = found.pace
+    left = (end - last["iteration"]) * pace
     return [
         "finished" if found.finished else "under way",
         f"{last['iteration']:,} of {end:,}",
         f"{last['val_accuracy']:.1%}",
-        number(found.pace, 2),
+        number(pace, 2),
         "" if found.finished else "not known" if isnan(left) else duration(left),
     ]
 
