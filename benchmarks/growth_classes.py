@@ -36,7 +36,7 @@ def measure(classes: int, batches: int = 50) -> dict[str, Any]:
         return float(np.median(taken))
 
     def batch(number: int) -> None:
-        pairs = draw_pairs(split, PAIRS, [0, number])
+        pairs = draw_pairs(split, min(PAIRS, classes // 2 * 2), [0, number])
         for picks in (pairs.left, pairs.right):
             gather(split.images, picks)
 
