@@ -7,7 +7,9 @@ from pathlib import Path
 
 from growth import read
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from siamese_utils.report.plots import style
 from siamese_utils.text import listed
@@ -58,7 +60,7 @@ def runs_block(lines: list[Line]) -> str:
         own = [by.get((size, command)) for size in sizes]
         power = exponent([line for line in own if line], "runs", "processor s")
         steep += [command] * (power > STEEP)
-        rows.append([command, *(cell(line, "processor s") for line in own), f"{10**power:.1f}",
+        rows.append([command, *(cell(line, "processor s") for line in own), times(power),
                      *(cell(line, "peak MiB") for line in own)])  # fmt: skip
     disk = [next(line for line in lines if line["runs"] == size)["MiB on disk"] for size in sizes]
     rows.append(["folder of results, MiB", *map(number, disk), "", *["" for _ in sizes]])
@@ -81,12 +83,12 @@ def classes_block(lines: list[Line]) -> str:
         "ms a batch": "a batch of 128 pairs, ms",
         "ms 1,000 episodes, author": "1,000 episodes, author, ms",
         "ms 1,000 episodes, strict": "strict, ms",
-        "episodes peak MiB": "their memory, MiB",
+        "episodes peak MiB": "memory they add, MiB",
     }
     rows = [[number(line["classes"]), *(number(line[name]) for name in columns)] for line in lines]
     power = exponent(lines, "classes", "draw processor s"), exponent(lines, "classes", "draw peak MiB")
     last = lines[-1]
-    more = f"{10 ** power[0]:.1f} times as long to draw, and {10 ** power[1]:.1f} times the memory"
+    more = f"{times(power[0])} times as long to draw, and {times(power[1])} times the memory"
     return (
         f"{table(['classes', *columns.values()], rows)}\n\n"
         f"10 times as many classes take {more}. {number(last['images'])} images were the most."
@@ -149,7 +151,7 @@ def jobs_block(lines: list[Line]) -> str:
     power = exponent(own, "jobs", "processor s")
     return (
         f"{table(['jobs', '', *columns.values()], rows)}\n\n"
-        f"{own[-1]['workers']} workers at a time. 10 times as many jobs take {10**power:.1f} times the processor."
+        f"{own[-1]['workers']} workers at a time. 10 times as many jobs take {times(power)} times the processor."
     )
 
 
@@ -187,6 +189,11 @@ def exponent(lines: list[Line], size: str, what: str) -> float:
         return math.nan
     (x0, y0), (x1, y1) = ((float(line[size]), float(line[what])) for line in lines[-2:])
     return math.log(max(y1, 1e-9) / max(y0, 1e-9)) / math.log(x1 / x0)
+
+
+def times(power: float) -> str:
+    """How many times as much ten times as many take."""
+    return "–" if math.isnan(power) else f"{10**power:.1f}"
 
 
 def cell(line: Line | None, name: str) -> str:
@@ -244,8 +251,16 @@ def curves(ax: Axes, named: dict[str, list[Line]], size: str, what: str) -> None
         ax.plot([points[0][0], x0], [y0 * points[0][0] / x0, y0], **style.DOTTED, label="in proportion")
         ax.set_xscale("log")
         ax.set_yscale("log")
+        plain(ax.xaxis, ax.yaxis)
         ax.legend(fontsize=7)
     ax.set_xlabel(size)
+
+
+def plain(*axes: Axis) -> None:
+    """Whole decades as plain numbers, and none between."""
+    for axis in axes:
+        axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 @style.styled
@@ -266,6 +281,7 @@ def search_figure(lines: list[Line]) -> Figure:
                     at = (speeds[place], recalls[place])
                     ax.annotate(values[place], at, xytext=(4, 4), textcoords="offset points", fontsize=7)
         ax.set_xscale("log")
+        plain(ax.xaxis)
         ax.set_xlabel("queries a second of processor")
         ax.set_title(f"{number(vectors)} stored")
         ax.legend(fontsize=7, loc="lower left")
