@@ -39,6 +39,7 @@ FUNCTIONS = {
     "compare_runs": "evidence.board",
     "open_study": "report.study",
     "OneShot": "inference.one_shot",
+    "drawing_pad": "inference.drawing_pad",
 }
 MODULES = {
     "plots": "report.plots",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from .evaluation.episodes import draw_episodes
     from .evidence import factorial, fidelity, first_loss, leakage
     from .evidence.board import compare_runs
+    from .inference.drawing_pad import drawing_pad
     from .inference.one_shot import OneShot
     from .models.siamese import build_model
     from .report import conclusions, plots, tables
@@ -75,6 +77,7 @@ __all__ = [
     "conclusions",
     "draw_episodes",
     "draw_pairs",
+    "drawing_pad",
     "embed_split",
     "evaluate",
     "factorial",

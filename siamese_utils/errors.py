@@ -8,8 +8,8 @@ EXTRAS = {
     **dict.fromkeys(("keras", "pandas", "pooch", "requests", "tensorflow", "tqdm"), "train"),
     "jax": "jax",
     **dict.fromkeys(
-        ("bs4", "IPython", "jinja2", "latex2mathml", "markupsafe", "matplotlib", "nbconvert", "nbformat", "nh3",
-         "papermill", "sklearn"),
+        ("anywidget", "bs4", "IPython", "jinja2", "latex2mathml", "markupsafe", "matplotlib", "nbconvert", "nbformat",
+         "nh3", "papermill", "sklearn", "traitlets"),
         "notebooks",
     ),
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +20,9 @@ from .errors import OutputError
 # file systems of other machines, where flock may let two in; those of FUSE count as such
 NETWORK = ("nfs", "cifs", "smb", "afp", "afs", "ceph", "gluster", "lustre", "beegfs", "gpfs", "panfs", "pvfs", "9p",
            "davfs", "webdav", "fuse.", "vboxsf", "prl_fs", "coda", "ncp")  # fmt: skip
-STRICT = getattr(filelock, "StrictSoftFileLock", None)
+LEASE = getattr(filelock, "SoftFileLease", None)
+# seconds without a sign of its holder after which a lock there may be taken over
+EXPIRY = 300.0
 # where the system has no flock, filelock would take a lock's file for the lock, and ours stay: none can be had then
 HARD: dict[str, Any] = (
     {"fallback_to_soft": False} if "fallback_to_soft" in signature(filelock.FileLock.__init__).parameters else {}
@@ -113,22 +116,23 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
     On a local file system the lock is the system's own, and ends with its process. On one of the network flock may let
     two in (2,653 of 2,829 times where NFS was mounted without locks, github.com/realiti4/claude-swap/issues/372): there
-    it is filelock's strict soft lock, which a killed process leaves behind. Raises OutputError where none can be had.
+    it is a lease, a file that its holder renews. Of a killed process or a lost machine it is taken over after `EXPIRY`;
+    a holder that was asleep for so long, and finds it taken, is interrupted. Raises OutputError where no lock can be
+    had.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     network = network_file_system(path.parent)
-    lock = _strict_lock(path, network) if network else filelock.FileLock(path, **HARD)
-    held_by = f" If no process is at work on it any more, remove {path} and {path}.filelock." if network else ""
+    lock = _lease(path, network) if network else filelock.FileLock(path, **HARD)
     try:
         try:
             lock.acquire(timeout=PATIENCE)
         except filelock.Timeout:
-            warnings.warn(f"waiting for another process that is at work on {what}.{held_by}", stacklevel=3)
+            warnings.warn(f"waiting for another process that is at work on {what}.", stacklevel=3)
             lock.acquire()
     except (OSError, RuntimeError) as error:
         raise OutputError(
             f"no lock on {path} can be had ({getattr(error, 'strerror', None) or error}): set SIAMESE_REPORTS_DIR and "
-            f"SIAMESE_CACHE_DIR to folders on a local disk.{held_by}"
+            "SIAMESE_CACHE_DIR to folders on a local disk."
         ) from error
     try:
         yield
@@ -147,11 +151,15 @@ def network_file_system(folder: Path) -> str:
     return kind if kind.startswith(NETWORK) else ""
 
 
-def _strict_lock(path: Path, network: str) -> filelock.BaseFileLock:
-    if not STRICT:
+def _lease(path: Path, network: str) -> filelock.BaseFileLock:
+    if not LEASE:
         raise OutputError(
-            f"{path.parent} lies on a network file system ({network}), where locks need filelock 4 (Python 3.11 or "
-            "newer): install it, or set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders on a local disk."
+            f"{path.parent} lies on a network file system ({network}), where locks need filelock 3.30: install it, or "
+            "set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders on a local disk."
         )
-    lock: filelock.BaseFileLock = STRICT(path)
+
+    def interrupt(_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    lock: filelock.BaseFileLock = LEASE(path, lease_duration=EXPIRY, on_compromise=interrupt)
     return lock

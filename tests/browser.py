@@ -17,7 +17,7 @@ EVERY_LOOK = pytest.mark.parametrize(
     [{"viewport": DESK}, {"viewport": DESK, "color_scheme": "dark"}, {"viewport": PHONE}],
     ids=["light", "dark", "phone"],
 )
-# a page from a file, and a browser that asks nobody for updates, accounts or experiments
+# a page from a file or from this machine, and a browser that asks nobody for updates, accounts or experiments
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -28,7 +28,7 @@ ARGUMENTS = [
     "--disable-extensions",
     "--disable-quic",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-proxy-server",
 ]
 FOLLOW_EVERY_LINK = """links => links.map(link => {

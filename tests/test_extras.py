@@ -12,7 +12,7 @@ from siamese_utils.errors import EXTRAS
 PACKAGE = ROOT / "siamese_utils"
 # modules whose distribution has another name
 NAMES = {"pil": "pillow", "yaml": "pyyaml", "bs4": "beautifulsoup4", "sklearn": "scikit-learn", "ipython": "ipykernel"}
-NAMES["markupsafe"] = "jinja2"
+NAMES |= {"markupsafe": "jinja2", "traitlets": "anywidget"}
 
 
 def groups():
@@ -48,7 +48,7 @@ def test_every_module_that_is_imported_comes_with_the_package_or_with_the_extra_
 
 def test_all_is_everything_but_the_other_backend_and_what_builds_and_tests():
     found = groups()
-    assert set(found) == {"", "all", "train", "jax", "data", "notebooks", "build", "dev", "docs"}
+    assert set(found) == {"", "all", "train", "jax", "data", "notebooks", "cluster", "build", "dev", "docs"}
     assert whole("all", found) == whole("train", found) | whole("notebooks", found)
     assert not whole("", found) & {"keras", "tensorflow", "jax", "pandas", "jupyterlab", "papermill", "matplotlib"}
 

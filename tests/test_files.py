@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -113,7 +114,7 @@ def test_a_lock_lets_one_process_in(tmp_path, kind):
     processes = [subprocess.Popen(command) for _ in range(4)]
     assert [process.wait(timeout=60) for process in processes] == [0] * 4
     assert (tmp_path / "count").read_text() == "60"
-    assert (tmp_path / ".lock.filelock").is_dir() == (kind == "nfs4"), "the strict soft lock keeps its claims there"
+    assert (tmp_path / ".lock").exists() == (kind == "ext4"), "a lease is given back"
 
 
 def test_who_waits_is_told(tmp_path, monkeypatch):
@@ -136,8 +137,48 @@ def test_who_waits_is_told(tmp_path, monkeypatch):
     assert told == ["waiting for another process that is at work on the count."]
 
 
+HOLD = """
+import sys
+from pathlib import Path
+from siamese_utils import files
+
+files.network_file_system, files.EXPIRY = (lambda _: "nfs"), 1.0
+with files.locked(Path(sys.argv[1]), "the count"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds a lock on a file system of the network, as if it were on another machine."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / ".lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_lost_machine_does_not_keep_its_lock(tmp_path, monkeypatch, holder):
+    monkeypatch.setattr(files, "network_file_system", lambda _: "nfs")
+    monkeypatch.setattr(files, "EXPIRY", 1.0)
+    holder.kill()
+    with files.locked(tmp_path / ".lock", "the count"):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore:waiting for another process")
+def test_who_sleeps_beyond_his_lease_is_interrupted(tmp_path, monkeypatch, holder):
+    monkeypatch.setattr(files, "network_file_system", lambda _: "nfs")
+    monkeypatch.setattr(files, "EXPIRY", 1.0)
+    holder.send_signal(signal.SIGSTOP)
+    with files.locked(tmp_path / ".lock", "the count"):
+        holder.send_signal(signal.SIGCONT)
+        assert holder.wait(timeout=30) == -signal.SIGTERM
+
+
 def test_a_lock_that_cannot_be_had_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "network_file_system", lambda _: "nfs")
-    monkeypatch.setattr(files, "STRICT", None)
+    monkeypatch.setattr(files, "LEASE", None)
     with pytest.raises(OutputError, match=r"network file system \(nfs\)"), files.locked(tmp_path / ".lock", "a run"):
         pass

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..config import Profile, checked_seed, key_hash, load_experiment, run_key
 from ..data.load import dataset_fingerprint
 from ..paths import reports_dir
-from ..training.runs import Run, run_if_sound
-from .config import Method
+from ..training.runs import Run, partial_folder, run_if_sound
+from ..training.state import State, state_in
+from .config import Method, load_beyond
 
 # raise when batches, losses, networks or training change what a run's numbers would be
 METHOD_VERSION = 1
@@ -62,3 +64,21 @@ def find_method_run(method: Method, profile: Profile, seed: int, held_out: HeldO
     """The finished run, or None where it has not been run, or is not to be believed; see `runs.find_run`."""
     folder, _ = method_folder(method, profile, seed, held_out)
     return run_if_sound(folder)
+
+
+def method_states(profile: Profile) -> list[tuple[str, int, State]]:
+    """How the runs of methods stand that are here, finished or begun: the method's name, the seed, and the state."""
+    found = []
+    for method in load_beyond().methods:
+        sized = method.sized(profile)
+        for held_out in get_args(HeldOut):
+            for seed in profile.seeds:
+                folder, _ = method_folder(method, sized, seed, held_out)
+                state = state_in(folder, run_if_sound(folder), folder.is_dir())
+                if state.word == "not run" and partial_folder(folder).is_dir():
+                    state = replace(state, word="under way")
+                if state.word != "not run":
+                    found.append(
+                        (method.name if held_out == "validation" else f"{method.name}, {held_out}", seed, state)
+                    )
+    return found

@@ -37,7 +37,8 @@ def slides(
 
     where = _teaching(folder) if folder else _teaching() / "slides"
     archive = reveal and reveal.expanduser()
-    for written in write_slides(load_profile(profile), where, notebooks=notebook or (), reveal=archive):
+    chosen = load_profile(profile)
+    for written in write_slides(chosen, where, notebooks=notebook or (), reveal=archive, renew=folder is None):
         out.print(f"{written.resolve()}", soft_wrap=True, markup=False)
 
 

@@ -18,6 +18,7 @@ from .shared import ProfileOption, SeedsOption, complete_jobs, display, each_onc
 
 if TYPE_CHECKING:
     from ..config import Experiment, Profile
+    from ..training.state import State
 
 
 def data(
@@ -182,20 +183,42 @@ def _place_of_model(output: Path, data: str | None) -> Path:
 
 
 def status(profile: ProfileOption = "demo") -> None:
-    """How far the runs and notebooks of a profile have come: iteration, last accuracy, pace and time left."""
+    """How far the runs and notebooks of a profile have come, whoever is at work on them, and the time left."""
+    from ..beyond.runs import method_states
     from ..config import load_matrix, load_profile
     from ..errors import ResultsError
     from ..paths import reports_dir
     from ..report.batch import notebook_names, read_outcomes
-    from ..training.runs import seeds_of
+    from ..text import duration, how_many
+    from ..training.runs import log_file, seeds_of
+    from ..training.state import seconds_left, state_of
 
     chosen = load_profile(profile)
-    whole = [Column(words, no_wrap=True) for words in ("experiment", "seed", "state")]
-    table = Table(*whole, "iteration", "last val", "s/iteration", "time left")
-    for row in load_matrix().experiments:
-        for seed in seeds_of(row, chosen):
-            table.add_row(escape(row.name), str(seed), *_standing(row, chosen, seed))
+    rows = [(row, seed) for row in load_matrix().experiments for seed in seeds_of(row, chosen)]
+    states = [(row, state_of(row, chosen, seed)) for row, seed in rows]
+    left = seconds_left(states, chosen)
+    beyond = method_states(chosen)
+    # for a narrow screen
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("experiment", "seed", "state", "iteration", "val", "s/step", "time left"):
+        table.add_column(column, no_wrap=column != "state", min_width=9 if column == "state" else None)
+    for (row, seed), (_, state) in zip(rows, states, strict=True):
+        table.add_row(escape(row.name), str(seed), *_standing(row, chosen, state, left[state.folder]))
+    for name, seed, state in beyond:
+        if state.word != "finished":
+            table.add_row(escape(name), str(seed), escape(str(state)))
     out.print(table)
+    finished = sum(state.word == "finished" for *_, state in beyond)
+    if finished:
+        out.print(f"{how_many(finished, 'run')} of methods beyond the paper finished")
+    missing = [left[state.folder] for _, state in states if state.word != "finished"]
+    if missing:
+        total = sum(missing)
+        time_left = "not known: none has a pace" if isnan(total) else f"{duration(total)}, one after the other"
+        out.print(f"{how_many(len(missing), 'run')} of the matrix to finish, time left: {time_left}")
+    for state in (*(state for _, state in states), *(state for *_, state in beyond)):
+        if state.word == "failed":
+            errors.print(f"[bold red]failed:[/] {escape(state.reason)} ({log_file(state.folder)})", soft_wrap=True)
     table = Table("notebook", "status", "seconds")
     try:
         outcomes, damaged = read_outcomes(reports_dir() / chosen.name), ""
@@ -212,23 +235,20 @@ def status(profile: ProfileOption = "demo") -> None:
     out.print(f"report: {index if index.is_file() else 'not built'}", soft_wrap=True, markup=False)
 
 
-def _standing(row: Experiment, profile: Profile, seed: int) -> list[str]:
+def _standing(row: Experiment, profile: Profile, state: State, left: float) -> list[str]:
     """A run's cells in the table of `status`."""
     from ..text import duration, number
-    from ..training.runs import check_iterations, find_so_far, places_of
+    from ..training.runs import check_iterations
 
-    found = find_so_far(row, profile, seed)
-    if found is None:
-        return ["left out" if places_of(row, profile, seed) else "not run"]
-    last, end = found.history.iloc[-1], check_iterations(row, profile)[-1]
-    pace = found.pace
-    left = (end - last["iteration"]) * pace
+    words = escape(str(state))
+    if not state.run:
+        return [words]
     return [
-        "finished" if found.finished else "under way",
-        f"{last['iteration']:,} of {end:,}",
-        f"{last['val_accuracy']:.1%}",
-        number(pace, 2),
-        "" if found.finished else "not known" if isnan(left) else duration(left),
+        words,
+        f"{state.iteration:,}/{check_iterations(row, profile)[-1]:,}",
+        f"{state.run.history['val_accuracy'].iloc[-1]:.1%}",
+        number(state.run.pace, 2),
+        "" if state.word == "finished" else "not known" if isnan(left) else duration(left),
     ]
 
 

@@ -75,21 +75,15 @@ def compare(
     model: ModelOption = None,
 ) -> None:
     """Say how alike two images are, and whether the model takes them for the same class."""
-    import numpy as np
-
     from ..inference.one_shot import OneShot
 
     used = OneShot.load(model)
     found = used.compare(left, right)
-    if np.isnan(found.above_different):
-        out.print(f"similarity {found.similarity:.3f}")
-    else:
+    if found.words:
         out.print(f"{'same' if found.same else 'different'}: similarity {found.similarity:.3f}")
-        out.print(
-            f"{found.above_different:.1%} of the pairs of two classes are less alike than these two, "
-            f"{found.below_same:.1%} of the pairs of one class more alike",
-            soft_wrap=True,
-        )
+        out.print(found.words, soft_wrap=True)
+    else:
+        out.print(f"similarity {found.similarity:.3f}")
     _name(used, out)
 
 

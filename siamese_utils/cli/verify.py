@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ..errors import ResultsError
+from ..errors import ResultsError, missing_extra
 from ..text import how_many
 from .shared import ProfileOption, errors, out
 
 if TYPE_CHECKING:
-    from ..config import Profile
+    from ..config import Experiment, Profile
     from ..training.runs import Run
 
 
@@ -28,7 +30,6 @@ def verify(
     one is not to be believed."""
     from ..config import load_profile
     from ..paths import reports_dir
-    from ..report.batch import read_outcomes
     from ..training.runs import Run
     from ..training.verify import survey
 
@@ -48,51 +49,102 @@ def verify(
         f"{how_many(len(finished), 'finished run')} and {under_way} under way agree with their records"
         + (f"; {len(wrong)}, named above, do not: what does not agree is in no table and not loaded" if wrong else "")
     )
-    changed = [name for name, outcome in read_outcomes(reports).items() if outcome.status == "changed"]
+    changed = _changed_notebooks(reports)
     for name in changed:
         errors.print(f"[bold red]{escape(name)}.ipynb[/]: changed since the batch executed it: run the batch again")
-    ours = [run for run in finished if _can_train(run, chosen)]
-    good = _retrain(random.sample(ours, min(retrain, len(ours))), chosen) if retrain else True
+    good = True
+    if retrain:
+        reasons = {run: _why_not_trained(run, chosen) for run in finished}
+        ours = [run for run in finished if not reasons[run]]
+        for reason, count in Counter(filter(None, reasons.values())).items():
+            out.print(f"{how_many(count, 'run')} cannot be trained anew: {reason}", soft_wrap=True, markup=False)
+        good = _retrain(random.sample(ours, min(retrain, len(ours))), chosen)
     if wrong or changed or not good:
         raise typer.Exit(1)
 
 
-def _can_train(run: Run, profile: Profile) -> bool:
-    """Whether today's matrix, methods and profile still define the run."""
+def _changed_notebooks(reports: Path) -> list[str]:
+    """The executed notebooks that are no longer what the batch left; where notebooks cannot be read, that is said."""
+    try:
+        from ..report.batch import read_outcomes
+    except ModuleNotFoundError as error:
+        if words := missing_extra(error.name):
+            errors.print(f"executed notebooks are not looked at: {words}", soft_wrap=True, markup=False)
+            return []
+        raise
+    return [name for name, outcome in read_outcomes(reports).items() if outcome.status == "changed"]
+
+
+def _why_not_trained(run: Run, profile: Profile) -> str:
+    """Why a run cannot be trained anew; "" where it can."""
     from ..beyond.config import load_method
-    from ..beyond.runs import method_folder
-    from ..config import load_experiment
+    from ..beyond.runs import OWN, method_folder
+    from ..data import archives
     from ..errors import ParamsError
     from ..training.runs import run_folder
 
-    config = run.config
+    config, archive = run.config, _archive_of(run)
+    if run.folder.parent.name == OWN:
+        return "trained on a folder of your own, which no record names"
+    if archive and not (place := archives.place_of(archive)).is_file():
+        variable = archives.ARCHIVES[archive].variable
+        return f"trained on {archive}, and {place} is not here (set {variable} to its folder)"
     try:
         if "recipe" in config:
-            folder, _ = run_folder(load_experiment(config["experiment"]), profile, run.seed)
+            folder, _ = run_folder(*_row_of(run, profile), run.seed)
         else:
-            folder, _ = method_folder(load_method(config["learner"]["name"]), profile, run.seed, config["held_out"])
-    except ParamsError:
-        return False
-    return folder.name == run.run_id
+            learner, method = config["learner"], load_method(config["learner"]["name"])
+            if archive:
+                # no larger than the archive allowed
+                method = method.fitted_to(learner.get("classes", method.classes), learner.get("images", method.images))
+            dataset = config["dataset"] if archive else None
+            folder, _ = method_folder(method, profile, run.seed, config["held_out"], dataset)
+    except ParamsError as error:
+        return f"{error}"
+    return "" if folder.name == run.run_id else "today's parameters and profile make another run of that name"
+
+
+def _row_of(run: Run, profile: Profile) -> tuple[Experiment, Profile]:
+    """The row of the matrix or of the factorial that a run is of, and the profile with that row's length."""
+    from ..config import load_experiment
+    from ..evidence.factorial import cells, shortened
+
+    name = run.config["experiment"]
+    for cell in cells().values():
+        if cell.name == name:
+            return cell, shortened(profile)
+    return load_experiment(name), profile
+
+
+def _archive_of(run: Run) -> str | None:
+    """The archive that a method's run was trained on, None for the profile's dataset."""
+    from ..data.archives import ARCHIVES
+
+    name = str(run.metrics["dataset"]["name"]).lower()
+    return name if name in ARCHIVES else None
 
 
 def _retrain(runs: list[Run], profile: Profile) -> bool:
     """Train runs anew in a folder of their own, and tell how they compare; True where all agree."""
     from ..beyond.training import load_or_train as train_method
     from ..training.loop import load_or_train
-    from ..training.verify import compare_anew, reports_of_its_own
+    from ..training.verify import Retrained, compare_anew, reports_of_its_own
 
     table, good = Table("run", "trained anew", "how"), True
     for number, run in enumerate(runs, 1):
         out.print(f"training {escape(run.run_id)} anew, {number} of {len(runs)}", soft_wrap=True)
         with reports_of_its_own():
             if "recipe" in run.config:
-                anew = load_or_train(run.config["experiment"], profile, run.seed)
+                anew = load_or_train(*_row_of(run, profile), run.seed)
             else:
                 name, held_out = run.config["learner"]["name"], run.config["held_out"]
-                anew = train_method(name, profile, run.seed, held_out=held_out)
-            found = compare_anew(run, anew)
+                anew = train_method(name, profile, run.seed, held_out=held_out, archive=_archive_of(run))
+            if anew.run_id == run.run_id:
+                found = compare_anew(run, anew)
+            else:
+                found = Retrained(run.run_id, False, f"the data here is another: it became {anew.run_id}")
         table.add_row(escape(found.run_id), "agrees" if found.agrees else "[bold red]does not agree[/]", found.words)
         good = good and found.agrees
-    out.print(table)
+    if runs:
+        out.print(table)
     return good

@@ -55,6 +55,16 @@ class PairSimilarity:
         """Whether the two are taken for one class: `below_same` is smaller than what `above_different` leaves of 1."""
         return self.below_same < self.above_different
 
+    @property
+    def words(self) -> str:
+        """What both parts mean, in words; "" without a calibration."""
+        if np.isnan(self.above_different):
+            return ""
+        return (
+            f"{self.above_different:.1%} of the pairs of two classes are less alike than these two, "
+            f"{self.below_same:.1%} of the pairs of one class more alike"
+        )
+
 
 @dataclass(frozen=True)
 class OneShot:
@@ -111,16 +121,17 @@ class OneShot:
         pixels = _options_of(self.model, "FromPixels")
         return pixels is None or pixels["reads"] == "drawings"
 
-    def read(self, image: ImageLike) -> np.ndarray:
+    def read(self, image: ImageLike, size: int | None = None) -> np.ndarray:
         """One image as the model takes it: (size, size) uint8, or (size, size, 3).
 
+        size   its side in pixels, the model's without one
         image  a file; a PIL image; or an array (height, width[, 1, 3 or 4]), brought to 8 bits as `eight_bits` says
 
         Drawings are brought to dark ink on white paper, cut to their ink and centred; pictures are padded to a square.
         Raises DataError where a file is not an image, an array is no image, or a drawing has no ink. Warns of a picture
         of one single colour, and of a file of several frames or pages.
         """
-        return self._read_each([image])[0]
+        return self._read_each([image], size)[0]
 
     def embed(self, images: Iterable[ImageLike]) -> np.ndarray:
         """Embeddings of images → (n, d) float32; DataError that names all of them that cannot be read."""
@@ -129,7 +140,8 @@ class OneShot:
             raise DataError("there are no images to embed: give at least one.")
         return _finite(embed(self.model, np.stack(read)))
 
-    def _read_each(self, images: Iterable[ImageLike]) -> list[np.ndarray]:
+    def _read_each(self, images: Iterable[ImageLike], size: int | None = None) -> list[np.ndarray]:
+        side = size or self.size
         sources: Iterable[tuple[str, Source]] = (
             (str(image), image)
             if isinstance(image, str | Path)
@@ -139,8 +151,8 @@ class OneShot:
 
         def as_taken(image: Image.Image, name: str) -> np.ndarray:
             if self.reads_drawings:
-                return drawing(image, self.size, printable(name))
-            pixels = square(image, self.size)
+                return drawing(image, side, printable(name))
+            pixels = square(image, side)
             return pixels if self.colour else np.asarray(Image.fromarray(pixels).convert("L"))
 
         return read_each(sources, as_taken)
@@ -165,14 +177,18 @@ class OneShot:
 
         Warns of images that are in two classes, and of the query among them.
         """
-        classes = _images_by_class(support)
+        classes = images_by_class(support)
         pixels = self._read_each([query, *(image for images in classes.values() for image in images)])
         _say_doubles(classes, pixels)
         asked, *rest = _finite(embed(self.model, np.stack(pixels)))
-        found, shown = [], iter(rest)
-        for name, images in classes.items():
-            own = np.stack([next(shown) for _ in images])
-            values = _finite(similarity(self.model, np.repeat(asked[None], len(own), axis=0), own))
+        shown = iter(rest)
+        return self.rank(asked, {name: np.stack([next(shown) for _ in own]) for name, own in classes.items()})
+
+    def rank(self, query: np.ndarray, support: Mapping[str, np.ndarray]) -> list[tuple[str, float]]:
+        """The same of what `embed` gave: the query (d,), and each class's images (n, d)."""
+        found = []
+        for name, own in support.items():
+            values = _finite(similarity(self.model, np.repeat(query[None], len(own), axis=0), own))
             found.append((name, float(values.mean())))
         return sorted(found, key=lambda pair: -pair[1])
 
@@ -199,14 +215,17 @@ def _finite(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _images_by_class(
+def images_by_class(
     support: str | Path | Mapping[str, ImageLike | Sequence[ImageLike]],
 ) -> Mapping[str, Sequence[ImageLike]]:
-    """A support set as a sequence of images for each class; DataError where it, or a class of it, is empty."""
+    """A support set as a sequence of images for each class; DataError where it, or a class of it, is empty or none."""
     if isinstance(support, str | Path):
         return find_images(Path(support), fewest=1).files
     one = (str, Path, Image.Image, np.ndarray)
-    classes = {name: [images] if isinstance(images, one) else list(images) for name, images in support.items()}
+    try:
+        classes = {name: [images] if isinstance(images, one) else list(images) for name, images in support.items()}
+    except (AttributeError, TypeError) as error:
+        raise DataError("a support is a folder, or each class's name with its image or images: give one.") from error
     if not classes or not all(classes.values()):
         raise DataError("the support is empty: give at least one class with at least one image.")
     return classes

@@ -1,14 +1,16 @@
-"""What a training step of a network takes, counted from its plan: operations and memory. Nothing is measured here."""
+"""What a network's training takes, counted from its plan: operations, memory, minutes. Nothing is measured here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
 
-from ..config import Experiment, Profile
+from ..config import Experiment, Profile, load_experiment, load_profile
 from .plan import count_parameters, layer_shapes
 
 FLOAT = 4  # bytes
+# what the paper says of each of its networks, on a V100 (see params/claims.yaml): taken for the baseline's
+V100_MINUTES = 20
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,13 @@ def cost_of(experiment: Experiment, profile: Profile) -> Cost:
         values += 0 if kind == "Flatten" else prod(output)  # the same values in another shape
     parameters = count_parameters(recipe, profile)
     return Cost(parameters, flop * images, FLOAT * (4 * (parameters - moving) + moving), FLOAT * images * values)
+
+
+def gpu_minutes(experiment: Experiment, profile: Profile) -> float:
+    """Minutes of a whole training on a V100, from `V100_MINUTES` in proportion to the work: an assumption."""
+    baseline, paper = load_experiment("baseline"), load_profile("paper")
+
+    def work(experiment: Experiment, profile: Profile) -> float:
+        return cost_of(experiment, profile).flop * profile.scaled(experiment.recipe.iterations)
+
+    return V100_MINUTES * work(experiment, profile) / work(baseline, paper)

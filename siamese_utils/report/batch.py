@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import logging
 import os
-import platform
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import nbformat
-import psutil  # type: ignore[import-untyped]
 from pydantic import Field, TypeAdapter
 
 from ..backend import native_stderr_silenced
@@ -38,6 +36,7 @@ from ..config import (
 from ..errors import ParamsError, ResultsError
 from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
+from ..process import Process
 from ..training.integrity import sha256
 from .notebooks import read_notebook
 from .private import forget_folders
@@ -53,32 +52,6 @@ LAUNCH_TIMEOUT = 180
 
 
 Status = Literal["ok", "failed", "not run", "running", "interrupted", "changed"]
-# seconds by which a process's start may be told differently, as the clock is set
-CLOCK = 5
-
-
-@dataclass(frozen=True)
-class Process:
-    """Who executes a notebook: the machine's name, the process's number, and when it began (seconds since 1970)."""
-
-    host: str
-    pid: Annotated[int, Field(gt=0, lt=2**31)]
-    begun: float
-
-    @classmethod
-    def this(cls) -> Process:
-        return cls(platform.node(), os.getpid(), psutil.Process().create_time())
-
-    @property
-    def lives(self) -> bool:
-        """Whether it is still there; a process of another machine is taken to be."""
-        if self.host != platform.node():
-            return True
-        try:
-            found = psutil.Process(self.pid)
-            return bool(abs(found.create_time() - self.begun) < CLOCK and found.status() != psutil.STATUS_ZOMBIE)
-        except psutil.Error:
-            return False
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from ..config import Experiment, Profile, load_experiment, load_matrix
 from ..data.omniglot import ARCHIVES, DRAWERS
-from ..models.cost import cost_of
+from ..models.cost import V100_MINUTES, cost_of, gpu_minutes
 from ..training.runs import Run, find_so_far
 from .rendering import render
-
-# what the paper says of each of its networks, on a V100 (see params/claims.yaml): taken for the baseline's
-V100_MINUTES = 20
 
 
 def costs_markdown(profile: Profile) -> str:
@@ -21,14 +18,13 @@ def costs_markdown(profile: Profile) -> str:
     for experiment in load_matrix().experiments:
         cost, run = cost_of(experiment, profile), _furthest(experiment, profile)
         length = profile.scaled(experiment.recipe.iterations)
-        work = cost.flop / reference.flop
-        alone = V100_MINUTES * work * length / steps
+        alone = gpu_minutes(experiment, profile)
         minutes += alone
         rows.append(
             {
                 "label": experiment.label,
                 "cost": cost,
-                "work": work,
+                "work": cost.flop / reference.flop,
                 "minutes": alone,
                 "pace": run.pace if run else float("nan"),
                 "hours": run.pace * length / 3600 if run else float("nan"),

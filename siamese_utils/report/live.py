@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from base64 import b64encode
+from textwrap import fill
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,8 @@ PAUSE = 1.0
 SHOWN_WIDTH = 780
 # dots an inch: it is looked at for a moment
 DPI = 98
+# letters a line of an error's sentence
+LINE = 80
 
 
 def show_errors_as_sentences() -> None:
@@ -38,7 +41,9 @@ def _show_error(
     if os.environ.get("SIAMESE_DEBUG"):
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
     else:
-        shell._showtraceback(kind, error, [f"{kind.__name__}: {error}"])
+        # JupyterLab would break a long line within a word
+        words = fill(f"{kind.__name__}: {error}", LINE, break_long_words=False, break_on_hyphens=False)
+        shell._showtraceback(kind, error, [words])
 
 
 def is_live() -> bool:

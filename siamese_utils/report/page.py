@@ -22,9 +22,10 @@ from ..config import Profile, load_matrix
 from ..errors import ResultsError
 from ..evidence.board import Board
 from ..files import write_text
-from ..paths import reports_dir
+from ..paths import project_root, reports_dir
 from ..training.provenance import short_commit
 from ..training.runs import Run, find_so_far
+from ..training.state import what_is_left
 from ..training.verify import survey
 from .batch import Outcome, read_outcomes
 from .findings import findings, gist, numbers
@@ -45,6 +46,7 @@ KEY_FIGURE = (
     "For each row of Table 1, the difference to the baseline in points: the paper’s with its noise, and ours with its "
     "95 % interval. Table 1 below has the numbers."
 )
+WORKFLOW = "What makes what: runs and methods a notebook, the notebooks the report, which siamese verify checks."
 # "2. The network" → "The network"
 NUMBERING = re.compile(r"^[\d.]+\s+")
 OFTEN = 2
@@ -90,6 +92,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         "table1": table1_html(board),
         "claims": scoreboard_html(board),
         "provenance": provenance(profile, runs),
+        "workflow": _workflow(),
         "network": network,
     }
 
@@ -147,6 +150,12 @@ def key_figure(board: Board) -> Markup:
     return piece("image", png, KEY_FIGURE, SHOWN_WIDTH, notes_of(figure))
 
 
+def _workflow() -> Markup | str:
+    """The picture of the workflow, where the checkout is there that has it."""
+    picture = project_root() / "docs" / "images" / "workflow.png"
+    return piece("image", b64encode(picture.read_bytes()).decode(), WORKFLOW, 640, "") if picture.is_file() else ""
+
+
 def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
     """What a reader needs to judge the numbers; where the finished runs differ, every distinct value.
 
@@ -163,6 +172,7 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
         "finished": len(finished),
         "under_way": len(runs) - len(finished),
         "missing": [f"{name} (seed {seed})" for name, seed in wanted if (name, seed) not in found],
+        "left": [forget_folders(words) for words in what_is_left(profile)],
         "left_out": [
             f"{finding.folder.name}: {finding.problem}"
             for finding in survey(reports_dir() / profile.name, weights=False)

@@ -21,9 +21,10 @@ from nbconvert import SlidesExporter
 
 from ..config import Profile
 from ..data.download import fetch
-from ..errors import DataError
-from ..files import write_text
+from ..errors import DataError, OutputError
+from ..files import refuse_runs, writable, write_text
 from ..paths import data_dir, reports_dir
+from ..text import named
 from ..training.integrity import sha256
 from .batch import choose_notebooks, notebooks_dir, read_outcomes
 from .copies import slide_type
@@ -52,19 +53,34 @@ Reveal.initialize({
   plugins: [RevealNotes],
 }).then(fit);
 """
+# by this a deck is known as ours
+GENERATOR = "siamese slides"
 # what would end or change a script within HTML
 UNSAFE = re.compile(r"<(?=/script|script|!--)", re.IGNORECASE)
 
 
 def write_slides(
-    profile: Profile, folder: Path, *, notebooks: str | Iterable[str] = (), reveal: Path | None = None
+    profile: Profile,
+    folder: Path,
+    *,
+    notebooks: str | Iterable[str] = (),
+    reveal: Path | None = None,
+    renew: bool = False,
 ) -> list[Path]:
     """Write the slides of notebooks, all by default, as NAME.html into a folder; return their paths.
 
     reveal  see `reveal_files`
+    renew   replace whatever is there
+
+    Raises OutputError, before anything is written, where a file cannot be, or one is there that is no deck.
     """
-    files, names = reveal_files(reveal), choose_notebooks(notebooks)
-    folder.mkdir(parents=True, exist_ok=True)
+    names = choose_notebooks(notebooks)
+    paths = [writable(folder / f"{name}.html") for name in names]
+    if others := [str(path) for path in paths if path.exists() and not renew and not _is_deck(path)]:
+        raise OutputError(f"{named(others, 3)} would be overwritten: remove them, or choose another place.")
+    for path in paths:
+        refuse_runs(path)
+    files = reveal_files(reveal)
     report, written = reports_dir() / profile.name, []
     outcomes = read_outcomes(report)
     for name in names:
@@ -76,6 +92,12 @@ def write_slides(
         write_text(folder / f"{name}.html", deck(notebook, files))
         written.append(folder / f"{name}.html")
     return written
+
+
+def _is_deck(path: Path) -> bool:
+    """Whether `write_slides` wrote this file."""
+    with path.open("rb") as file:
+        return f'<meta name="generator" content="{GENERATOR}">'.encode() in file.read(2**12)
 
 
 def deck(notebook: nbformat.NotebookNode, files: dict[str, str]) -> str:
@@ -95,6 +117,7 @@ def deck(notebook: nbformat.NotebookNode, files: dict[str, str]) -> str:
     own = re.findall(r"<script>(.*?)</script>", files[SPEAKER], re.DOTALL)
     return render_html(
         "slides.html.j2",
+        generator=GENERATOR,
         title=soup.h1.get_text() if soup.h1 else "Slides",
         slides=Markup(str(soup)),
         reveal_css=Markup(files[CSS]),

@@ -195,6 +195,16 @@ def partial_folder(folder: Path) -> Path:
     return folder.with_name(folder.name + ".partial")
 
 
+def worker_file(folder: Path) -> Path:
+    """What says which process is training the run, while one is."""
+    return folder.with_name(f".{folder.name}.worker.json")
+
+
+def log_file(folder: Path) -> Path:
+    """Where who starts a training unattended keeps what it says: reports/<profile>/logs/<run>.log."""
+    return folder.parent.parent / "logs" / f"{folder.name}.log"
+
+
 def check_iterations(experiment: Experiment, profile: Profile) -> list[int]:
     """The updates after which a check is made: 0, every `check_every`-th, and the last."""
     return iterations_of_checks(profile.scaled(experiment.recipe.iterations), profile.check_every)

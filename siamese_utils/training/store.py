@@ -6,16 +6,17 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..files import locked
+from ..files import locked, write_json
+from ..process import Process
 from .integrity import find_problem, is_recorded, record_sums
-from .runs import WEIGHTS, Run, open_run, partial_folder
+from .runs import WEIGHTS, Run, open_run, partial_folder, worker_file
 
 Notify = Callable[[str], object]
 
@@ -84,9 +85,15 @@ def find_or_make(
     return open_run(folder)
 
 
-def lock_of(folder: Path) -> AbstractContextManager[None]:
-    """The lock of a run: who trains it holds it."""
-    return locked(folder.with_name(f".{folder.name}.lock"), f"run {folder.name}")
+@contextmanager
+def lock_of(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run, as who trains it does, and say beside it who that is; see `state`."""
+    with locked(folder.with_name(f".{folder.name}.lock"), f"run {folder.name}"):
+        write_json(worker_file(folder), asdict(Process.this()))
+        try:
+            yield
+        finally:
+            worker_file(folder).unlink(missing_ok=True)
 
 
 def _is_complete(partial: Path) -> bool:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import zipfile
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
+from siamese_utils import cli
 from siamese_utils.beyond import pictures
 from siamese_utils.beyond.batches import random_maps
 from siamese_utils.beyond.config import Augmentation, load_method, methods_of
@@ -292,3 +294,35 @@ def test_the_real_faces_are_those_of_the_repository_and_train(monkeypatch, tmp_p
         assert run.metrics["steps"] == 3
         assert not set(run.metrics["scored_on"]) & set(dataset.val.characters)
         assert json.loads((run.folder / "config.json").read_text())["held_out"] == "validation"
+
+
+# --- the runs again -----------------------------------------------------------------------------------
+
+
+def verify(capsys, monkeypatch):
+    """What `siamese verify` says of the demo's runs when it trains five of them anew, and its exit code."""
+    monkeypatch.setattr(sys, "argv", ["siamese", "verify", "-p", "demo", "--retrain", "5"])
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return " ".join(capsys.readouterr().out.split()), ended.value.code or 0
+
+
+def test_runs_on_faces_are_trained_anew_where_the_faces_are_here(faces, reports, capsys, monkeypatch):
+    run = load_or_train("pictures-pixels", "demo", held_out="evaluation", archive="att-faces")
+    said, code = verify(capsys, monkeypatch)
+    assert f"{run.run_id} │ agrees" in said
+    assert code == 0
+    # other faces than those of the record
+    with zipfile.ZipFile(faces / "att_faces.zip", "a") as archive:
+        for number in (1, 2):
+            archive.writestr(f"s21/{number}.pgm", b"P5 2 2 255 abc" + bytes([number]))
+    said, code = verify(capsys, monkeypatch)
+    assert f"{run.run_id} │ does not agree │ the data here is another" in said
+    assert code == 1
+    (faces / "att_faces.zip").unlink()
+    said, code = verify(capsys, monkeypatch)
+    assert f"1 run cannot be trained anew: trained on att-faces, and {faces}/att_faces.zip is not here" in said
+    assert "SIAMESE_FACES_DIR" in said
+    assert code == 0
+    assert run.run_id not in said

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import pickle
+import sys
 import tarfile
 import threading
 import time
@@ -18,11 +19,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from siamese_utils import cli
 from siamese_utils.beyond.config import load_method
 from siamese_utils.beyond.training import load_or_train
 from siamese_utils.data import archives
 from siamese_utils.data.download import fetch
 from siamese_utils.errors import DataError
+from siamese_utils.inference.one_shot import OneShot
 
 RNG = np.random.default_rng(7)
 
@@ -346,3 +349,25 @@ def test_a_method_trains_on_an_archive_by_its_name(tmp_path, reports, monkeypatc
     run = load_or_train(method, "demo", archive="att-faces")
     assert run.metrics["dataset"]["name"] == "att-faces"
     assert set(run.metrics["scored_on"]) < {f"s{n:02}" for n in range(1, 11)}
+
+
+def test_the_command_learns_on_mini_imagenet_and_the_model_is_used(tmp_path, reports, monkeypatch, capsys, fresh_keras):
+    """Its layout in miniature, from the archive to an answer, without a download."""
+    write_mini(tmp_path / "mini-imagenet.tar.gz", sizes=(("train", 10, 5), ("val", 2, 4), ("test", 4, 5)))
+    monkeypatch.setenv("SIAMESE_DATA_DIR", str(tmp_path))
+    model = tmp_path / "model.keras"
+    options = ["pictures-pixels", "--data", "mini-imagenet", "-p", "demo", "--evaluation", "-o", str(model)]
+    monkeypatch.setattr(sys, "argv", ["siamese", "learn", *options])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = " ".join(capsys.readouterr().out.split())
+    assert not ended.value.code
+    assert "strict 4-way 1-shot" in said
+    assert "on 4 groups of classes that it was not trained on" in said
+    used = OneShot.load(model)
+    assert used.colour
+    assert not used.reads_drawings
+    step = np.arange(84, dtype=np.uint8)[:, None, None]
+    picture = pixels(1, 2, first=7) + step
+    (best, _), _ = used.classify(picture[0], {"near": picture[1], "far": pixels(1, 1, first=160)[0] + step})
+    assert best == "near"

@@ -1,5 +1,7 @@
 """What an open notebook shows while it is at work, and that an executed one is the same without."""
 
+import textwrap
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
@@ -83,4 +85,5 @@ def test_a_users_error_in_a_cell_is_a_sentence_and_the_cell_fails(debug, tmp_pat
     if debug:
         assert "config.py" in "".join(error.traceback)
     else:
-        assert error.traceback == [f"ParamsError: {error.evalue}"]
+        (words,) = error.traceback
+        assert words.splitlines() == textwrap.wrap(f"ParamsError: {error.evalue}", live.LINE)

@@ -11,7 +11,7 @@ from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from siamese_utils.config import load_profile
-from siamese_utils.errors import DataError
+from siamese_utils.errors import DataError, OutputError
 from siamese_utils.paths import data_dir
 from siamese_utils.report import slides
 from siamese_utils.report.batch import notebook_names
@@ -210,3 +210,32 @@ def test_slides_are_written_for_the_chosen_notebooks(monkeypatch, reports, tmp_p
     written = slides.write_slides(load_profile("demo"), tmp_path / "out", notebooks="04")
     assert [path.name for path in written] == ["04_regularization.html"]
     assert "<h1>4.3 Regularization</h1>" in written[0].read_text(encoding="utf-8")
+
+
+def test_a_deck_is_renewed_and_another_file_is_left_alone(monkeypatch, reports, tmp_path):
+    monkeypatch.setattr(slides, "reveal_files", lambda archive: FILES)
+    profile = load_profile("demo")
+    (mine,) = slides.write_slides(profile, tmp_path, notebooks="04")
+    mine.write_text(mine.read_text(encoding="utf-8") + "<!-- older -->", encoding="utf-8")
+    slides.write_slides(profile, tmp_path, notebooks="04")
+    assert "<!-- older -->" not in mine.read_text(encoding="utf-8")
+    other = tmp_path / "05_learning_rate.html"
+    other.write_text("<h1>my own</h1>", encoding="utf-8")
+    mine.unlink()
+    with pytest.raises(OutputError, match=r"05_learning_rate.html would be overwritten: remove them"):
+        slides.write_slides(profile, tmp_path, notebooks=["04", "05"])
+    assert other.read_text(encoding="utf-8") == "<h1>my own</h1>"
+    assert not mine.exists(), "nothing is written before all is looked at"
+    slides.write_slides(profile, tmp_path, notebooks="05", renew=True)
+    assert slides.GENERATOR in other.read_text(encoding="utf-8")
+
+
+def test_a_folder_in_the_way_and_a_runs_folder_are_refused(monkeypatch, reports, tmp_path):
+    monkeypatch.setattr(slides, "reveal_files", lambda archive: FILES)
+    (tmp_path / "a" / "04_regularization.html").mkdir(parents=True)
+    with pytest.raises(OutputError, match="is a folder"):
+        slides.write_slides(load_profile("demo"), tmp_path / "a", notebooks="04")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "SHA256SUMS").touch()
+    with pytest.raises(OutputError, match="lies in a run's folder"):
+        slides.write_slides(load_profile("demo"), tmp_path / "run", notebooks="04")

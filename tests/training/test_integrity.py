@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -613,3 +614,13 @@ def test_verify_names_what_does_not_agree_and_trains_none_of_it(whole, capsys, m
     assert ended.value.code == 1
     assert said.err.strip() == f"{whole.name}: history.csv changed since SHA256SUMS was written"
     assert said.out.startswith("0 finished runs")
+
+
+def test_verify_needs_no_notebooks_packages_for_the_runs(reports):
+    (reports / "demo").mkdir(parents=True)
+    program = "import sys; sys.modules['nbformat'] = None\nfrom siamese_utils import cli\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", program, "verify", "-p", "demo"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("0 finished runs and 0 under way agree")
+    said = " ".join(done.stderr.split())
+    assert said.startswith("executed notebooks are not looked at: this needs `pip install siamese-utils[notebooks]`")

@@ -213,11 +213,17 @@ def curves_so_far(trainings: Sequence[Sequence[Progress]]) -> Figure:
     for ax in axes:
         ax.set(xlabel="step", xlim=(0, latest.steps))
     axes[0].set_ylabel("loss")
+    lowest = min(now.loss for told in trainings for now in told)
+    # one point alone would get a scale of its own; a loss that is no number leaves the axis as it is
+    if lowest >= 0:
+        axes[0].set_ylim(bottom=0)
     if checked:
         axes[1].set_ylabel("val accuracy, %")
         axes[1].set_ylim(bottom=0)
         chance_line(axes[1])
-    figure.suptitle(f"{latest.name}, seed {latest.seed}", fontsize=9.5)
+    earlier = "; grey: earlier runs" if len(trainings) > 1 else ""
+    chance = "; dotted: chance" if checked else ""
+    figure.suptitle(f"{latest.name}, seed {latest.seed}{earlier}{chance}", fontsize=9.5)
     return figure
 
 

@@ -1,23 +1,11 @@
 // What a reader does with the network of network.js: draw two characters, find one among twenty, see it on the map, play.
 (() => {
   const { given } = siamese;
-  const make = (tag, properties, ...children) => {
-    const made = Object.assign(document.createElement(tag), properties);
-    made.append(...children);
-    return made;
-  };
-  const LETTERS = "ABCDEFGHIJKLMNOPQRST";
+{% include "pad.js" %}
   document.querySelectorAll(".try .live").forEach((part) => { part.hidden = false; });
 
   // ---- characters ----
 
-  const INK = [25, 25, 30];
-  // ink on a transparent canvas: how much of it, 0 to 255, pixel by pixel, in a colour [red, green, blue]
-  const fill = (context, width, height, amount, [red, green, blue] = INK) => {
-    const image = new ImageData(width, height), { data } = image;
-    for (let i = 0, k = 0; k < data.length; i++, k += 4) [data[k], data[k + 1], data[k + 2], data[k + 3]] = [red, green, blue, amount(i)];
-    context.putImageData(image, 0, 0);
-  };
   const show = (canvas, { values, width, height }, colour) => {
     Object.assign(canvas, { width, height });
     fill(canvas.getContext("2d"), width, height, (i) => 255 - values[i], colour);
@@ -38,110 +26,6 @@
       all.push(known.get(number));
     }
     return all;
-  };
-
-  // ---- drawing pads ----
-
-  const PEN = 6.5, STEP = 8;
-  let givenAway = 0;
-  const makePad = (box, changed) => {
-    const canvas = box.querySelector("canvas"), side = canvas.width, context = canvas.getContext("2d");
-    const pad = { ink: new Uint8Array(side * side), side, vector: null, pixels: null };
-    let before = [], pen = null, at = [side / 2, side / 2], down = false, byKey = false, pause;
-
-    const paint = () => {
-      fill(context, side, side, (i) => pad.ink[i]);
-      if (!byKey || document.activeElement !== canvas) return;
-      context.beginPath();
-      context.arc(...at, PEN + 3, 0, 2 * Math.PI);
-      Object.assign(context, { lineWidth: 2, strokeStyle: down ? "#b3261e" : "#1f5a85" });
-      context.stroke();
-    };
-    // a stroke's ink is as black as it covers a pixel
-    const line = ([x0, y0], [x1, y1]) => {
-      const [dx, dy] = [x1 - x0, y1 - y0], square = dx * dx + dy * dy || 1, reach = PEN + 1;
-      for (let y = Math.max(0, Math.floor(Math.min(y0, y1) - reach)); y <= Math.min(side - 1, Math.max(y0, y1) + reach); y++) {
-        for (let x = Math.max(0, Math.floor(Math.min(x0, x1) - reach)); x <= Math.min(side - 1, Math.max(x0, x1) + reach); x++) {
-          const along = Math.min(1, Math.max(0, ((x + 0.5 - x0) * dx + (y + 0.5 - y0) * dy) / square));
-          const away = Math.hypot(x + 0.5 - x0 - along * dx, y + 0.5 - y0 - along * dy);
-          const cover = Math.round(255 * Math.min(1, Math.max(0, PEN + 0.5 - away)));
-          if (cover > pad.ink[y * side + x]) pad.ink[y * side + x] = cover;
-        }
-      }
-    };
-    const settle = () => {
-      clearTimeout(pause);
-      pause = setTimeout(() => {
-        pad.pixels = siamese.drawing(pad.ink.map((value) => 255 - value), side);
-        pad.vector = pad.pixels && siamese.embed(pad.pixels);
-        changed();
-      }, 120);
-    };
-    const begin = () => { before.push(pad.ink.slice()); };
-    const place = (event) => {
-      const frame = canvas.getBoundingClientRect();
-      return [(event.clientX - frame.left) / frame.width * side, (event.clientY - frame.top) / frame.height * side];
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || !event.isPrimary) return; // a second finger draws nothing
-      canvas.setPointerCapture(event.pointerId);
-      clearTimeout(pause);
-      begin();
-      byKey = false;
-      pen = at = place(event);
-      line(pen, pen);
-      paint();
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!pen || !event.isPrimary) return;
-      const moves = event.getCoalescedEvents?.() ?? [];
-      (moves.length ? moves : [event]).map(place).forEach((next) => { line(pen, next); pen = at = next; });
-      paint();
-    });
-    const lift = (event) => {
-      if (!pen || !event.isPrimary) return;
-      pen = null;
-      settle();
-    };
-    canvas.addEventListener("pointerup", lift);
-    canvas.addEventListener("pointercancel", lift);
-
-    const acts = {
-      undo: () => { if (before.length) pad.ink = before.pop(); },
-      clear: () => { begin(); pad.ink = new Uint8Array(side * side); },
-      // twice in a row it is the same character by two hands
-      give: () => {
-        begin();
-        const character = (7 * (givenAway >> 1)) % given.alphabets.length;
-        const { values } = siamese.enlarge(siamese.picture(character * given.drawers + givenAway++ % given.drawers), side);
-        pad.ink = values.map((value) => 255 - value);
-      },
-    };
-    const act = (name) => { acts[name](); paint(); settle(); };
-    box.querySelectorAll("button").forEach((button) => button.addEventListener("click", () => act(button.dataset.do)));
-
-    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    canvas.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key === "Backspace") { event.preventDefault(); act("undo"); return; }
-      if (!moves[event.key] && event.key !== " ") return;
-      event.preventDefault();
-      byKey = true;
-      if (event.key === " ") {
-        down = !down;
-        if (down) { begin(); line(at, at); }
-        settle();
-      } else {
-        const next = at.map((place, i) => Math.min(side - PEN, Math.max(PEN, place + STEP * moves[event.key][i])));
-        if (down) { line(at, next); settle(); }
-        at = next;
-      }
-      paint();
-    });
-    canvas.addEventListener("focus", () => { byKey = canvas.matches(":focus-visible"); paint(); });
-    canvas.addEventListener("blur", () => { down = false; paint(); });
-    paint();
-    return pad;
   };
 
   // ---- two drawings, and one among twenty ----
@@ -236,12 +120,21 @@
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawMap());
   window.addEventListener("resize", () => drawMap());
 
-  const pads = [...document.querySelectorAll(".try .pad")].map((box, i) => makePad(box, () => {
+  let givenAway = 0;
+  // twice in a row it is the same character by two hands
+  const give = (side) => {
+    const character = (7 * (givenAway >> 1)) % given.alphabets.length;
+    const { values } = siamese.enlarge(siamese.picture(character * given.drawers + givenAway++ % given.drawers), side);
+    return values.map((value) => 255 - value);
+  };
+  const pads = [...document.querySelectorAll(".try .pad")].map((box, i) => makePad(box, (pad) => {
+    pad.pixels = siamese.drawing(pad.ink.map((value) => 255 - value), pad.side);
+    pad.vector = pad.pixels && siamese.embed(pad.pixels);
     compare();
     if (i) return;
     seek();
     drawMap();
-  }));
+  }, give));
   compare();
   showTwenty();
   drawMap();

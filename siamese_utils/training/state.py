@@ -1,0 +1,143 @@
+"""How far each wanted run has come, whoever trains it, read from what is on disk here or in a shared folder."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from math import isnan, nan
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from ..config import Experiment, Profile, load_matrix
+from ..models.cost import cost_of
+from ..process import Process
+from ..text import duration
+from .runs import Run, check_iterations, find_so_far, log_file, partial_folder, places_of, run_folder, worker_file
+
+_PROCESS = TypeAdapter(Process)
+# seconds without a check after which a process of another machine is taken to be gone
+SILENCE = 3600
+# bytes of a log in which its last line is looked for
+END = 4096
+
+Word = Literal["finished", "running", "failed", "under way", "left out", "not run"]
+
+
+@dataclass(frozen=True)
+class State:
+    """How a run stands.
+
+    word     "finished"; "running": a process is training it; "failed": one has ended, and its log says why; "under
+             way": it has made checks, and goes on from there when it is asked for; "left out": it is not to be
+             believed; "not run"
+    run      as far as it has come; None without a check
+    process  that is training it
+    reason   the last line of the log of one that failed
+    """
+
+    word: Word
+    folder: Path
+    run: Run | None = None
+    process: Process | None = None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """ "running on node7, job 4711", "not run"."""
+        return f"{self.word} on {self.process}" if self.process else self.word
+
+    @cached_property
+    def iteration(self) -> int:
+        """That of its last check, -1 without one."""
+        return int(self.run.history["iteration"].iloc[-1]) if self.run else -1
+
+
+def state_of(experiment: Experiment, profile: Profile, seed: int) -> State:
+    """How one run of the matrix stands."""
+    folder, _ = run_folder(experiment, profile, seed)
+    return state_in(folder, find_so_far(experiment, profile, seed), bool(places_of(experiment, profile, seed)))
+
+
+def state_in(folder: Path, run: Run | None, exists: bool) -> State:
+    """How the run of a folder stands.
+
+    run     as it was found, if it is to be believed;  exists: whether there is something by its name
+    """
+    if run and run.finished:
+        return State("finished", folder, run)
+    if process := _process(folder):
+        return State("running", folder, run, process)
+    if reason := _last_line(log_file(folder)):
+        return State("failed", folder, run, reason=reason)
+    return State("under way" if run else "left out" if exists else "not run", folder, run)
+
+
+def seconds_left(states: Iterable[tuple[Experiment, State]], profile: Profile) -> dict[Path, float]:
+    """Seconds of training that each run still needs, by its folder; NaN where no run tells.
+
+    At the run's own pace; without one, at that of the row's other seeds; without these, at the pace of all, in
+    proportion to the counted work of a step (`models.cost`).
+    """
+    states = list(states)
+    work = {experiment.name: cost_of(experiment, profile).flop for experiment, _ in states}
+    paces: dict[str, list[float]] = {}
+    for experiment, state in states:
+        if state.run and (pace := state.run.pace) > 0:
+            paces.setdefault(experiment.name, []).append(pace)
+    per_work = median([pace / work[name] for name, own in paces.items() for pace in own] or [nan])
+    left = {}
+    for experiment, state in states:
+        row = median(paces.get(experiment.name, [per_work * work[experiment.name]]))
+        own = state.run.pace if state.run else nan
+        steps = check_iterations(experiment, profile)[-1] - state.iteration
+        left[state.folder] = steps * (own if own > 0 else row) if state.word != "finished" else 0.0
+    return left
+
+
+def what_is_left(profile: Profile) -> list[str]:
+    """What of the matrix is at work, has failed, and how long the rest takes, a sentence each; none when it is done."""
+    wanted = [(experiment, seed) for experiment in load_matrix().experiments for seed in profile.seeds]
+    states = [(experiment, state_of(experiment, profile, seed)) for experiment, seed in wanted]
+    told = [
+        f"{state.word}: {experiment.label} (seed {seed})"
+        + (f", at iteration {state.iteration:,}" if state.run else "")
+        + (f": {state.reason}" if state.reason else "")
+        for (experiment, seed), (_, state) in zip(wanted, states, strict=True)
+        if state.word in ("running", "failed")
+    ]
+    missing = [state.folder for _, state in states if state.word != "finished"]
+    seconds = sum(seconds_left(states, profile)[folder] for folder in missing)
+    if missing and not isnan(seconds):
+        told.append(
+            f"{duration(seconds)} of training left, one run after the other, by the pace of those that are here"
+        )
+    return told
+
+
+def _process(folder: Path) -> Process | None:
+    """The process that is training the run of a folder."""
+    signs = worker_file(folder), partial_folder(folder) / "history.csv"
+    try:
+        process = _PROCESS.validate_json(signs[0].read_bytes())
+        last = max(sign.stat().st_mtime for sign in signs if sign.exists())
+    except (OSError, ValueError):
+        return None
+    believed = process.host == platform.node() or time.time() - last < SILENCE
+    return process if believed and process.lives else None
+
+
+def _last_line(log: Path) -> str:
+    """The last line of a log that has words; "" without one, and where it tells of an interruption."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - END))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return "" if last.startswith("interrupted") else last

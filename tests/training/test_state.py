@@ -1,0 +1,127 @@
+"""How runs stand, as others than those who train them see it."""
+
+import json
+import os
+import platform
+import time
+from math import isnan
+
+import pytest
+from conftest import TINY
+from typer.testing import CliRunner
+
+import siamese_utils.training.loop as training
+from siamese_utils.cli import app as cli
+from siamese_utils.config import load_experiment
+from siamese_utils.process import Process
+from siamese_utils.training import state
+from siamese_utils.training.runs import log_file, run_folder, worker_file
+from siamese_utils.training.state import seconds_left, state_of
+
+
+@pytest.fixture
+def half_way(reports, tiny, fresh_keras):
+    """The tiny profile, with the MLP trained up to iteration 2 of 4."""
+    training.load_or_train("mlp", tiny, 0, until=2)
+    return tiny
+
+
+def put_worker(folder, **changes):
+    """Say that this process, or one that differs from it, is training a run."""
+    this = Process.this()
+    process = {"host": this.host, "pid": this.pid, "begun": this.begun, "job": None, **changes}
+    worker_file(folder).parent.mkdir(parents=True, exist_ok=True)
+    worker_file(folder).write_text(json.dumps(process))
+
+
+def put_log(folder, text):
+    log_file(folder).parent.mkdir(parents=True, exist_ok=True)
+    log_file(folder).write_text(text)
+
+
+def test_a_training_says_who_is_at_work_and_then_no_longer(reports, tiny, fresh_keras, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    seen = []
+    mlp = load_experiment("mlp")
+    training.load_or_train(mlp, tiny, 0, on_progress=lambda _: seen.append(str(state_of(mlp, tiny, 0))))
+    assert set(seen) == {f"running on {platform.node()}, job 4711"}
+    assert str(state_of(mlp, tiny, 0)) == "finished"
+    assert not worker_file(run_folder(mlp, tiny, 0)[0]).exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, "running"),
+        ({"begun": 1.0}, "under way"),  # another process with its number
+        ({"host": "node7", "pid": 1}, "running"),
+        ({"pid": -1}, "under way"),
+    ],
+)
+def test_a_process_is_believed_while_it_lives(changes, word, half_way):
+    mlp = load_experiment("mlp")
+    put_worker(run_folder(mlp, half_way, 0)[0], **changes)
+    assert state_of(mlp, half_way, 0).word == word
+
+
+def test_a_process_of_another_machine_is_believed_while_it_makes_checks(half_way):
+    mlp = load_experiment("mlp")
+    folder, _ = run_folder(mlp, half_way, 0)
+    put_worker(folder, host="node7")
+    long_ago = time.time() - 2 * state.SILENCE
+    os.utime(worker_file(folder), (long_ago, long_ago))
+    assert state_of(mlp, half_way, 0).word == "running", "its last check is new"
+    history = folder.with_name(folder.name + ".partial") / "history.csv"
+    os.utime(history, (long_ago, long_ago))
+    assert state_of(mlp, half_way, 0).word == "under way"
+
+
+@pytest.mark.parametrize(
+    ("log", "word", "reason"),
+    [
+        ("training\nerror: no room\n\n", "failed", "error: no room"),
+        ("killed by signal 9\n", "failed", "killed by signal 9"),
+        ("interrupted: what was trained is kept\n", "not run", ""),
+        ("", "not run", ""),
+        ("x" * 10_000 + "\nerror: ü\n", "failed", "error: ü"),
+    ],
+)
+def test_the_last_line_of_a_log_says_why_a_run_failed(log, word, reason, reports, tiny):
+    mlp = load_experiment("mlp")
+    put_log(run_folder(mlp, tiny, 0)[0], log)
+    found = state_of(mlp, tiny, 0)
+    assert (found.word, found.reason) == (word, reason)
+
+
+def test_a_log_says_nothing_of_a_run_that_is_at_work_or_finished(half_way):
+    mlp = load_experiment("mlp")
+    folder, _ = run_folder(mlp, half_way, 0)
+    put_log(folder, "error: of an earlier attempt\n")
+    assert state_of(mlp, half_way, 0).word == "failed"
+    put_worker(folder)
+    assert state_of(mlp, half_way, 0).word == "running"
+    training.load_or_train(mlp, half_way, 0)
+    assert state_of(mlp, half_way, 0).word == "finished"
+
+
+def test_status_shows_where_a_run_is_trained_and_why_one_failed(half_way):
+    put_worker(run_folder(load_experiment("mlp"), half_way, 0)[0], host="node7", job="4711")
+    put_log(run_folder(load_experiment("baseline"), half_way, 0)[0], "error: [no] room\n")
+    said = CliRunner().invoke(cli.app, ["status", "-p", str(TINY)], env={"COLUMNS": "200"})
+    lines = {line.split()[0]: " ".join(line.split()[2:]) for line in said.output.splitlines() if line.split()}
+    assert lines["mlp"].startswith("running on node7, job 4711 2/4")
+    assert lines["baseline"] == "failed"
+    assert "failed: error: [no] room" in " ".join(said.output.split())
+
+
+def test_time_left_goes_by_the_runs_own_pace_its_rows_or_all_in_proportion_to_their_work(half_way):
+    names = ("mlp", "dense-512")
+    states = [
+        (load_experiment(name), state_of(load_experiment(name), half_way, seed)) for name in names for seed in (0, 1)
+    ]
+    left = list(seconds_left(states, half_way).values())
+    pace = states[0][1].run.pace
+    assert left[0] == pytest.approx(2 * pace), "iterations 3 and 4"
+    assert left[1] == pytest.approx(5 * pace), "updates 0 to 4"
+    assert left[2] == left[3] != left[1]
+    assert all(isnan(seconds) for seconds in seconds_left(states[2:], half_way).values())
