@@ -5,8 +5,8 @@
     python benchmarks/growth.py --page                  docs/growth.md and its figures anew, from the CSVs
 
 Each part has a CSV in benchmarks/results. What is measured runs in a fresh process (`--step`, with what it needs as
-JSON), which prints a line of JSON for each line of the CSV. The parts `search` and `jobs` want Faiss and Snakemake,
-which are no dependencies of this project: without them they say so, and leave their CSV as it is.
+JSON), which prints a line of JSON for each line of the CSV. The parts `search` and `jobs` want Faiss, which is no
+dependency of this project, and Snakemake: without them they say so, and leave their CSV as it is.
 """
 
 import csv

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from growth import read
+from growth_runs import COMMANDS
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -54,7 +55,8 @@ def between(page: str, part: str, block: str) -> str:
 def runs_block(lines: list[Line]) -> str:
     sizes = ordered(lines, "runs")
     by = {(line["runs"], line["command"]): line for line in lines}
-    commands = list(dict.fromkeys(line["command"] for line in lines))
+    asked = {line["command"] for line in lines}
+    commands = [name for name in COMMANDS if name in asked]
     rows, steep = [], []
     for command in commands:
         own = [by.get((size, command)) for size in sizes]
