@@ -174,7 +174,8 @@ def _open_files(process: Path) -> str:
 if __name__ == "__main__":
     if reason := why_not():
         sys.exit(reason)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with Slurm(Path(sys.argv[1]).resolve()) as cluster:
         sys.stdout.write(cluster.command("sinfo"))
         sys.stdout.flush()
-        signal.sigwait([signal.SIGINT, signal.SIGTERM])
+        signal.pause()

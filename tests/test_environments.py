@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from test_project import PROJECT
 
 EXTRAS = PROJECT["optional-dependencies"]
-NOT_TO_RUN = {"build", "dev", "docs"}  # extras that the notebooks and commands do not need
+NOT_TO_RUN = {"build", "dev", "docs", "cluster"}  # extras that the notebooks and commands do not need
 OTHER_BACKEND = {"jax"}  # extras beside TensorFlow, of which an environment may have one or not
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
 PYTHON = next(line for line in CONDA if str(line).startswith("python=")).partition("=")[2]
