@@ -220,7 +220,7 @@ def growth_figure(found: dict[str, list[Line]]) -> Figure:
     """Seconds of processor by how many there are: runs, classes, jobs; dotted: in proportion."""
     drawn = Figure(figsize=(style.WIDTH, 3.0), layout="constrained")
     left, middle, right = drawn.subplots(1, 3)
-    commands = dict.fromkeys(line["command"] for line in found["runs"])
+    commands = [name for name in COMMANDS if any(line["command"] == name for line in found["runs"])]
     curves(left, {c: [x for x in found["runs"] if x["command"] == c] for c in commands}, "runs", "processor s")
     left.set_title("Finished runs")
     left.set_ylabel("seconds of processor")
