@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce laptop paper lab test test-data test-slow faults mutants bench lint scoreboard fidelity docs teaching slides lock clean
+.PHONY: help setup reproduce laptop paper lab test test-data test-slow faults mutants bench growth lint scoreboard fidelity docs teaching slides lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ mutants: $(VENV)/.ready-dev ## change the code in small ways and print the chang
 
 bench: $(VENV)/.ready ## how fast it all is, beside the author's loop: a table and a figure, under 20 minutes
 	$(BIN)/python benchmarks/bench.py
+
+growth: $(VENV)/.ready ## 10,000 runs, 100,000 classes, a million embeddings, 10,000 jobs: docs/growth.md anew, an hour or two
+	$(BIN)/python benchmarks/growth.py $(GROWTH)
 
 lint: $(VENV)/.ready-dev ## formatting, lint and types, notebooks too
 	$(BIN)/ruff format --check .

@@ -4,9 +4,11 @@ import argparse
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -37,6 +39,34 @@ def since(begun: tuple[float, float]) -> Turn:
 def mib(usage: resource.struct_rusage) -> float:
     """The most memory of a process, in MiB; macOS counts it in bytes, Linux in KiB."""
     return usage.ru_maxrss / 2 ** (20 if sys.platform == "darwin" else 10)
+
+
+def memory(what: str = "VmRSS") -> float:
+    """MiB of memory that this process holds now; "VmHWM": has held at most, since `forget_peak`. Linux alone tells."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(f"{what}:"))
+
+
+def forget_peak() -> None:
+    """Have the most memory of this process counted anew."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def whole_process(command: Sequence[str], more: Mapping[str, str], cwd: Path | None = None) -> tuple[Turn, str]:
+    """A process from its start to its end, and what it printed; `more` variables; SystemExit where it fails.
+
+    It is counted as large as this process at least, which must be small.
+    """
+    begun = now()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **more}, cwd=cwd) as started:
+        assert started.stdout is not None
+        printed = started.stdout.read()
+        _, status, usage = os.wait4(started.pid, 0)
+        started.returncode = os.waitstatus_to_exitcode(status)
+    if started.returncode:
+        raise SystemExit(f"{' '.join(command[:4])} failed")
+    seconds = since(begun).seconds
+    return Turn(seconds, (usage.ru_utime + usage.ru_stime) / seconds, mib(usage)), printed
 
 
 def timed(way: Callable[[], Any]) -> Turn:

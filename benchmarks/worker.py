@@ -9,14 +9,13 @@ process that starts others must be small, as they are counted as large as it is 
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from side_by_side import Turn, mib, now, since, timed
+from side_by_side import Turn, now, since, timed, whole_process
 
 Ways = dict[str, Callable[[int], Any]]  # each takes how many
 COMMAND_LINE = "from siamese_utils.cli import main; main()"
@@ -148,17 +147,7 @@ def whole(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
     python, reports = [sys.executable, "-c"], {"SIAMESE_REPORTS_DIR": options["reports"]}
 
     def process(*command: str, **more: str) -> Callable[[int], Turn]:
-        def run(_: int) -> Turn:
-            begun = now()
-            started = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **more})
-            _, status, usage = os.wait4(started.pid, 0)
-            started.returncode = os.waitstatus_to_exitcode(status)
-            if started.returncode:
-                raise SystemExit(f"{' '.join(command[:4])} failed")
-            seconds = since(begun).seconds
-            return Turn(seconds, (usage.ru_utime + usage.ru_stime) / seconds, mib(usage))
-
-        return run
+        return lambda _: whole_process(command, more)[0]
 
     return {
         "import": process(*python, "import siamese_utils"),

@@ -148,11 +148,17 @@ def _images_by_class(
 def _distinct(rng: np.random.Generator, population: int, size: int, rows: int) -> np.ndarray:
     """(rows, size) int: each row `size` different numbers below `population`, uniform, in random order.
 
-    A partial Fisher-Yates shuffle over all rows at once: step i swaps place i with a random place from i on.
+    A partial Fisher-Yates shuffle over all rows at once: step i swaps place i with a random place from i on. Of a large
+    population only the places that are drawn are kept: place i as column i, the others behind those.
     """
-    numbers = np.tile(np.arange(population), (rows, 1))
+    drawn = np.stack([rng.integers(place, population, rows) for place in range(size)], axis=1)
     row = np.arange(rows)
-    for place in range(size):
-        other = rng.integers(place, population, rows)
+    if size**2 >= population:
+        numbers = np.tile(np.arange(population), (rows, 1))
+    else:
+        numbers = np.concatenate([np.tile(np.arange(size), (rows, 1)), drawn], axis=1)
+        first = (drawn[:, :, None] == drawn[:, None, :]).argmax(axis=2)  # one place has one column: its first draw's
+        drawn = np.where(drawn < size, drawn, size + first)
+    for place, other in enumerate(drawn.T):
         numbers[row, place], numbers[row, other] = numbers[row, other], numbers[row, place].copy()
     return numbers[:, :size]

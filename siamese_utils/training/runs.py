@@ -91,7 +91,7 @@ class Run:
             raise _unreadable(path, "columns are missing")
         return history
 
-    @property
+    @cached_property
     def pace(self) -> float:
         """Seconds an iteration, checks included: the median over the last five checks; NaN with one check."""
         steps = self.history[["iteration", "seconds"]].diff().tail(5).dropna()

@@ -84,18 +84,19 @@ def seconds_left(states: Iterable[tuple[Experiment, State]], profile: Profile) -
     proportion to the counted work of a step (`models.cost`).
     """
     states = list(states)
-    work = {experiment.name: cost_of(experiment, profile).flop for experiment, _ in states}
+    rows = {experiment.name: experiment for experiment, _ in states}
+    work = {name: cost_of(experiment, profile).flop for name, experiment in rows.items()}
     paces: dict[str, list[float]] = {}
     for experiment, state in states:
         if state.run and (pace := state.run.pace) > 0:
             paces.setdefault(experiment.name, []).append(pace)
     per_work = median([pace / work[name] for name, own in paces.items() for pace in own] or [nan])
+    of_row = {name: median(paces.get(name, [per_work * work[name]])) for name in rows}
     left = {}
     for experiment, state in states:
-        row = median(paces.get(experiment.name, [per_work * work[experiment.name]]))
         own = state.run.pace if state.run else nan
         steps = check_iterations(experiment, profile)[-1] - state.iteration
-        left[state.folder] = steps * (own if own > 0 else row) if state.word != "finished" else 0.0
+        left[state.folder] = steps * (own if own > 0 else of_row[experiment.name]) if state.word != "finished" else 0.0
     return left
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from made_up import blank_split
 
 from siamese_utils.errors import ParamsError
-from siamese_utils.evaluation.episodes import Episodes, draw_episodes, is_correct
+from siamese_utils.evaluation.episodes import Episodes, _distinct, draw_episodes, is_correct
 
 SPLIT = blank_split(30, 6)
 
@@ -225,3 +225,19 @@ def test_the_shots_of_uneven_classes_are_any_images_but_the_query_each_once():
             assert not times[count:].any()
             assert np.abs(times[:count] / times[:count].mean() - 1).max() < 0.1
     assert drawn.starts.tolist() == [0, 4, 9]
+
+
+@pytest.mark.parametrize(("population", "size"), [(1, 1), (5, 5), (26, 5), (30, 5), (401, 20)])
+def test_different_numbers_are_the_first_of_a_shuffle_of_all(population, size):
+    found = _distinct(np.random.default_rng(1), population, size, 50)
+    rng = np.random.default_rng(1)
+    others = np.stack([rng.integers(place, population, 50) for place in range(size)], axis=1)
+    for row, drawn in zip(found, others, strict=True):
+        numbers = list(range(population))
+        for place, other in enumerate(drawn):
+            numbers[place], numbers[other] = numbers[other], numbers[place]
+        assert row.tolist() == numbers[:size]
+
+
+def test_a_population_may_be_larger_than_memory():
+    assert (np.diff(np.sort(_distinct(np.random.default_rng(0), 10**15, 20, 3))) > 0).all()
