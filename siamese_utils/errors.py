@@ -7,6 +7,7 @@ The command line prints the message without a traceback and exits with code 2.
 EXTRAS = {
     **dict.fromkeys(("keras", "pandas", "pooch", "requests", "tensorflow", "tqdm"), "train"),
     "jax": "jax",
+    "rocrate": "archive",
     **dict.fromkeys(
         ("anywidget", "bs4", "IPython", "jinja2", "latex2mathml", "markupsafe", "matplotlib", "nbconvert", "nbformat",
          "nh3", "papermill", "sklearn", "traitlets"),

@@ -48,8 +48,8 @@ def test_every_module_that_is_imported_comes_with_the_package_or_with_the_extra_
 
 def test_all_is_everything_but_the_other_backend_and_what_builds_and_tests():
     found = groups()
-    assert set(found) == {"", "all", "train", "jax", "data", "notebooks", "cluster", "build", "dev", "docs"}
-    assert whole("all", found) == whole("train", found) | whole("notebooks", found)
+    assert set(found) == {"", "all", "train", "jax", "data", "notebooks", "archive", "cluster", "build", "dev", "docs"}
+    assert whole("all", found) == whole("train", found) | whole("archive", found)
     assert not whole("", found) & {"keras", "tensorflow", "jax", "pandas", "jupyterlab", "papermill", "matplotlib"}
 
 

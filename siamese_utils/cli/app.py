@@ -13,7 +13,7 @@ import typer
 
 import siamese_utils
 
-from . import pages, teaching, training, use, verify
+from . import archive, pages, teaching, training, use, verify
 from .boundary import guarded, prepare
 
 EXAMPLES: dict[Callable[..., None], str] = {
@@ -26,6 +26,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     pages.scoreboard: "siamese scoreboard --check",
     training.status: "siamese status --profile paper",
     verify.verify: "siamese verify --profile laptop --retrain 1",
+    archive.export: "siamese export --profile laptop -o study/",
     training.fidelity: "siamese fidelity baseline mlp --figure curves.png",
     training.factorial: "siamese factorial --profile laptop",
     training.learn: "siamese learn loss-prototype --profile laptop -o model.keras",

@@ -26,7 +26,8 @@ INTERRUPTED = (
     "that was at work counts as interrupted, and is executed anew."
 )
 # commands that train nothing
-QUICK = ("data", "report", "scoreboard", "status", "fidelity", "embed", "compare", "classify", "copies", "slides")
+QUICK = ("data", "report", "scoreboard", "status", "fidelity", "embed", "compare", "classify", "copies", "slides",
+         "export")  # fmt: skip
 INTERRUPTIONS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 # seconds for a clean end, in which no second interruption is heard; when the last one was
 PATIENCE = 5.0

@@ -125,11 +125,15 @@ def _archive_of(run: Run) -> str | None:
 
 
 def _retrain(runs: list[Run], profile: Profile) -> bool:
-    """Train runs anew in a folder of their own, and tell how they compare; True where all agree."""
+    """Train runs anew in a folder of their own, record and tell how they compare; True where all agree."""
     from ..beyond.training import load_or_train as train_method
+    from ..files import writable
+    from ..paths import reports_dir
     from ..training.loop import load_or_train
-    from ..training.verify import Retrained, compare_anew, reports_of_its_own
+    from ..training.verify import RETRAINED, Retrained, compare_anew, record_retrained, reports_of_its_own
 
+    reports = reports_dir() / profile.name
+    writable(reports / RETRAINED)
     table, good = Table("run", "trained anew", "how"), True
     for number, run in enumerate(runs, 1):
         out.print(f"training {escape(run.run_id)} anew, {number} of {len(runs)}", soft_wrap=True)
@@ -143,6 +147,7 @@ def _retrain(runs: list[Run], profile: Profile) -> bool:
                 found = compare_anew(run, anew)
             else:
                 found = Retrained(run.run_id, False, f"the data here is another: it became {anew.run_id}")
+            record_retrained(reports, run, anew, found)
         table.add_row(escape(found.run_id), "agrees" if found.agrees else "[bold red]does not agree[/]", found.words)
         good = good and found.agrees
     if runs:

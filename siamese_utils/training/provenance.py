@@ -8,6 +8,7 @@ import subprocess
 from datetime import datetime, timezone
 from functools import lru_cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from ..paths import project_root
@@ -65,6 +66,19 @@ def code_version() -> dict[str, Any]:
     commit = _git("rev-parse", "HEAD")
     status = _git("status", "--porcelain", "--", "siamese_utils", "params")
     return {"commit": commit, "modified": bool(status) if commit else None}
+
+
+def committed_files(folder: Path) -> set[Path]:
+    """The files in a folder that the checkout's last commit holds as they are now, links followed; none elsewhere."""
+    root, folder = project_root().resolve(), folder.resolve()
+    if not folder.is_relative_to(root):
+        return set()
+    place = f"{folder.relative_to(root).as_posix()}/"
+    kept = _git("ls-tree", "-r", "-z", "--name-only", "HEAD", "--", place)
+    changed = _git("diff", "-z", "--name-only", "--relative", "HEAD", "--", place)
+    if kept is None or changed is None:
+        return set()
+    return {root / name for name in {*kept.split("\0")} - {*changed.split("\0")} if name}
 
 
 def package_versions() -> dict[str, str]:

@@ -13,8 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 
-from .integrity import find_problem, find_problem_under_way, is_recorded
+from ..config import Strict
+from ..errors import ResultsError
+from ..files import locked, write_json
+from .integrity import find_problem, find_problem_under_way, is_recorded, sha256
+from .provenance import short_commit
 from .runs import SHIPPED, WEIGHTS, Run
 
 PLACES = ("results", "beyond", "own", "under_way")
@@ -22,6 +27,8 @@ PLACES = ("results", "beyond", "own", "under_way")
 TOLERANCE, TOLERANCE_OF_MEAN = 1e-3, 0.05
 # points by which their scores may differ: more than seeds do
 APART = 0.1
+# in a profile's folder: what came of trainings anew, by the run's id
+RETRAINED = "retrained.json"
 MACHINE = ("backend", "device", "processor", "convolutions", "packages")
 
 
@@ -83,6 +90,43 @@ def compare_anew(recorded: Run, anew: Run) -> Retrained:
         return Retrained(recorded.run_id, apart == 0 and first == again, f"same machine: {words}")
     near = math.isclose(first, again, rel_tol=TOLERANCE_OF_MEAN if step else TOLERANCE)
     return Retrained(recorded.run_id, near and apart <= APART, f"another machine: {words}")
+
+
+class Retraining(Strict):
+    """The record of a run trained anew: when that ended, how it compared, of which code, with which results."""
+
+    date: str
+    agrees: bool
+    words: str
+    commit: str
+    metrics: str  # the SHA-256 of the metrics.json that it was compared with
+
+
+_RECORD = TypeAdapter(dict[str, Retraining])
+
+
+def read_retrained(reports: Path) -> dict[str, Retraining]:
+    """What came of training runs anew, by run id; ResultsError where the record cannot be read."""
+    path = reports / RETRAINED
+    try:
+        return _RECORD.validate_json(path.read_bytes()) if path.is_file() else {}
+    except (OSError, ValidationError) as error:
+        raise ResultsError(f"{path} cannot be read: restore it, or move it elsewhere.") from error
+
+
+def record_retrained(reports: Path, recorded: Run, anew: Run, found: Retrained) -> None:
+    """Keep what came of training a run anew, in the place of what came of it before."""
+    origin = anew.metrics["provenance"]
+    entry = Retraining(
+        date=origin["finished"],
+        agrees=found.agrees,
+        words=found.words,
+        commit=short_commit(origin),
+        metrics=sha256(recorded.folder / "metrics.json"),
+    )
+    with locked(reports / f".{RETRAINED}.lock", RETRAINED):
+        kept = {**read_retrained(reports), found.run_id: entry}
+        write_json(reports / RETRAINED, _RECORD.dump_python(dict(sorted(kept.items()))))
 
 
 def _early_losses(*histories: pd.DataFrame) -> tuple[float, float, int]:
