@@ -29,7 +29,7 @@ from ..text import how_many
 from ..training.integrity import EVIDENCE, SUMS, is_recorded, read_sums, sha256
 from ..training.provenance import committed_files
 from ..training.runs import SHIPPED, WEIGHTS, Run
-from ..training.verify import RETRAINED, survey
+from ..training.verify import RETRAINED, reports_in, survey
 from .batch import read_outcomes
 from .plots import differences, to_png
 from .private import forget_folders
@@ -78,12 +78,15 @@ def export(profile: str | Path, folder: Path, *, weights: bool = False) -> list[
                 (part / place / SUMS).unlink(missing_ok=True)
         citation = _copy_project(part, Path(profile))
         left_out += _copy_report(reports, part / inside)
-        committed, board = committed_files(reports), Board(chosen)
+        committed = committed_files(reports)
         shipped = {run.run_id for run in runs.values() if (run.folder / SUMS).resolve() in committed}
-        results = results_of(board, {place: Run(part / place) for place in runs}, shipped, left_out)
-        write_json(part / "results.json", results)
-        write_text(part / inside / "claims.csv", claims := claims_csv(board))
-        (part / "differences.png").write_bytes(to_png(differences(board.rows, iterations=chosen.iterations)))
+        # the tables are those of what is in the archive
+        with reports_in(part / "reports"):
+            board, copies = Board(chosen), {place: Run(part / place) for place in runs}
+            results = results_of(board, copies, shipped, left_out)
+            write_json(part / "results.json", results)
+            write_text(part / inside / "claims.csv", claims := claims_csv(board))
+            (part / "differences.png").write_bytes(to_png(differences(board.rows, iterations=chosen.iterations)))
         _write_codecheck(part, chosen.name, citation["references"][0])
         _describe(part, results, citation)
         write_text(part / SUMS, "".join(f"{sha256(part / name)}  {name}\n" for name in _files(part)))

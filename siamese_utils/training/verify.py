@@ -153,12 +153,18 @@ def _machine(run: Run) -> dict[str, Any]:
 @contextmanager
 def reports_of_its_own() -> Iterator[Path]:
     """A reports folder for the while, so that nothing on record is found."""
+    with tempfile.TemporaryDirectory() as folder, reports_in(Path(folder)):
+        yield Path(folder)
+
+
+@contextmanager
+def reports_in(folder: Path) -> Iterator[None]:
+    """Another reports folder for the while."""
     before = os.environ.get("SIAMESE_REPORTS_DIR")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["SIAMESE_REPORTS_DIR"] = folder
-        try:
-            yield Path(folder)
-        finally:
-            os.environ.pop("SIAMESE_REPORTS_DIR")
-            if before is not None:
-                os.environ["SIAMESE_REPORTS_DIR"] = before
+    os.environ["SIAMESE_REPORTS_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop("SIAMESE_REPORTS_DIR")
+        if before is not None:
+            os.environ["SIAMESE_REPORTS_DIR"] = before
