@@ -19,7 +19,7 @@ from siamese_utils.config import load_experiment
 from siamese_utils.errors import ParamsError
 
 COMMANDS = ["data", "run", "batch", "report", "reproduce", "status", "scoreboard", "fidelity", "verify"]
-COMMANDS += ["notebooks", "learn", "embed", "compare", "classify"]
+COMMANDS += ["export", "notebooks", "learn", "embed", "compare", "classify"]
 
 
 def call(capsys, monkeypatch, *arguments):

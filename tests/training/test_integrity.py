@@ -30,7 +30,7 @@ from siamese_utils.training.integrity import (
     record_sums,
 )
 from siamese_utils.training.runs import find_run, find_runs, partial_folder, run_folder
-from siamese_utils.training.verify import compare_anew, survey
+from siamese_utils.training.verify import Retrained, compare_anew, read_retrained, record_retrained, survey
 
 baseline = load_experiment("baseline")
 
@@ -603,6 +603,25 @@ def test_verify_trains_a_run_anew_beside_its_record(whole, capsys, monkeypatch, 
     assert "1 finished run and 0 under way agree with their records" in said
     assert f"{whole.name} │ agrees" in said
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
+    (record,) = read_retrained(whole.parents[1]).items()
+    assert record[0] == whole.name
+    assert record[1].agrees
+    assert record[1].words.startswith("same machine: scores 0.00 points apart")
+    assert record[1].metrics == hashlib.sha256((whole / "metrics.json").read_bytes()).hexdigest()
+
+
+def test_the_record_of_trainings_anew_keeps_the_last_one_of_each_run(run):
+    reports, metrics = run.folder.parents[1], {"provenance": {"finished": "2025-01-01", "commit": "0123456789abc"}}
+    for run_id, agrees in (("b", True), ("a", True), ("b", False)):
+        record_retrained(reports, run, SimpleNamespace(metrics=metrics), Retrained(run_id, agrees, "so"))
+    found = read_retrained(reports)
+    assert [(name, entry.agrees, entry.date, entry.commit) for name, entry in found.items()] == [
+        ("a", True, "2025-01-01", "0123456789"),
+        ("b", False, "2025-01-01", "0123456789"),
+    ]
+    (reports / "retrained.json").write_text('{"a": {"agrees": "perhaps"}}')
+    with pytest.raises(ResultsError, match=r"retrained\.json cannot be read: restore it"):
+        read_retrained(reports)
 
 
 def test_verify_names_what_does_not_agree_and_trains_none_of_it(whole, capsys, monkeypatch):
