@@ -49,6 +49,8 @@ def test_the_citation_is_one_and_names_the_paper_and_its_author():
     paper = CITATION["references"][0]
     assert paper["title"] == CODEMETA["referencePublication"]["name"] == PAPER
     assert paper["authors"][0]["family-names"] == "Nithyanantham"
+    header = ROOT / "siamese_utils" / "report" / "templates" / "header.html.j2"
+    assert f'"{paper["repository-code"]}"' in header.read_text(encoding="utf-8")
     assert "doi" not in paper
     assert "year" not in paper
 

@@ -285,4 +285,4 @@ def _name(author: dict[str, Any]) -> str:
 
 
 def _address(work: dict[str, Any]) -> str | None:
-    return f"https://doi.org/{work['doi']}" if "doi" in work else work.get("url")
+    return f"https://doi.org/{work['doi']}" if "doi" in work else work.get("url") or work.get("repository-code")

@@ -359,7 +359,8 @@ def test_codecheck_yml_has_the_fields_of_its_specification(crate):
     found = codecheck(folder)
     assert found.keys() == {"version", "paper", "manifest", "summary"}
     assert found["version"] == "https://codecheck.org.uk/spec/config/1.0/"
-    assert found["paper"].keys() == {"title", "authors"}
+    assert found["paper"].keys() == {"title", "authors", "reference"}
+    assert found["paper"]["reference"].startswith("https://")
     assert all(author.keys() == {"name"} for author in found["paper"]["authors"])
     assert {Path(item["file"]).name for item in found["manifest"]} == set(archive.MADE)
     for item in found["manifest"]:
