@@ -19,13 +19,15 @@ COMMANDS: dict[str, list[str]] = {
     "siamese verify": [COMMAND_LINE, "verify", "--profile", "{profile}"],
     "all verdicts and Table 1": [EVIDENCE],
     "siamese report": [COMMAND_LINE, "report", "--profile", "{profile}"],
+    "siamese export": [COMMAND_LINE, "export", "--profile", "{profile}", "--output", "{crate}"],
 }
 
 
 def command(name: str, reports: Path) -> list[str]:
     """One of COMMANDS as a process takes it."""
-    profile = str(profile_file(reports))
-    return [sys.executable, "-c", *(part.format(profile=profile) if "{" in part else part for part in COMMANDS[name])]
+    places = {"profile": profile_file(reports), "crate": reports.with_name(f"{reports.name}-crate")}
+    code, *words = COMMANDS[name]
+    return [sys.executable, "-c", code, *(word.format(**places) for word in words)]
 
 
 def profile_file(reports: Path) -> Path:
