@@ -26,8 +26,7 @@ COMMANDS: dict[str, list[str]] = {
 def command(name: str, reports: Path) -> list[str]:
     """One of COMMANDS as a process takes it."""
     places = {"profile": profile_file(reports), "crate": reports.with_name(f"{reports.name}-crate")}
-    code, *words = COMMANDS[name]
-    return [sys.executable, "-c", code, *(word.format(**places) for word in words)]
+    return [sys.executable, "-c", *(part.format(**places) if "{" in part else part for part in COMMANDS[name])]
 
 
 def profile_file(reports: Path) -> Path:
