@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation.accuracy import predict_episodes, score_of, similarities, similarity, similarity_of_rows
+from ..data.dataset import Split
 from ..evaluation.episodes import Episodes, draw_episodes, is_correct
 
 if TYPE_CHECKING:
     import keras
-
-    from ..data.dataset import Split
 
 # class and drawer of an image
 Item: TypeAlias = tuple[int, int]

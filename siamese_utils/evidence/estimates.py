@@ -110,8 +110,6 @@ class Evidence:
         self.profile, self.facts = profile, facts
         self._estimates: dict[tuple[Term, ...], Estimate | None] = {}
         self._dispersions: dict[Measure, tuple[float, int]] = {}
-        self._percents: dict[tuple[str, Measure], dict[int, float]] = {}
-        self._shares: dict[tuple[str, str, tuple[int, ...]], np.ndarray] = {}
 
     @classmethod
     def on_disk(cls, profile: Profile) -> Evidence:
@@ -148,8 +146,6 @@ class Evidence:
             self._estimates[key] = self._estimate(key)
         return self._estimates[key]
 
-    # ---- a contrast and its errors ---------------------------------------------------------------
-
     def _estimate(self, terms: tuple[Term, ...]) -> Estimate | None:
         names = list(dict.fromkeys(term.experiment for term in terms))
         seeds = self.seeds_of(names)
@@ -178,12 +174,10 @@ class Evidence:
         """The standard error from the choice of episodes, in points, and how many episodes the smallest part has."""
         variance, counts = 0.0, []
         for split in ("train", "val"):  # answers to shared episodes are compared episode by episode
-            shares = [
-                t.weight * t.measure.splits[split] * self._share(t.experiment, split, seeds)
-                for t in terms
-                if split in t.measure.splits
-            ]
-            if shares:
+            parts = [(t.weight * t.measure.splits[split], t.experiment) for t in terms if split in t.measure.splits]
+            if parts:
+                # of the seeds, the share that answers an episode correctly
+                shares = [w * np.mean([self.facts[e][s].answers[split] for s in seeds], axis=0) for w, e in parts]
                 by_episode = np.sum(shares, axis=0)
                 variance += float(by_episode.var(ddof=1)) / len(by_episode)
                 counts.append(len(by_episode))
@@ -233,21 +227,9 @@ class Evidence:
         above, below = mcnemar_one_sided(only_first, only_second)
         return float(above.max()), float(below.max())
 
-    # ---- measures, each taken once ---------------------------------------------------------------
-
     def _percent(self, experiment: str, measure: Measure, seeds: tuple[int, ...]) -> np.ndarray:
         """A measure under each of the seeds, in % (a gap in points) → (seeds,)."""
-        key = experiment, measure
-        if key not in self._percents:
-            self._percents[key] = {seed: facts.percent(measure) for seed, facts in self.facts[experiment].items()}
-        return np.array([self._percents[key][seed] for seed in seeds])
-
-    def _share(self, experiment: str, split: str, seeds: tuple[int, ...]) -> np.ndarray:
-        """The share of the seeds whose network answers each final 20-way episode correctly → (episodes,)."""
-        key = experiment, split, seeds
-        if key not in self._shares:
-            self._shares[key] = np.mean([self.facts[experiment][seed].answers[split] for seed in seeds], axis=0)
-        return self._shares[key]
+        return np.array([self.facts[experiment][seed].percent(measure) for seed in seeds])
 
     def _binomial(self, experiment: str, measure: Measure, seeds: tuple[int, ...]) -> float:
         """10⁴ · p(1 − p) of a measure's mean over the seeds: the scale of its spread; for a gap, of both its parts."""

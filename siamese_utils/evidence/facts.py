@@ -84,8 +84,7 @@ class Facts:
         if measure.kind == "early":
             return 100 * float(self.early.mean())
         if measure.n_way:
-            correct, episodes = self.scores["author", "val", measure.n_way]
-            return 100 * correct / episodes
+            return 100 * self.accuracy("author", "val", measure.n_way)
         return sum(sign * (100 * float(self.answers[split].mean())) for split, sign in measure.splits.items())
 
     @cached_property

@@ -16,7 +16,7 @@ import numpy as np
 from ..config import load_experiment
 from .claims import Absolute, Against, Check, Claim, Ordered
 from .estimates import Estimate, Evidence, Term, Z, chance, resolution
-from .facts import GAP, Measure
+from .facts import GAP, VAL, Measure
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,15 @@ def questions(check: Check) -> list[Question]:
     """Take a check apart into what must all hold for it to hold; none for a check of another kind."""
     if isinstance(check, Against):
         measure = Measure(check.measure)
-        pairs = [(one, other) for one in check.of for other in check.than]
         return [
-            Question(_difference(Term(1, one, measure), Term(1, other, measure)), check.kind, 0, margin(one, other))
-            for one, other in pairs
+            Question((Term(1, one, measure), Term(-1, other, measure)), check.kind, 0, margin(one, other))
+            for one in check.of
+            for other in check.than
         ]
     if isinstance(check, Ordered):
-        steps = [Term(1, check.of[0], Measure(n_way=k)) for k in check.ways] or [Term(1, name) for name in check.of]
-        return [Question(_difference(one, other), "above") for one, other in pairwise(steps)]
-    if isinstance(check, Absolute):
-        return [_about_one(check)]
-    return []
-
-
-def _difference(one: Term, other: Term) -> tuple[Term, Term]:
-    return one, replace(other, weight=-1)
+        steps = [(check.of[0], Measure(n_way=k)) for k in check.ways] or [(name, VAL) for name in check.of]
+        return [Question((Term(1, *one), Term(-1, *other)), "above") for one, other in pairwise(steps)]
+    return [_about_one(check)] if isinstance(check, Absolute) else []
 
 
 def _about_one(check: Absolute) -> Question:

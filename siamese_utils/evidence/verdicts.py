@@ -33,14 +33,6 @@ from .significance import LEVEL, holm
 
 Verdict: TypeAlias = Literal["reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-VERDICT_RULE = (
-    "How a verdict comes about: each claim is one comparison of final accuracies (val, 1-shot 20-way, author’s "
-    "protocol) on the same episodes for all networks. Its 95 % interval covers the choice of episodes and of seeds; a "
-    "difference counts where the interval’s test and, for every seed, McNemar’s exact test agree, after Holm’s "
-    "correction for all claims and all rows of Table 1 together: an interval, which is not corrected, can leave out "
-    "zero while the verdict is undecided. “Similar” and given figures hold within what the paper’s own 250 episodes "
-    "could tell apart, about ±8 points for a difference at 73 %, ±5.5 for one figure."
-)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ...config import PAPER_ITERATIONS
+from ...config import PAPER_ITERATIONS, Experiment, LearningRate, Profile
 from ...evidence.author_logs import comparable_log
 from ...text import how_many
+from ...training.runs import Run
+from ...training.store import Progress
 from .style import (
     BLUE,
     DOTTED,
@@ -32,13 +33,8 @@ from .style import (
     styled,
 )
 
-if TYPE_CHECKING:
-    from ...config import Experiment, LearningRate, Profile
-    from ...training.runs import Run
-    from ...training.store import Progress
-
 # an experiment's name → its runs
-Groups = dict[str, list["Run"]]
+Groups = dict[str, list[Run]]
 # so many checks are marked, each
 MARKED = 15
 AUTHOR: Look = {"color": GREY, "linewidth": 1.3}
