@@ -1,7 +1,5 @@
 """A method's training under way on disk: all its variables after each part of it, the last two times."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import warnings

@@ -1,7 +1,5 @@
 """From a method to Keras models: the backbone, what its loss needs on top of it, and the loss itself."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import numpy as np

@@ -5,8 +5,6 @@ ways, by person, and who is taken for whom are computed without a picture. There
 episodes, so that episodes are not independent: an interval over people and seeds stands beside Wilson's over episodes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations

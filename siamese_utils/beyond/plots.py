@@ -1,7 +1,5 @@
 """The figures beyond the paper: methods ranked, the factorial, a map of embeddings, drawings in rows, more examples."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from ..data.dataset import Split
+from ..evidence.factorial import Factorial
 from ..report.plots import style
 from ..report.plots.images import row_label, show_drawing
 from ..report.plots.style import BLUE, DOTTED, GREY, INK, ORANGE, WIDTH, Look, empty_figure, new_figure, styled
-from ..data.dataset import Split
-from ..evidence.factorial import Factorial
 from ..text import shortened
 from .analysis import Item
 

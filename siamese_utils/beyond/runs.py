@@ -1,7 +1,5 @@
 """Runs of methods on disk: how one is named and found; nothing here takes Keras."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args

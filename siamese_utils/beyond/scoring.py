@@ -1,7 +1,5 @@
 """How good a method's model is: one-shot accuracy, the official benchmark, and the spread of its similarities."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from typing import Any

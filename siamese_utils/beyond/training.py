@@ -5,8 +5,6 @@ A method is chosen on background alphabets that it does not train on, and only t
 reports/<profile>/beyond/; a killed run goes on from its last line.
 """
 
-from __future__ import annotations
-
 import time
 import warnings
 from pathlib import Path

@@ -4,8 +4,6 @@ animals/cat/1.jpg                a class is a folder of images
 letters/greek/alpha/1.png        classes in groups: a group lies wholly in training or wholly in evaluation
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

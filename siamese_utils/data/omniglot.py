@@ -6,8 +6,6 @@ induction", Science 350 (2015); https://github.com/brendenlake/omniglot.
 On first use both archives are checked, decoded and packed into one cache file; later loads read only that.
 """
 
-from __future__ import annotations
-
 import io
 import lzma
 import os

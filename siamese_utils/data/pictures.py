@@ -3,8 +3,6 @@
 Every way to an image of one's own goes through here, so that a picture is the same to a model in any of its files.
 """
 
-from __future__ import annotations
-
 import struct
 import warnings
 import zlib

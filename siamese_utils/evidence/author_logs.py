@@ -4,8 +4,6 @@ Source: the logs in the public repository, github.com/bharathikannann/
 Impact-of-Architectures-and-Hyperparameters-on-Neural-Networks, a run each; here they are one table, figures unchanged.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """From a claim to a comparison: a statistical test on the runs, a fact that needs none, or why there is neither."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 

@@ -6,8 +6,6 @@ Source: R. A. Fisher, The Design of Experiments, 1935; G. E. P. Box, J. S. Hunte
 Experimenters, 2005, chapter 5. The design is params/factorial.yaml.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from itertools import combinations, product
 from pathlib import Path

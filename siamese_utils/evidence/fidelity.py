@@ -1,7 +1,5 @@
 """Is this the author's training? Our runs at the full protocol beside the logs; see `likeness` for the statistic."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -5,8 +5,6 @@ Before a network has learned anything, its answers p do not depend on the label:
 depends on the network: by up to 0.07 in the author's logs. The rest of a first loss is the L2 penalty.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ Biopharmaceutics 15, 1987); the margin is what the paper's own 250 episodes coul
 holds where all of them hold, and does not where one does not.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal

@@ -1,7 +1,5 @@
 """Where a run under way stands beside the author's log, by its last checks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

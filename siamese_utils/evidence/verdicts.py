@@ -13,8 +13,6 @@ counted once (S. Holm, Scandinavian Journal of Statistics 6, 1979), and 0.05 dec
 where all of them confirm it, and does not where one refutes it, so that one fact has one verdict everywhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

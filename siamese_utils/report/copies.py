@@ -4,8 +4,6 @@ A cell tagged `solution` belongs to the solution of the exercise above it. In Ju
 report folds it (`folding.py`).
 """
 
-from __future__ import annotations
-
 from copy import deepcopy
 from itertools import groupby
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The table of docs/running.md: what each row of the matrix takes. `siamese scoreboard` writes it."""
 
-from __future__ import annotations
-
 from ..config import Experiment, Profile, load_experiment, load_matrix
 from ..data.omniglot import ARCHIVES, DRAWERS
 from ..models.cost import V100_MINUTES, cost_of, gpu_minutes

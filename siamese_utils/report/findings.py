@@ -4,8 +4,6 @@ The sentences stand in templates/findings.md.j2 and conclusion.html.j2; one that
 or nothing here.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any

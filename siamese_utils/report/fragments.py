@@ -4,8 +4,6 @@ What a cell puts out is sanitized, remote pictures are left out, pictures beside
 headings get ids of their own.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import mimetypes

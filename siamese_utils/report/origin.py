@@ -1,7 +1,5 @@
 """Where a figure or table comes from, and how far its runs are, in words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from ..config import Profile

@@ -3,8 +3,6 @@
 The page's design is in templates/: page.html.j2 and what it includes, the .css and .js files, notebook/ for the cells.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from base64 import b64encode

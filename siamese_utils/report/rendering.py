@@ -1,7 +1,5 @@
 """The wing's templates, in one Jinja environment: HTML is escaped, Markdown and plain sentences are not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path

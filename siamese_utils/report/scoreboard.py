@@ -1,7 +1,5 @@
 """The scoreboard: every claim with its verdict, for the report and the notebooks, and as CSV."""
 
-from __future__ import annotations
-
 import csv
 import io
 

@@ -4,8 +4,6 @@ Accuracies are in %, 1-shot 20-way, under the author's protocol unless a column 
 what the table says about it: how it stands to the baseline, and its figure (`claims.row_claim`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from typing import Any
 

@@ -3,8 +3,6 @@
 Accuracies in these tables are in %. Nothing here trains anything or imports Keras. Table 1 is in `table1`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The audit's figures: first losses, what 250 episodes say, the leaks, our curves over the author's."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The curves of trainings over their iterations: accuracy, loss, weights and saturated units; learning rates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

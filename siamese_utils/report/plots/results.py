@@ -1,7 +1,5 @@
 """The figures of final results: k ways, differences to the baseline, similarities of pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

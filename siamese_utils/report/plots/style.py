@@ -1,7 +1,5 @@
 """How every figure looks, and what several have in common; readable without colour, small as a PNG."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
