@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ..data.dataset import Split
+from ..evidence.estimates import CHANCE
 from ..evidence.factorial import Factorial
 from ..report.plots import style
 from ..report.plots.images import row_label, show_drawing
@@ -86,7 +87,7 @@ def factorial_cells(frame: pd.DataFrame, design: Factorial) -> Figure:
         ax.set_title(f"{rows.title}: {levels[0]}; {columns.title}: {levels[1]}", fontsize=8.5)
         ax.set(xlim=(-1.5, 1.5), ylim=(0, 1.08 * frame["accuracy"].max()))
         ax.set_xticks([-1, 1], [along.low.words, along.high.words])
-        ax.axhline(style.CHANCE, **DOTTED)
+        ax.axhline(CHANCE, **DOTTED)
         ax.set(ylabel="" if column else "val accuracy in %", xlabel=along.title.lower() if row else "")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure

@@ -98,12 +98,10 @@ class Board:
     def has_runs(self) -> bool:
         return self.evidence.most_seeds > 0
 
-    def counts(self, *, by_runs: bool) -> dict[str, int]:
-        """Count the claims, as described, by verdict; verdicts that none got are left out.
-
-        by_runs  those that runs of ours decide; otherwise those that the author's log, arithmetic or counting does
-        """
-        found = Counter(j.verdict for j in self.judgements if j.variant != "as run" and j.by_runs == by_runs)
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many claims, as described, got which verdict; verdicts that none got are left out."""
+        found = Counter(j.verdict for j in self.judgements if j.variant != "as run")
         return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
 
 

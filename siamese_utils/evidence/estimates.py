@@ -28,6 +28,7 @@ from .facts import TRAIN, VAL, Facts, Measure
 from .significance import mcnemar_one_sided
 
 PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
+CHANCE = 5.0  # % of 20-way episodes that guessing answers correctly
 Z = float(special.ndtri(0.975))
 
 
@@ -35,11 +36,6 @@ def resolution(*percent: float) -> float:
     """Compute how far chance moves one accuracy of the paper, or the difference of two: 95 % half-width, in points."""
     variance: float = sum((p / 100) * (1 - p / 100) / PAPER_EPISODES for p in percent)
     return float(Z * 100 * variance**0.5)
-
-
-def chance(n_way: int = 20) -> float:
-    """Compute how many of n-way episodes guessing answers correctly, in %."""
-    return 100 / n_way
 
 
 @dataclass(frozen=True)
@@ -110,6 +106,7 @@ class Evidence:
         self.profile, self.facts = profile, facts
         self._estimates: dict[tuple[Term, ...], Estimate | None] = {}
         self._dispersions: dict[Measure, tuple[float, int]] = {}
+        self._percents: dict[tuple[str, Measure], dict[int, float]] = {}
 
     @classmethod
     def on_disk(cls, profile: Profile) -> Evidence:
@@ -229,7 +226,10 @@ class Evidence:
 
     def _percent(self, experiment: str, measure: Measure, seeds: tuple[int, ...]) -> np.ndarray:
         """A measure under each of the seeds, in % (a gap in points) → (seeds,)."""
-        return np.array([self.facts[experiment][seed].percent(measure) for seed in seeds])
+        key = experiment, measure
+        if key not in self._percents:
+            self._percents[key] = {seed: facts.percent(measure) for seed, facts in self.facts[experiment].items()}
+        return np.array([self._percents[key][seed] for seed in seeds])
 
     def _binomial(self, experiment: str, measure: Measure, seeds: tuple[int, ...]) -> float:
         """10⁴ · p(1 − p) of a measure's mean over the seeds: the scale of its spread; for a gap, of both its parts."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..config import load_experiment
 from .claims import Absolute, Against, Check, Claim, Ordered
-from .estimates import Estimate, Evidence, Term, Z, chance, resolution
+from .estimates import CHANCE, Estimate, Evidence, Term, Z, resolution
 from .facts import GAP, VAL, Measure
 
 
@@ -75,13 +75,12 @@ def questions(check: Check) -> list[Question]:
 def _about_one(check: Absolute) -> Question:
     (name,) = check.of
     terms = (Term(1, name, Measure(check.measure)),)
-    guess = chance()
     if check.kind == "no_gap":
         return Question((Term(1, name, GAP),), "similar", 0, margin(name, name))
     if check.kind == "chance":
-        return Question(terms, "similar", guess, resolution(guess))
+        return Question(terms, "similar", CHANCE, resolution(CHANCE))
     if check.kind == "above_chance":
-        return Question(terms, "above", guess + resolution(guess))
+        return Question(terms, "above", CHANCE + resolution(CHANCE))
     at = check.at or 0
     return Question(terms, "below", at) if check.kind == "at_most" else Question(terms, "similar", at, resolution(at))
 

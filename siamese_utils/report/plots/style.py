@@ -14,14 +14,12 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from ...evidence.estimates import chance
+from ...evidence.estimates import CHANCE
 
 # inches; a page shows 780 pixels, and sharp screens have two for each
 WIDTH = 8.0
 DPI = 195
 COLOURS = 64
-# % of 20-way episodes that guessing answers correctly
-CHANCE = chance()
 INK, BLUE, ORANGE, GREY = "#21242a", "#1f5a85", "#c0651a", "#8a8f98"
 PALE_BLUE, PALE_GREY = "#eef3f7", "#e4e2dd"
 # how a line or a marker looks, as matplotlib takes it
