@@ -138,33 +138,25 @@ def _with_test_time_augmentation(method: Method, backbone: keras.Model) -> keras
 
     Where the method compares upside down, too, the mean of those copies is appended: the embedding is twice as long.
     """
-    maps = view_maps(method, backbone.input_shape[1])
-    image = keras.Input(backbone.input_shape[1:], name="image")
-    network = keras.Model(backbone.input, backbone.output, name="network")
-    embeddings = network(Views(maps.tolist(), name="views")(image))
-    views = method.test_time_views
-    mean = MeanOfViews(views, method.comparison == "cosine", len(maps) // views, name="mean")
-    return keras.Model(image, mean(embeddings), name="backbone")
-
-
-def view_maps(method: Method, size: int) -> np.ndarray:
-    """The affine maps of a method's test-time augmentation, (maps, 8) as `batches.random_maps` gives them.
-
-    First the upright ones, led by the identity, then the same of the image upside down if the method compares so.
-    """
+    size, views = backbone.input_shape[1], method.test_time_views
+    # affine, as `batches.random_maps` gives them; the first is the identity
     maps = np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32)
-    if method.test_time_views > 1:
+    if views > 1:
         # the schema sees to it
         assert method.augmentation is not None
         half = {part: 0.5 * limit for part, limit in method.augmentation.model_dump(exclude={"mirror"}).items()}
         moves = method.augmentation.model_copy(update=half)
-        maps = np.concatenate([maps, random_maps(np.random.default_rng(0), moves, method.test_time_views - 1, size)])
-    if not method.upside_down:
-        return maps
-    # (x, y) is read where (size − 1 − x, size − 1 − y) was
-    rotated = -maps
-    rotated[:, [2, 5]] += size - 1
-    return np.concatenate([maps, rotated])
+        maps = np.concatenate([maps, random_maps(np.random.default_rng(0), moves, views - 1, size)])
+    if method.upside_down:
+        # (x, y) is read where (size − 1 − x, size − 1 − y) was
+        rotated = -maps
+        rotated[:, [2, 5]] += size - 1
+        maps = np.concatenate([maps, rotated])
+    image = keras.Input(backbone.input_shape[1:], name="image")
+    network = keras.Model(backbone.input, backbone.output, name="network")
+    embeddings = network(Views(maps.tolist(), name="views")(image))
+    mean = MeanOfViews(views, method.comparison == "cosine", len(maps) // views, name="mean")
+    return keras.Model(image, mean(embeddings), name="backbone")
 
 
 def warm_up_and_cosine(rate: float, steps: int, warm_up: int) -> Any:

@@ -6,7 +6,7 @@ episodes, so that episodes are not independent: an interval over people and seed
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..data import archives
 from ..data.dataset import Split
 from ..evaluation.accuracy import score_of
 from ..evaluation.episodes import Episodes, draw_episodes
+from ..evidence.standing import Interval
 from ..report.rendering import render_html
 from ..report.study import Study, show_html, show_line
 from ..text import how_many, number, seed_words
@@ -36,15 +37,6 @@ PROFILE = "laptop"
 BOOTSTRAPS, BOOTSTRAP_SEED = 10_000, 4_000
 # of `accuracy_by_ways`
 COLUMNS = ["name", "title", "ways", "seeds", "accuracy", "low", "high", "wilson_low", "wilson_high"]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value in % or points, and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 # ---- the runs ------------------------------------------------------------------------------------
@@ -205,16 +197,13 @@ def confusions(runs: Sequence[Run]) -> tuple[list[str], np.ndarray]:
 
 def ways_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The lines of `accuracy_by_ways` as text for a table."""
-
-    def between(low: str, high: str) -> list[str]:
-        return [f"{number(a)} to {number(b)}" for a, b in frame[[low, high]].to_numpy()]
-
+    words = frame[["accuracy", "low", "high", "wilson_low", "wilson_high"]].map(number)
     table = {
         "": frame["title"],
-        "people": [str(n) for n in frame["ways"]],
-        "accuracy in %": [number(value) for value in frame["accuracy"]],
-        "over people and seeds": between("low", "high"),
-        "over episodes": between("wilson_low", "wilson_high"),
+        "people": frame["ways"].astype(str),
+        "accuracy in %": words["accuracy"],
+        "over people and seeds": words["low"] + " to " + words["high"],
+        "over episodes": words["wilson_low"] + " to " + words["wilson_high"],
     }
     return pd.DataFrame(table)
 

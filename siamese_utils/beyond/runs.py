@@ -33,10 +33,19 @@ def method_folder(
     fingerprint  of the dataset; None for the profile's
     place        in the profile's folder; `OWN` for a folder of the reader's own
     """
+    if method.experiment:
+        # a row of the paper's matrix, with its recipe
+        key_of_row = run_key(load_experiment(method.experiment), profile, 0, "")
+        own = {"experiment": method.experiment, "recipe": key_of_row["recipe"], "padding": profile.padding}
+        learner = {"name": method.name, **own}
+    else:
+        left_out = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
+        # what has its default is left out, so that a new field changes no older run
+        learner = method.model_dump(mode="json", exclude=left_out, exclude_defaults=True, by_alias=True)
     key = {
         "version": METHOD_VERSION,
-        "learner": _learner(method, profile),
-        "steps": method.steps_under(profile),
+        "learner": learner,
+        "steps": method.steps_on_synthetic if profile.dataset == "synthetic" else method.steps,
         "dataset": fingerprint or dataset_fingerprint(profile),
         "image_size": method.sized(profile).image_size,
         "episodes": profile.episodes,
@@ -45,17 +54,6 @@ def method_folder(
     }
     name = f"{method.name}-{held_out}-s{seed}-{key_hash(key)}"
     return reports_dir() / profile.name / place / name, key
-
-
-def _learner(method: Method, profile: Profile) -> dict[str, Any]:
-    """What of a method determines a run's numbers; where it trains a row of the paper's matrix, that row's recipe."""
-    if method.experiment:
-        key = run_key(load_experiment(method.experiment), profile, 0, "")
-        own = {"experiment": method.experiment, "recipe": key["recipe"], "padding": profile.padding}
-        return {"name": method.name, **own}
-    left_out = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
-    # what has its default is left out, so that a new field changes no older run
-    return method.model_dump(mode="json", exclude=left_out, exclude_defaults=True, by_alias=True)
 
 
 def find_method_run(method: Method, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:

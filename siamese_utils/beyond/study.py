@@ -41,27 +41,17 @@ def trained(study: Study, name: str | Method, held_out: HeldOut = "evaluation") 
     Where the results came without weights, it is trained again for them, from the same seed. Where nothing may be
     trained, it is an untrained network without a run, and a line says so.
     """
-    jobs = method_jobs(
-        [load_method(name)],
-        study.profile,
-        [study.seed],
-        held_out=held_out,
-        dataset=lambda: study.dataset,
-        weights=True,
-        notify=show_line,
-    )
+    method = load_method(name)
+    wanted: dict[str, Any] = {"held_out": held_out, "dataset": lambda: study.dataset, "weights": True}
+    jobs = method_jobs([method], study.profile, [study.seed], notify=show_line, **wanted)
     if runs := study.complete(jobs):
         return runs[0].model(), runs[0]
     show_line("This network is untrained: no weights are here, and nothing is trained for this page.")
-    return _untrained(load_method(name), study), None
-
-
-def _untrained(method: Method, study: Study) -> keras.Model:
     from .networks import build_siamese, build_trainer
 
     train, size = study.dataset.train, method.sized(study.profile).image_size
     trainer = build_trainer(method, (size, size, 1), train.classes * method.forms, 1, study.seed)
-    return build_siamese(method, trainer)
+    return build_siamese(method, trainer), None
 
 
 def conclusion(

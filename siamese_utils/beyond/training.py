@@ -83,7 +83,8 @@ def load_or_train(
         if method.experiment:
             dataset = in_grey(dataset)
         train, _ = splits(dataset, held_out)
-        method = method.fitted_to(train.classes * method.forms, min(train.sizes))
+        most = {"classes": train.classes * method.forms, "images": min(train.sizes)}
+        method = method.model_copy(update={name: min(getattr(method, name), limit) for name, limit in most.items()})
     place = OWN if folder and not archive else "beyond"
     final, key = method_folder(method, profile, seed, held_out, fingerprint, place)
 

@@ -16,7 +16,7 @@ FEWEST_LATEST = 3
 
 
 class Interval(NamedTuple):
-    """A value with its 95 % interval."""
+    """A value in % or points, and its 95 % interval."""
 
     value: float
     low: float

@@ -193,6 +193,8 @@ def execute_batch(
     Raises ParamsError before anything runs if a name does not exist. A failing notebook does not raise.
     """
     named = str(profile.name if isinstance(profile, Profile) else profile)
+    if named.endswith((".yaml", ".yml")):
+        named = str(Path(named).resolve())  # notebooks run in their own folder
     profile = load_profile(profile)
     names, chosen_seeds = choose_notebooks(notebooks), list(seed_list(seeds))
     wanted = [load_experiment(name).name for name in name_list("experiments", experiments, Experiment)]
@@ -201,7 +203,7 @@ def execute_batch(
     outcomes = []
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
-        parameters = {"profile": _resolved(named), "seeds": chosen_seeds, "experiments": _of_section(name, wanted)}
+        parameters = {"profile": named, "seeds": chosen_seeds, "experiments": _of_section(name, wanted)}
         declared = parameters_of(path)
         given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
@@ -263,16 +265,14 @@ def read_outcomes(folder: Path) -> dict[str, Outcome]:
 
     Raises ResultsError where batch.json cannot be read.
     """
-    return {name: _as_it_stands(outcome, folder) for name, outcome in _stored(folder).items()}
-
-
-def _as_it_stands(outcome: Outcome, folder: Path) -> Outcome:
-    if outcome.status == "running" and not (outcome.process and outcome.process.lives):
-        return replace(outcome, status="interrupted", process=None)
-    executed = folder / "notebooks" / f"{outcome.notebook}.ipynb"
-    if outcome.sha256 and executed.is_file() and sha256(executed) != outcome.sha256:
-        return replace(outcome, status="changed", seconds=0.0)
-    return outcome
+    found = _stored(folder)
+    for name, outcome in found.items():
+        executed = folder / "notebooks" / f"{name}.ipynb"
+        if outcome.status == "running" and not (outcome.process and outcome.process.lives):
+            found[name] = replace(outcome, status="interrupted", process=None)
+        elif outcome.sha256 and executed.is_file() and sha256(executed) != outcome.sha256:
+            found[name] = replace(outcome, status="changed", seconds=0.0)
+    return found
 
 
 def _stored(folder: Path) -> dict[str, Outcome]:
@@ -304,11 +304,6 @@ def _of_section(notebook: str, wanted: list[str]) -> list[str]:
     sections = {name for name, section in matrix.sections.items() if section.notebook == notebook}
     shown = {experiment.name for experiment in matrix.experiments if experiment.section in sections}
     return [name for name in wanted if name in shown]
-
-
-def _resolved(profile: str) -> str:
-    """A profile's name, or its absolute path: notebooks run in their own folder."""
-    return str(Path(profile).resolve()) if profile.endswith((".yaml", ".yml")) else profile
 
 
 def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: int | None) -> str | None:

@@ -67,22 +67,9 @@ class Section:
     error: str = ""
 
     @property
-    def failed(self) -> bool:
-        return self.status == "failed"
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether it has not come to its end, though nothing in it failed."""
-        return self.status in ("interrupted", "running")
-
-    @property
-    def changed(self) -> bool:
-        """Whether its file is no longer what the batch left."""
-        return self.status == "changed"
-
-    @property
     def amiss(self) -> bool:
-        return self.failed or self.unfinished or self.changed
+        """Whether it failed, has not come to its end, or is no longer what the batch left."""
+        return self.status not in ("ok", "not run")
 
     @property
     def anchor(self) -> str:

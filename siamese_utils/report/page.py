@@ -77,8 +77,10 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         point_links(section.soup, section.name, ids, folder)
         shorten_notebook(section.soup, failed=section.amiss)
 
-    board, runs = Board(profile), _runs_so_far(profile)
-    synthetic = profile.dataset == "synthetic" or any(_dataset(run).get("synthetic") for run in runs if run.finished)
+    board = Board(profile)
+    asked = ((experiment, seed) for experiment in load_matrix().experiments for seed in profile.seeds)
+    runs = [run for experiment, seed in asked if (run := find_so_far(experiment, profile, seed))]
+    synthetic = profile.dataset == "synthetic" or any(run.metrics.get("dataset", {}).get("synthetic") for run in runs)
     shipped = find_run()
     network, network_data = try_it(shipped) if shipped else (None, None)
     introduction = [section for section in sections if section.title.startswith(("Start", "1"))]
@@ -109,9 +111,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         **{name: linked(name) for name in ("header", "top", "try", "introduction", "methodology", "conclusion")},
         "network_data": network_data,
         "synthetic": synthetic,
-        "failed": [section for section in sections if section.failed],
-        "unfinished": [section for section in sections if section.unfinished],
-        "changed": [section for section in sections if section.changed],
+        "every": sections,
         "sections": {
             "introduction": introduction,
             "experiments": [section for section in sections if section not in introduction],
@@ -163,7 +163,7 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
     finished = [run for run in runs if run.finished]
     found = {(run.config["experiment"], run.seed) for run in finished}
     wanted = [(experiment.name, seed) for experiment in load_matrix().experiments for seed in profile.seeds]
-    origins = [run.metrics.get("provenance", {}) for run in finished]
+    origins, datasets = ([run.metrics.get(part, {}) for run in finished] for part in ("provenance", "dataset"))
     dates = sorted(origin["finished"] for origin in origins if origin.get("finished"))
     return {
         "wanted": len(wanted),
@@ -177,9 +177,9 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
             if finding.problem
         ],
         "seconds": sum(run.metrics.get("seconds", 0) for run in finished),
-        "dates": [_minute(moment) for moment in (*dates[:1], *dates[-1:])],
-        "dataset": _distinct(_dataset(run).get("name") for run in finished) or [profile.dataset],
-        "fingerprint": _distinct(_dataset(run).get("fingerprint") for run in finished),
+        "dates": [f"{datetime.fromisoformat(date):%Y-%m-%d %H:%M %Z}".strip() for date in (*dates[:1], *dates[-1:])],
+        "dataset": _distinct(dataset.get("name") for dataset in datasets) or [profile.dataset],
+        "fingerprint": _distinct(dataset.get("fingerprint") for dataset in datasets),
         "code": _distinct(short_commit(origin) for origin in origins if origin),
         "processor": _distinct(_processor(origin) for origin in origins),
         "packages": _versions(origins),
@@ -188,12 +188,6 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
 
 
 # ---- what the page is made of --------------------------------------------------------------------
-
-
-def _runs_so_far(profile: Profile) -> list[Run]:
-    """The runs of the whole matrix, finished or under way, in its order."""
-    asked = ((experiment, seed) for experiment in load_matrix().experiments for seed in profile.seeds)
-    return [run for experiment, seed in asked if (run := find_so_far(experiment, profile, seed))]
 
 
 def _distinctive_headings(sections: list[Section]) -> dict[str, list[tuple[str, str]]]:
@@ -206,11 +200,6 @@ def _distinctive_headings(sections: list[Section]) -> dict[str, list[tuple[str, 
 def _singular(heading: str) -> str:
     """ "The figures" and "the figure" are one heading."""
     return heading.lower().removesuffix("s")
-
-
-def _dataset(run: Run) -> dict[str, Any]:
-    found: dict[str, Any] = run.metrics.get("dataset", {})
-    return found
 
 
 def _sections(folder: Path, profile: Profile) -> list[Section]:
@@ -269,7 +258,3 @@ def _versions(origins: list[dict[str, Any]]) -> str:
 
 def _distinct(values: Iterable[object]) -> list[str]:
     return sorted({str(value) for value in values if value})
-
-
-def _minute(moment: str) -> str:
-    return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()
