@@ -56,6 +56,19 @@ def method_folder(
     return reports_dir() / profile.name / place / name, key
 
 
+def find_run_on(archive: str, method: Method, profile: Profile, seed: int) -> Run | None:
+    """The finished run on an archive's evaluation classes, found without the archive; None where there is none."""
+    folder, _ = method_folder(method, profile, seed, "evaluation", "")
+    start = folder.name.rpartition("-")[0]
+    for path in sorted(folder.parent.glob(f"{start}-*")):
+        if path.name.endswith(".partial") or not (run := run_if_sound(path)):
+            continue
+        own, _ = method_folder(method, profile, seed, "evaluation", run.config["dataset"])
+        if run.metrics["dataset"]["name"] == archive and own.name == path.name:
+            return run
+    return None
+
+
 def find_method_run(method: Method, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:
     """The finished run, or None where it has not been run, or is not to be believed; see `runs.find_run`."""
     folder, _ = method_folder(method, profile, seed, held_out)

@@ -18,7 +18,7 @@ from ..training.runs import Run
 from ..training.store import Notify, OnProgress
 from .config import Method, load_method
 from .published import figures_of, runs_by_method
-from .runs import HeldOut, find_method_run
+from .runs import HeldOut, find_method_run, find_run_on
 
 if TYPE_CHECKING:
     import keras
@@ -88,13 +88,15 @@ def method_jobs(
     seeds: Iterable[int],
     *,
     held_out: HeldOut = "validation",
-    dataset: Callable[[], Dataset],
+    dataset: Callable[[], Dataset] | None = None,
+    archive: str | None = None,
     weights: bool = False,
     notify: Notify = warnings.warn,
 ) -> list[Job]:
     """The runs of methods under every seed, as `jobs.complete` takes them.
 
     dataset  loads the profile's dataset, called where one is trained; a method of its own image size loads its own
+    archive  train and evaluate on this one of `archives.ARCHIVES` instead
     """
 
     methods = list(methods)
@@ -103,15 +105,16 @@ def method_jobs(
 
     def job(method: Method, seed: int) -> Job:
         def find() -> Run | None:
-            run = find_method_run(method, profile, seed, held_out)
+            own = find_method_run(method, profile, seed, held_out) if not archive else None
+            run = find_run_on(archive, method, profile, seed) if archive else own
             return run if run and (run.weights or not weights) else None
 
         def train(on_progress: OnProgress) -> Run:
             from .training import load_or_train  # only now: it takes Keras
 
-            data = dataset() if method.sized(profile) == profile else None
+            data = dataset() if dataset and method.sized(profile) == profile else None
             options: dict[str, Any] = {"on_progress": on_progress, "weights": weights, "notify": notify}
-            return load_or_train(method, profile, seed, held_out=held_out, dataset=data, **options)
+            return load_or_train(method, profile, seed, held_out=held_out, dataset=data, archive=archive, **options)
 
         return Job(method.title, seed, find, train)
 

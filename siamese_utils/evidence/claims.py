@@ -11,7 +11,17 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..config import Experiment, Strict, checked, load_experiment, load_matrix, params_dir, read_yaml, refuse_repeated
+from ..config import (
+    Experiment,
+    PaperFigures,
+    Strict,
+    checked,
+    load_experiment,
+    load_matrix,
+    params_dir,
+    read_yaml,
+    refuse_repeated,
+)
 from ..errors import ParamsError
 from ..paths import project_root
 from .estimates import resolution
@@ -185,35 +195,40 @@ def row_claim(experiment: Experiment) -> Claim | None:
     As the ledger has it, where the text says so; else below or above the baseline where the paper's 250 episodes could
     tell the two apart, similar where not. None for a network that is not in the table.
     """
-    baseline = load_experiment("baseline")
-    if experiment.paper is None or baseline.paper is None:
+    if experiment.paper is None:
         return None
-    val, reference = experiment.paper.val, baseline.paper.val
+    val, is_baseline = experiment.paper.val, experiment.name == "baseline"
     check: AnyCheck
-    if experiment.name == "baseline":
+    if is_baseline:
         check = Absolute(kind="level", of=("baseline",), at=val)
     else:
-        kind: Any = "similar" if not can_be_told(experiment) else "below" if val < reference else "above"
+        side = "below" if val < paper_of("baseline").val else "above"
+        kind: Any = side if can_be_told(experiment) else "similar"
         written = Against(kind=kind, of=(experiment.name,), than=("baseline",))
         check = _of_the_text(experiment.name) or written
-    section = load_matrix().sections[experiment.section]
     return Claim(
         id=f"row-{experiment.name}",
         section="Table 1",
         quote=f"{experiment.row or experiment.group} {val:g}",
         says=f"{experiment.label}: {val:g} %.",
-        notebook=section.notebook,
+        notebook=load_matrix().sections[experiment.section].notebook,
         check=check,
-        level=None if experiment.name == "baseline" else val,
+        level=None if is_baseline else val,
     )
+
+
+def paper_of(name: str) -> PaperFigures:
+    """Look up the paper's figures for a row of Table 1, which the baseline always is."""
+    paper = load_experiment(name).paper
+    assert paper, "a row of Table 1"
+    return paper
 
 
 def can_be_told(experiment: Experiment) -> bool:
     """Check whether the paper's 250 episodes could tell a row's val accuracy from the baseline's."""
-    baseline = load_experiment("baseline")
-    if experiment.paper is None or baseline.paper is None:
+    if experiment.paper is None:
         return False
-    val, reference = experiment.paper.val, baseline.paper.val
+    val, reference = experiment.paper.val, paper_of("baseline").val
     return abs(val - reference) > resolution(val, reference)
 
 

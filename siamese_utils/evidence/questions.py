@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from ..config import load_experiment
-from .claims import Absolute, Against, Check, Claim, Ordered
+from .claims import Absolute, Against, Check, Claim, Ordered, paper_of
 from .estimates import CHANCE, Estimate, Evidence, Term, Z, resolution
 from .facts import GAP, VAL, Measure
 
@@ -88,9 +88,7 @@ def _about_one(check: Absolute) -> Question:
 def margin(one: str, other: str) -> float:
     """Compute what the paper could tell apart between two networks, in points: the half-width at its own figures."""
     figures = [e.paper.val for e in map(load_experiment, (one, other)) if e.paper]
-    baseline = load_experiment("baseline").paper
-    assert baseline
-    return resolution(*(figures if len(figures) == 2 else [baseline.val, baseline.val]))
+    return resolution(*(figures if len(figures) == 2 else [paper_of("baseline").val] * 2))
 
 
 def ask(question: Question, evidence: Evidence) -> Test | None:
@@ -135,7 +133,7 @@ def _paper_answer(question: Question) -> str:
     value = variance = 0.0
     for term in question.terms:
         for split, sign in term.measure.splits.items():
-            percent = getattr(load_experiment(term.experiment).paper, split)
+            percent = getattr(paper_of(term.experiment), split)
             value += term.weight * sign * percent
             variance += (resolution(percent) / Z) ** 2
     noise = Z * variance**0.5

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from ..config import Experiment, PaperFigures, Profile, load_experiment, load_profile
+from ..config import Experiment, Profile, load_experiment, load_profile
 from ..evidence.author_logs import comparable_log
 from ..evidence.board import NOT_IN_TABLE, Board
-from ..evidence.claims import FirstLoss
+from ..evidence.claims import FirstLoss, paper_of
 from ..evidence.estimates import Z, resolution
 from ..evidence.fidelity import histories, likenesses
 from ..text import number, signed
@@ -41,7 +41,7 @@ def numbers(board: Board) -> dict[str, Any]:
     # by how much the author's episodes flatter the networks that learned, against strict ones
     leak = (learned["ours_val"] - learned["strict_val"]).agg(["median", "min", "max"])
     # how far training accuracy lies above validation in the paper's figures, in points
-    papers = {name: _paper(name) for name in ("baseline", "without-dropout")}
+    papers = {name: paper_of(name) for name in ("baseline", "without-dropout")}
     return {
         "profile": board.profile,
         "counts": board.counts,
@@ -111,18 +111,12 @@ def _short(row: Experiment) -> str:
 def _resolution(rows: pd.DataFrame) -> dict[str, Any]:
     """How many rows the paper's episodes can tell from the baseline; the half-width of a difference there."""
     variants = _in_table(rows).query("experiment != 'baseline' and variant != 'as run'")
-    baseline = _paper("baseline").val
+    baseline = paper_of("baseline").val
     return {
         "variants": len(variants),
         "apart": int(variants["apart"].sum()),
         "half_width": resolution(baseline, baseline),
     }
-
-
-def _paper(name: str) -> PaperFigures:
-    paper = load_experiment(name).paper
-    assert paper, "a row of Table 1"
-    return paper
 
 
 def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
@@ -141,7 +135,7 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
         return [f"{SHORT.get(r['experiment'], r['label'])} ({words(r)})" for r in rows[chosen].to_dict("records")]
 
     def beside_paper(row: dict[Hashable, Any]) -> str:
-        noise = number(resolution(row["paper_val"], _paper("baseline").val))
+        noise = number(resolution(row["paper_val"], paper_of("baseline").val))
         return f"{signed(row['difference'])}; paper {signed(row['paper_difference'])} ± {noise}"
 
     return {

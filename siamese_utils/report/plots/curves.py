@@ -66,7 +66,11 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
         elif experiment.paper:
             entries["val, Table 1"] = PAPER
             highest.append(experiment.paper.val / 100)
-            _margin_mark(ax, experiment.paper.val, f"paper\n{experiment.paper.val:g}")
+            # a triangle at the right margin points at it
+            place: Look = {"transform": ax.get_yaxis_transform()}
+            ax.plot([1.015], [experiment.paper.val], clip_on=False, **place, **PAPER)
+            words = f"paper\n{experiment.paper.val:g}"
+            ax.text(1.035, experiment.paper.val, words, va="center", fontsize=7.5, linespacing=1.1, **place)
     axes[0].set_ylim(0, min(100, 20 * np.ceil(5 * max(highest) - 1e-9)))
     style.legend(figure, {**entries, "chance, 5 %": DOTTED})
     return figure
@@ -270,13 +274,6 @@ def _val_look(one_of_several: bool, marked: bool) -> Look:
 def _seeds(group: list[Run]) -> str:
     """ "seed 0", "mean of 3 seeds"."""
     return f"seed {group[0].seed}" if len(group) == 1 else f"mean of {how_many(len(group), 'seed')}"
-
-
-def _margin_mark(ax: Axes, value: float, words: str) -> None:
-    """A triangle at the right margin that points at a figure of the paper's."""
-    place = ax.get_yaxis_transform()
-    ax.plot([1.015], [value], transform=place, clip_on=False, **PAPER)
-    ax.text(1.035, value, words, transform=place, va="center", fontsize=7.5, linespacing=1.1)
 
 
 def _plain_log_ticks(ax: Axes) -> None:
