@@ -5,15 +5,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..backend import keras, layers, ops
-from ..models.layers import (
-    AbsoluteDifference,
-    ClassDirections,
-    EveryPair,
-    FromPixels,
-    MeanOfViews,
-    Similarity,
-    Views,
-)
+from ..models import layers as own
 from ..models.siamese import jit_compile, seeds_of
 from .batches import random_maps
 from .config import Method, Network
@@ -33,7 +25,7 @@ def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: R
     seeds = seeds_of(seed)
     images = keras.Input(shape, name="image")
     padding = network.padding(shape[0])
-    features = FromPixels(reads, name="pixels")(images)
+    features = own.FromPixels(reads, name="pixels")(images)
     for number, block in enumerate(network.blocks, start=1):
         features = layers.Conv2D(
             block.filters,
@@ -92,10 +84,10 @@ def build_trainer(
     backbone = build_backbone(method.network, shape, seed, reads)
     output = backbone.output
     if method.loss == "cross_entropy":
-        output = EveryPair(name="l1_distance")(output)
+        output = own.EveryPair(name="l1_distance")(output)
         output = layers.Dense(1, name="similarity")(output)
     elif method.loss == "cosine_softmax":
-        output = ClassDirections(classes, seed=seed, name="directions")(output)
+        output = own.ClassDirections(classes, seed=seed, name="directions")(output)
     model = keras.Model(backbone.input, output, name=method.name.replace("-", "_"))
     options: dict[str, Any] = {"weight_decay": method.weight_decay}
     if method.ema_decay:
@@ -127,9 +119,9 @@ def build_siamese(method: Method, trainer: keras.Model) -> keras.Model:
     left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
     embeddings = [backbone(left), backbone(right)]
     if method.comparison == "head":
-        similarity = trainer.get_layer("similarity")(AbsoluteDifference(name="l1_distance")(embeddings))
+        similarity = trainer.get_layer("similarity")(own.AbsoluteDifference(name="l1_distance")(embeddings))
     else:
-        similarity = Similarity(method.comparison, name="similarity")(embeddings)
+        similarity = own.Similarity(method.comparison, name="similarity")(embeddings)
     return keras.Model([left, right], similarity, name=trainer.name)
 
 
@@ -154,8 +146,8 @@ def _with_test_time_augmentation(method: Method, backbone: keras.Model) -> keras
         maps = np.concatenate([maps, rotated])
     image = keras.Input(backbone.input_shape[1:], name="image")
     network = keras.Model(backbone.input, backbone.output, name="network")
-    embeddings = network(Views(maps.tolist(), name="views")(image))
-    mean = MeanOfViews(views, method.comparison == "cosine", len(maps) // views, name="mean")
+    embeddings = network(own.Views(maps.tolist(), name="views")(image))
+    mean = own.MeanOfViews(views, method.comparison == "cosine", len(maps) // views, name="mean")
     return keras.Model(image, mean(embeddings), name="backbone")
 
 

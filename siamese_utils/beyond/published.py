@@ -1,7 +1,5 @@
 """What others have published on Omniglot, protocol by protocol, and ours beside it under the protocols that we run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -46,7 +44,7 @@ class Published(Strict):
     results: tuple[PublishedResult, ...]
 
     @model_validator(mode="after")
-    def _every_protocol_is_described(self) -> Published:
+    def _every_protocol_is_described(self) -> "Published":
         if missing := sorted({result.protocol for result in self.results} - set(self.protocols)):
             raise ValueError(f"protocol without words: {', '.join(missing)}")
         return self

@@ -3,8 +3,6 @@
 Whatever shows verdicts (a report, a notebook, the README) asks one board, and hands it on.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -36,7 +34,7 @@ class Board:
     given: Evidence | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(cls, profile: str | Path | Profile) -> Board:
+    def of(cls, profile: str | Path | Profile) -> "Board":
         """Make the board of a profile, by name or file; ParamsError where there is none."""
         return cls(load_profile(profile))
 

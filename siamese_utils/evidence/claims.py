@@ -3,28 +3,16 @@
 Here is only what a claim *is*. Numbers come from `estimates`, verdicts from `verdicts`.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..config import (
-    Experiment,
-    PaperFigures,
-    Strict,
-    checked,
-    load_experiment,
-    load_matrix,
-    params_dir,
-    read_yaml,
-    refuse_repeated,
-)
+from ..config import Experiment, Strict, checked, load_experiment, load_matrix, params_dir, read_yaml, refuse_repeated
 from ..errors import ParamsError
 from ..paths import project_root
-from .estimates import resolution
+from .estimates import paper_of, resolution
 from .facts import Kind
 
 Names: TypeAlias = Annotated[
@@ -59,7 +47,7 @@ class Absolute(Check):
     at: float | None = Field(None, ge=0, le=100)
 
     @model_validator(mode="after")
-    def _at_where_it_is_needed(self) -> Absolute:
+    def _at_where_it_is_needed(self) -> "Absolute":
         if (self.at is None) == (self.kind in ("level", "at_most")):
             raise ValueError("at goes with level and at_most, and with no other kind")
         return self
@@ -72,7 +60,7 @@ class Ordered(Check):
     ways: tuple[int, ...] = ()
 
     @model_validator(mode="after")
-    def _something_to_order(self) -> Ordered:
+    def _something_to_order(self) -> "Ordered":
         if (len(self.of) < 2) == (len(self.ways) < 2):
             raise ValueError("give several networks, or one and several ways")
         return self
@@ -85,7 +73,7 @@ class Training(Check):
     than: Names = ()
 
     @model_validator(mode="after")
-    def _than_where_it_is_needed(self) -> Training:
+    def _than_where_it_is_needed(self) -> "Training":
         if (self.kind == "unsteady") != bool(self.than):
             raise ValueError("than goes with unsteady, and not with rising")
         return self
@@ -144,7 +132,7 @@ class Claim(Strict):
         section = load_matrix().sections.get(self.notebook)
         return section.notebook if section else self.notebook
 
-    def as_run(self) -> Claim | None:
+    def as_run(self) -> "Claim | None":
         """Make the claim about the networks that were really trained; None where these are the ones described."""
         counterparts = _as_run_counterparts()
         swapped = {
@@ -165,7 +153,7 @@ class Ledger(Strict):
     claims: tuple[Claim, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _everything_that_is_named_exists(self) -> Ledger:
+    def _everything_that_is_named_exists(self) -> "Ledger":
         refuse_repeated("claim id", [claim.id for claim in self.claims])
         for claim in self.claims:
             try:
@@ -215,13 +203,6 @@ def row_claim(experiment: Experiment) -> Claim | None:
         check=check,
         level=None if is_baseline else val,
     )
-
-
-def paper_of(name: str) -> PaperFigures:
-    """Look up the paper's figures for a row of Table 1, which the baseline always is."""
-    paper = load_experiment(name).paper
-    assert paper, "a row of Table 1"
-    return paper
 
 
 def can_be_told(experiment: Experiment) -> bool:

@@ -13,15 +13,13 @@ The interval is Student's t on the sum of both, with the pooled estimate's degre
 there is McNemar's exact test for every seed besides; the weaker evidence counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
-from ..config import Profile, load_matrix
+from ..config import PaperFigures, Profile, load_experiment, load_matrix
 from ..text import signed
 from ..training.runs import find_run
 from .facts import TRAIN, VAL, Facts, Measure
@@ -36,6 +34,13 @@ def resolution(*percent: float) -> float:
     """Compute how far chance moves one accuracy of the paper, or the difference of two: 95 % half-width, in points."""
     variance: float = sum((p / 100) * (1 - p / 100) / PAPER_EPISODES for p in percent)
     return float(Z * 100 * variance**0.5)
+
+
+def paper_of(name: str) -> PaperFigures:
+    """Look up the paper's figures for a row of Table 1, which the baseline always is."""
+    paper = load_experiment(name).paper
+    assert paper, "a row of Table 1"
+    return paper
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Evidence:
         self._percents: dict[tuple[str, Measure], dict[int, float]] = {}
 
     @classmethod
-    def on_disk(cls, profile: Profile) -> Evidence:
+    def on_disk(cls, profile: Profile) -> "Evidence":
         """Read the finished runs of the profile's seeds; ResultsError where a file of one cannot be read."""
         found = {
             e.name: {s: Facts.of(run) for s in profile.seeds if (run := find_run(e, profile, s))}

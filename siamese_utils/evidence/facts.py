@@ -1,7 +1,5 @@
 """What a run leaves that verdicts are made from, and the measures that are taken of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,7 +33,7 @@ class Measure:
         return {"train": 1, "val": -1} if self.kind == "gap" else {self.kind: 1}
 
     @property
-    def parts(self) -> tuple[Measure, ...]:
+    def parts(self) -> "tuple[Measure, ...]":
         """The accuracies that it is made of."""
         return (TRAIN, VAL) if self.kind == "gap" else (self,)
 
@@ -62,7 +60,7 @@ class Facts:
     machines: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, run: Run) -> Facts:
+    def of(cls, run: Run) -> "Facts":
         """Read the facts of a finished run from its folder; ResultsError where a file of it cannot be read."""
         answers, metrics = run.answers(), run.metrics
         return cls(

@@ -26,8 +26,6 @@ ten checks are as good as independent; one pair of replicates gives five degrees
 processor's or a precision's share in the difference for instance, is not corrected for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple, TypeAlias
@@ -76,7 +74,7 @@ class Replicates(NamedTuple):
     apart: list[pd.DataFrame]
 
     @classmethod
-    def of(cls, curves: Sequence[pd.DataFrame]) -> Replicates:
+    def of(cls, curves: Sequence[pd.DataFrame]) -> "Replicates":
         """Compare each two of some histories or logs, one a run."""
         return cls(len(curves), [differences(one, other) for one, other in combinations(curves, 2)])
 

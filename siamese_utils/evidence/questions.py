@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from ..config import load_experiment
-from .claims import Absolute, Against, Check, Claim, Ordered, paper_of
-from .estimates import CHANCE, Estimate, Evidence, Term, Z, resolution
+from .claims import Absolute, Against, Check, Claim, Ordered
+from .estimates import CHANCE, Estimate, Evidence, Term, Z, paper_of, resolution
 from .facts import GAP, VAL, Measure
 
 

@@ -5,8 +5,6 @@ what an earlier execution made. One that fails is kept with its error where the 
 How each stands is written to reports/<profile>/batch.json, an entry at a time under a lock.
 """
 
-from __future__ import annotations
-
 import ast
 import logging
 import os
@@ -21,18 +19,9 @@ from typing import Annotated, Any, Literal
 import nbformat
 from pydantic import Field, TypeAdapter
 
+from .. import config
 from ..backend import native_stderr_silenced
-from ..config import (
-    Experiment,
-    Name,
-    Profile,
-    load_experiment,
-    load_matrix,
-    load_profile,
-    name_list,
-    section_experiments,
-    seed_list,
-)
+from ..config import Experiment, Name, Profile
 from ..errors import ParamsError, ResultsError
 from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
@@ -86,7 +75,7 @@ def choose_notebooks(chosen: str | Iterable[str]) -> list[str]:
     """
     names = notebook_names()
     picked = set()
-    for wanted in name_list("notebooks", chosen):
+    for wanted in config.name_list("notebooks", chosen):
         stem = Path(wanted).stem
         fits = [name for name in names if stem in (name, name[:2], name[3:])]
         if not fits:
@@ -131,9 +120,9 @@ def experiments_of(notebooks: Iterable[str], experiments: Iterable[str] = ()) ->
             continue
         section, own = opened.groups()
         shown = _of_section(name, wanted) if own == "experiments" else ast.literal_eval(own or "[]")
-        matrix = load_matrix().experiments if section == "all" else section_experiments(section)
+        matrix = config.load_matrix().experiments if section == "all" else config.section_experiments(section)
         needed.update(shown or [experiment.name for experiment in matrix])
-    return [experiment for experiment in load_matrix().experiments if experiment.name in needed]
+    return [experiment for experiment in config.load_matrix().experiments if experiment.name in needed]
 
 
 def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, timeout: int | None = None) -> Outcome:
@@ -195,9 +184,9 @@ def execute_batch(
     named = str(profile.name if isinstance(profile, Profile) else profile)
     if named.endswith((".yaml", ".yml")):
         named = str(Path(named).resolve())  # notebooks run in their own folder
-    profile = load_profile(profile)
-    names, chosen_seeds = choose_notebooks(notebooks), list(seed_list(seeds))
-    wanted = [load_experiment(name).name for name in name_list("experiments", experiments, Experiment)]
+    profile = config.load_profile(profile)
+    names, chosen_seeds = choose_notebooks(notebooks), list(config.seed_list(seeds))
+    wanted = [config.load_experiment(name).name for name in config.name_list("experiments", experiments, Experiment)]
     folder = reports_dir() / profile.name
     _stored(folder)  # unreadable, it is said before anything runs
     outcomes = []
@@ -300,7 +289,7 @@ def _tidy(part: Path, path: Path, files: list[Path]) -> None:
 
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:
     """Those of the wanted experiments that a notebook's section shows."""
-    matrix = load_matrix()
+    matrix = config.load_matrix()
     sections = {name for name, section in matrix.sections.items() if section.notebook == notebook}
     shown = {experiment.name for experiment in matrix.experiments if experiment.section in sections}
     return [name for name in wanted if name in shown]

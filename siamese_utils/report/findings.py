@@ -12,8 +12,8 @@ import pandas as pd
 from ..config import Experiment, Profile, load_experiment, load_profile
 from ..evidence.author_logs import comparable_log
 from ..evidence.board import NOT_IN_TABLE, Board
-from ..evidence.claims import FirstLoss, paper_of
-from ..evidence.estimates import Z, resolution
+from ..evidence.claims import FirstLoss
+from ..evidence.estimates import Z, paper_of, resolution
 from ..evidence.fidelity import histories, likenesses
 from ..text import number, signed
 from .rendering import render

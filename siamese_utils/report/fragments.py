@@ -36,14 +36,9 @@ from .sanitize import sanitize
 
 # no JavaScript, no widgets: they would need the network
 DISPLAY_PRIORITY = [
-    "text/html",
-    "text/markdown",
-    "image/svg+xml",
-    "image/png",
-    "image/jpeg",
-    "text/latex",
-    "text/plain",
-]
+    "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg",
+    "text/latex", "text/plain",
+]  # fmt: skip
 SVG = re.compile(r"<svg\b.*?(</svg\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 INCOMPLETE = "its execution was interrupted, and what it shows is not complete: run the batch again"
 

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...evidence.claims import paper_of
-from ...evidence.estimates import resolution
+from ...evidence.estimates import paper_of, resolution
 from ...text import how_many, signed
 from ..tables import pooled
 from .style import BLUE, DOTTED, GREY, INK, ORANGE, Look, dot_rows, legend, new_figure, note, styled, with_intervals
