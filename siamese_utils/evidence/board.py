@@ -92,10 +92,6 @@ class Board:
         )
 
     @property
-    def has_runs(self) -> bool:
-        return self.evidence.most_seeds > 0
-
-    @property
     def counts(self) -> dict[str, int]:
         """How many claims, as described, got which verdict; verdicts that none got are left out."""
         found = Counter(j.verdict for j in self.judgements if j.variant != "as run")

@@ -94,14 +94,6 @@ class Facts:
         return early
 
     @cached_property
-    def late_scatter(self) -> tuple[float, int]:
-        """How val accuracy scatters around a straight line through the second half: sum of squares, its dof."""
-        half = self.history[self.history["iteration"] > self.history["iteration"].max() / 2]
-        line = np.polyfit(half["iteration"], half["val_accuracy"], 1)
-        residuals = half["val_accuracy"] - np.polyval(line, half["iteration"])
-        return float((residuals**2).sum()), len(half) - 2
-
-    @cached_property
     def degenerate(self) -> bool:
         """Whether it answers no episode of the strict protocol correctly: every similarity ties."""
         strict = [

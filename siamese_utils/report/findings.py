@@ -87,7 +87,7 @@ def _beside_log(profile: Profile) -> dict[str, list[str]]:
 
 def _on_omniglot(board: Board) -> pd.DataFrame:
     """The board's rows where runs on Omniglot stand behind them; else none."""
-    return board.rows if board.profile.dataset == "omniglot" and board.has_runs else board.rows[:0]
+    return board.rows if board.profile.dataset == "omniglot" and board.evidence.most_seeds else board.rows[:0]
 
 
 def _ruled_out(board: Board) -> list[str]:

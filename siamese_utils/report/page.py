@@ -209,25 +209,22 @@ def _sections(folder: Path, profile: Profile) -> list[Section]:
         raise ResultsError(
             f"no executed notebooks in {folder / 'notebooks'}: run `siamese batch --profile {profile.name}` first."
         )
-    outcomes = read_outcomes(folder)
-    for name in (name for name, outcome in outcomes.items() if outcome.status == "changed"):
-        paths.pop(name, None)
-    return [
-        _with_outcome(convert(paths[name]) if name in paths else _placeholder(outcomes[name]), outcomes.get(name))
-        for name in sorted({*paths, *outcomes})
-    ]
-
-
-def _with_outcome(section: Section, outcome: Outcome | None) -> Section:
-    """The section with what the batch knows of it; where its last execution did not end, it shows an earlier one."""
-    if outcome is None:
-        return section
-    error = (
-        forget_folders(outcome.error) or section.error or (EARLIER.get(outcome.status, "") if section.headings else "")
-    )
-    # a failure in the notebook itself is never covered by what the batch says
-    status = section.status if outcome.status == "ok" else outcome.status
-    return replace(section, status=status, seconds=outcome.seconds, error=error.strip())
+    outcomes, sections = read_outcomes(folder), []
+    for name in sorted({*paths, *outcomes}):
+        outcome = outcomes.get(name)
+        if outcome and (outcome.status == "changed" or name not in paths):
+            section = _placeholder(outcome)
+        else:
+            section = convert(paths[name])
+        if outcome:
+            # where its last execution did not end, it shows an earlier one
+            earlier = EARLIER.get(outcome.status, "") if section.headings else ""
+            error = (forget_folders(outcome.error) or section.error or earlier).strip()
+            # a failure in the notebook itself is never covered by what the batch says
+            status = section.status if outcome.status == "ok" else outcome.status
+            section = replace(section, status=status, seconds=outcome.seconds, error=error)
+        sections.append(section)
+    return sections
 
 
 def _placeholder(outcome: Outcome) -> Section:
