@@ -111,12 +111,7 @@ class Dataset:
     @property
     def origin(self) -> dict[str, Any]:
         """What a result says of its dataset."""
-        return {
-            "name": self.name,
-            "synthetic": self.synthetic,
-            "source": self.source,
-            "fingerprint": self.fingerprint,
-        }
+        return {name: getattr(self, name) for name in ("name", "synthetic", "source", "fingerprint")}
 
     def split(self, name: str) -> Split:
         """The split called "train" or "val"."""

@@ -62,10 +62,6 @@ class Mean(NamedTuple):
     high: float
     p: float
 
-    @property
-    def half_width(self) -> float:
-        return (self.high - self.low) / 2
-
 
 class Replicates(NamedTuple):
     """Runs of one recipe: how many, and the differences of each two of them."""
@@ -162,6 +158,6 @@ def verdict_of(checks: int, first: float | None, found: dict[str, Mean]) -> tupl
         return "too short to say", f"{how_many(checks, 'check')}, {FEWEST} needed"
     if far := [name for name, mean in found.items() if mean.p * len(found) < LEVEL]:
         return "differs", f"by its {listed(far)}"
-    if wide := [name for name, mean in found.items() if mean.half_width > WIDEST[name]]:
+    if wide := [name for name, mean in found.items() if mean.high - mean.value > WIDEST[name]]:
         return "too short to say", f"{listed(wide)} known too roughly"
     return "agrees", ""

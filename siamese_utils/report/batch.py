@@ -148,8 +148,11 @@ def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, ti
                 break
             time.sleep(launch)
         files = [Path(v) for v in parameters.values() if isinstance(v, str) and Path(v).is_absolute()]
-        _tidy(part, path, files)
         if part.is_file():
+            # without the user's folders, and under its own name
+            notebook = read_notebook(part)
+            notebook.metadata.papermill.update(input_path=path.name, output_path=path.name)
+            write_text(part, nbformat.writes(nbformat.from_dict(forget_folders(notebook, files))))
             os.replace(part, output)
         else:
             output.unlink(missing_ok=True)
@@ -277,14 +280,6 @@ def _stored(folder: Path) -> dict[str, Outcome]:
         raise ResultsError(
             f"{path} cannot be read ({reason}): restore it, or move it elsewhere and run the batch again."
         ) from error
-
-
-def _tidy(part: Path, path: Path, files: list[Path]) -> None:
-    """Take the folders out of an executed notebook, those of these files too, and the name that it had meanwhile."""
-    if part.is_file():
-        notebook = read_notebook(part)
-        notebook.metadata.papermill.update(input_path=path.name, output_path=path.name)
-        write_text(part, nbformat.writes(nbformat.from_dict(forget_folders(notebook, files))))
 
 
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:

@@ -110,7 +110,7 @@ def _short(row: Experiment) -> str:
 
 def _resolution(rows: pd.DataFrame) -> dict[str, Any]:
     """How many rows the paper's episodes can tell from the baseline; the half-width of a difference there."""
-    variants = _in_table(rows).query("experiment != 'baseline' and variant != 'as run'")
+    variants = rows[rows["group"] != NOT_IN_TABLE].query("experiment != 'baseline' and variant != 'as run'")
     baseline = paper_of("baseline").val
     return {
         "variants": len(variants),
@@ -147,8 +147,7 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 def _best(rows: pd.DataFrame) -> dict[str, Any] | None:
     """The best network of Table 1, and the baseline's accuracy; None where that has not run."""
-    rows = _in_table(rows)
-    rows = rows[rows["seeds"] > 0].sort_values("ours_val")
+    rows = rows[(rows["group"] != NOT_IN_TABLE) & (rows["seeds"] > 0)].sort_values("ours_val")
     baseline = rows.loc[rows["experiment"] == "baseline", "ours_val"]
     if baseline.empty:
         return None
@@ -162,7 +161,3 @@ def _seed_spread(board: Board) -> dict[str, float] | None:
         return None
     spread = board.evidence.spread_at(50)
     return {"points": spread, "apart": Z * 2**0.5 * spread}
-
-
-def _in_table(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["group"] != NOT_IN_TABLE]

@@ -12,11 +12,9 @@ from ..data.dataset import Dataset, Split
 from ..evaluation.accuracy import wilson
 from ..evaluation.episodes import Protocol, draw_episodes
 from ..evidence.leakage import flags
-from ..models.summary import layers_table
+from ..models.summary import layers_table as layers_table
 from ..text import number, signed
 from ..training.runs import Run
-
-__all__ = ["checks", "dataset_counts", "k_way_table", "layers_table", "protocols"]
 
 
 def dataset_counts(dataset: Dataset) -> pd.DataFrame:

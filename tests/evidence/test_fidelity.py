@@ -164,7 +164,7 @@ def test_a_jumping_loss_is_given_its_own_scatter():
     jumps = log.assign(batch_loss=log["batch_loss"] * [1, 2.5, 0.6, 2.5, 0.6])
     judged = fidelity.likeness(load_experiment("mlp"), jumps)
     assert judged.verdict == "too short to say"
-    assert judged.loss.half_width > likeness.WIDEST["loss"]
+    assert judged.loss.high - judged.loss.value > likeness.WIDEST["loss"]
 
 
 def test_a_row_is_compared_where_the_author_trained_its_network():
