@@ -166,10 +166,13 @@ class Ledger(Strict):
         return self
 
 
-@lru_cache
 def load_claims(path: Path | None = None) -> tuple[Claim, ...]:
     """Load the claims in the paper's order; ParamsError where the file is not valid or names what does not exist."""
-    path = path or params_dir() / "claims.yaml"
+    return _load(path or params_dir() / "claims.yaml")
+
+
+@lru_cache
+def _load(path: Path) -> tuple[Claim, ...]:
     ledger: Ledger = checked(Ledger, read_yaml(path), path)
     return ledger.claims
 
