@@ -172,6 +172,10 @@ class Method(Strict):
         """How many classes each character makes: 1, 4 with its rotations, 8 with those of its mirror image."""
         return 8 if self.mirrored_classes else 4 if self.rotated_classes else 1
 
+    def fitted_to(self, classes: int, fewest: int) -> "Method":
+        """The method with batches no larger than a dataset of so many classes, the smallest with `fewest` images."""
+        return self.model_copy(update={"classes": min(self.classes, classes), "images": min(self.images, fewest)})
+
     def sized(self, profile: Profile) -> Profile:
         """The profile at the method's own image size; the built-in characters stay as they are."""
         if self.image_size is None or profile.dataset == "synthetic":

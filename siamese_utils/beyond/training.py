@@ -83,8 +83,7 @@ def load_or_train(
         if method.experiment:
             dataset = in_grey(dataset)
         train, _ = splits(dataset, held_out)
-        most = {"classes": train.classes * method.forms, "images": min(train.sizes)}
-        method = method.model_copy(update={name: min(getattr(method, name), limit) for name, limit in most.items()})
+        method = method.fitted_to(train.classes * method.forms, min(train.sizes))
     place = OWN if folder and not archive else "beyond"
     final, key = method_folder(method, profile, seed, held_out, fingerprint, place)
 

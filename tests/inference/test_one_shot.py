@@ -193,7 +193,7 @@ def test_an_array_of_any_kind_of_pixels_is_an_image():
 def test_a_model_of_pictures_pads_them():
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (6, 4, 16, 16, 3), np.uint8), tuple("abcdef"))
-    method = load_method("loss-prototype").model_copy(update={"classes": 6, "images": 4})
+    method = load_method("loss-prototype").fitted_to(6, 4)
     trained, _ = train_method(method, split, seed=0, steps=2, reads="pictures")
     model = OneShot(trained)
     assert (model.colour, model.reads_drawings) == (True, False)
