@@ -1,7 +1,5 @@
 """Beyond the paper: the losses that its Section 5 and its related work name, and what a laptop can learn with them."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import pandas as pd
 
+from ..data.dataset import Split
 from ..evaluation.accuracy import predict_episodes, score_of, similarities, similarity, similarity_of_rows
 from ..evaluation.episodes import Episodes, draw_episodes, is_correct
 
 if TYPE_CHECKING:
     import keras
-
-    from ..data.dataset import Split
 
 # class and drawer of an image
 Item: TypeAlias = tuple[int, int]

@@ -1,7 +1,5 @@
 """Batches of P classes with K images each, a function of seed and step, and what is done to their images."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..backend import ops

@@ -52,14 +52,14 @@ class OneShotRuns:
         return OneShotRuns(resize(self.support, size), resize(self.queries, size), self.targets)
 
 
-def load(source: Path | None = None) -> OneShotRuns:
+def load() -> OneShotRuns:
     """The 20 runs at 105 × 105 pixels, from all_runs.zip.
 
-    source  the zip, or a folder that holds it; without: the folder that SIAMESE_DATA_DIR names, else the cache, else a
-    download. Raises DataError where it cannot be had, or holds anything else than the published runs.
+    It is in the folder that SIAMESE_DATA_DIR names, else in the cache, else downloaded. Raises DataError where it
+    cannot be had, or holds anything else than the published runs.
     """
     # no MD5: what the zip holds is checked below
-    path = _find(source) or fetch(
+    path = _find() or fetch(
         f"{(os.environ.get('SIAMESE_OMNIGLOT_URL') or omniglot.URL).rstrip('/')}/one-shot-classification/{NAME}",
         paths.data_dir(),
         md5=None,
@@ -142,21 +142,16 @@ def within_alphabet(model: keras.Model, runs: OneShotRuns) -> tuple[Score, np.nd
     return wilson(int(correct.sum()), correct.size), correct
 
 
-def _find(source: Path | None) -> Path | None:
-    """The zip where upstream and a download keep it, or None; DataError where a source is given and holds none."""
-    source = source and source.expanduser()
-    if source and source.is_file():
-        return source
-    folder = source or omniglot.find_source()
+def _find() -> Path | None:
+    """The zip where upstream and a download keep it, or None."""
+    folder = omniglot.find_source()
     inner = ("", "one-shot-classification", "python/one-shot-classification")
-    places = [folder / place for place in inner] if folder else []
-    for place in places if source else [*places, paths.data_dir()]:
+    places = [folder.expanduser() / place for place in inner] if folder else []
+    for place in [*places, paths.data_dir()]:
         if (path := place / NAME).is_file():
             return path
         if path.is_dir():
             raise DataError(f"{path} is a folder, not the zip: put the zip there, or rename the folder.")
-    if source:
-        raise DataError(f"there is no {NAME} in {source}: give the zip, or a folder that holds it.")
     return None
 
 

@@ -1,7 +1,5 @@
 """A method's training under way on disk: all its variables after each part of it, the last two times."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import warnings
@@ -20,10 +18,13 @@ KEPT = 2
 
 def save(partial: Path, trainer: keras.Model, step: int, lines: list[dict[str, Any]], hard: np.ndarray | None) -> None:
     """Keep the state after a step: variables, the optimizer's too, lines of the history, and pools of hard classes."""
-    state = {f"variable-{number}": value for number, value in enumerate(map(_value, _variables(trainer)))}
+    values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in _variables(trainer)]
+    state = {f"variable-{number}": value for number, value in enumerate(values)}
+    if hard is not None:
+        state["hard"] = hard
     said = {"run": partial.name, "step": step, "lines": lines}
     with replacing(partial / f"checkpoint-{step}.npz") as part:
-        np.savez(part, allow_pickle=False, said=np.array(json.dumps(said)), **state, **_pools(hard))
+        np.savez(part, allow_pickle=False, said=np.array(json.dumps(said)), **state)
     for old in _newest_first(partial)[KEPT:]:
         old.unlink()
 
@@ -66,14 +67,6 @@ def resume(partial: Path, trainer: keras.Model) -> tuple[int, list[dict[str, Any
 
 def _variables(trainer: keras.Model) -> list[Any]:
     return [*trainer.variables, *trainer.optimizer.variables]
-
-
-def _value(variable: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable))
-
-
-def _pools(hard: np.ndarray | None) -> dict[str, np.ndarray]:
-    return {} if hard is None else {"hard": hard}
 
 
 def _newest_first(partial: Path) -> list[Path]:

@@ -5,8 +5,6 @@ which its loss takes pairs, triplets, quadruplets or prototypes (see `losses`). 
 name in a run's key, by `serialization_alias`.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -14,18 +12,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from ..config import (
-    ImageSize,
-    Iterations,
-    Name,
-    Profile,
-    Strict,
-    Units,
-    checked,
-    params_dir,
-    read_yaml,
-    refuse_repeated,
-)
+from .. import config
+from ..config import ImageSize, Iterations, Name, Profile, Strict, Units
 from ..errors import ParamsError
 
 LossName = Literal[
@@ -157,7 +145,7 @@ class Method(Strict):
     steps_on_synthetic: Iterations
 
     @model_validator(mode="after")
-    def _fields_agree(self) -> Method:
+    def _fields_agree(self) -> "Method":
         if (self.loss == "cross_entropy") != (self.comparison == "head"):
             raise ValueError("the loss cross_entropy and the comparison head go together")
         if self.test_time_views > 1 and self.augmentation is None:
@@ -184,7 +172,7 @@ class Method(Strict):
         """How many classes each character makes: 1, 4 with its rotations, 8 with those of its mirror image."""
         return 8 if self.mirrored_classes else 4 if self.rotated_classes else 1
 
-    def fitted_to(self, classes: int, fewest: int) -> Method:
+    def fitted_to(self, classes: int, fewest: int) -> "Method":
         """The method with batches no larger than a dataset of so many classes, the smallest with `fewest` images."""
         return self.model_copy(update={"classes": min(self.classes, classes), "images": min(self.images, fewest)})
 
@@ -203,10 +191,6 @@ class Method(Strict):
                 f"{self.name}: use a larger image_size, or fewer blocks."
             )
 
-    def steps_under(self, profile: Profile) -> int:
-        """How many batches it trains on under a profile."""
-        return self.steps_on_synthetic if profile.dataset == "synthetic" else self.steps
-
 
 class Beyond(Strict):
     """The whole of params/beyond.yaml; `demo` names the few methods that the built-in characters are enough for."""
@@ -215,9 +199,9 @@ class Beyond(Strict):
     methods: tuple[Method, ...]
 
     @model_validator(mode="after")
-    def _names_are_unique_and_known(self) -> Beyond:
+    def _names_are_unique_and_known(self) -> "Beyond":
         names = [method.name for method in self.methods]
-        refuse_repeated("method name", names)
+        config.refuse_repeated("method name", names)
         if unknown := sorted(set(self.demo) - set(names)):
             raise ValueError(f"no such method for the demo: {', '.join(unknown)}")
         return self
@@ -226,11 +210,11 @@ class Beyond(Strict):
 @lru_cache
 def load_beyond(path: Path | None = None) -> Beyond:
     """The whole of params/beyond.yaml; ParamsError where the file is not valid."""
-    path = path or params_dir() / "beyond.yaml"
-    raw = read_yaml(path)
+    path = path or config.params_dir() / "beyond.yaml"
+    raw = config.read_yaml(path)
     defaults: dict[str, Any] = raw.pop("defaults", {})
     rows = [{**defaults, **row} for row in raw.get("methods", [])]
-    return checked(Beyond, {**raw, "methods": rows}, path)
+    return config.checked(Beyond, {**raw, "methods": rows}, path)
 
 
 def methods_of(group: Group, profile: Profile) -> list[Method]:

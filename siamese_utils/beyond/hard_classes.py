@@ -4,8 +4,6 @@ Source: Y. Suh et al., "Stochastic class-based hard example mining for deep metr
 classes by how near they lie; they keep a running signature of each class, where this embeds one image of each anew.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..backend import keras

@@ -9,8 +9,6 @@ A pair loss weighs the mean over the same pairs and the mean over the different 
 batches do, half of whose pairs are of one class.
 """
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Muon for convolution kernels: it steps in all directions of a kernel at once, where AdamW weighs single numbers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..backend import keras, ops

@@ -1,21 +1,11 @@
 """From a method to Keras models: the backbone, what its loss needs on top of it, and the loss itself."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import numpy as np
 
 from ..backend import keras, layers, ops
-from ..models.layers import (
-    AbsoluteDifference,
-    ClassDirections,
-    EveryPair,
-    FromPixels,
-    MeanOfViews,
-    Similarity,
-    Views,
-)
+from ..models import layers as own
 from ..models.siamese import jit_compile, seeds_of
 from .batches import random_maps
 from .config import Method, Network
@@ -35,7 +25,7 @@ def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: R
     seeds = seeds_of(seed)
     images = keras.Input(shape, name="image")
     padding = network.padding(shape[0])
-    features = FromPixels(reads, name="pixels")(images)
+    features = own.FromPixels(reads, name="pixels")(images)
     for number, block in enumerate(network.blocks, start=1):
         features = layers.Conv2D(
             block.filters,
@@ -94,10 +84,10 @@ def build_trainer(
     backbone = build_backbone(method.network, shape, seed, reads)
     output = backbone.output
     if method.loss == "cross_entropy":
-        output = EveryPair(name="l1_distance")(output)
+        output = own.EveryPair(name="l1_distance")(output)
         output = layers.Dense(1, name="similarity")(output)
     elif method.loss == "cosine_softmax":
-        output = ClassDirections(classes, seed=seed, name="directions")(output)
+        output = own.ClassDirections(classes, seed=seed, name="directions")(output)
     model = keras.Model(backbone.input, output, name=method.name.replace("-", "_"))
     options: dict[str, Any] = {"weight_decay": method.weight_decay}
     if method.ema_decay:
@@ -129,9 +119,9 @@ def build_siamese(method: Method, trainer: keras.Model) -> keras.Model:
     left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
     embeddings = [backbone(left), backbone(right)]
     if method.comparison == "head":
-        similarity = trainer.get_layer("similarity")(AbsoluteDifference(name="l1_distance")(embeddings))
+        similarity = trainer.get_layer("similarity")(own.AbsoluteDifference(name="l1_distance")(embeddings))
     else:
-        similarity = Similarity(method.comparison, name="similarity")(embeddings)
+        similarity = own.Similarity(method.comparison, name="similarity")(embeddings)
     return keras.Model([left, right], similarity, name=trainer.name)
 
 
@@ -140,33 +130,25 @@ def _with_test_time_augmentation(method: Method, backbone: keras.Model) -> keras
 
     Where the method compares upside down, too, the mean of those copies is appended: the embedding is twice as long.
     """
-    maps = view_maps(method, backbone.input_shape[1])
-    image = keras.Input(backbone.input_shape[1:], name="image")
-    network = keras.Model(backbone.input, backbone.output, name="network")
-    embeddings = network(Views(maps.tolist(), name="views")(image))
-    views = method.test_time_views
-    mean = MeanOfViews(views, method.comparison == "cosine", len(maps) // views, name="mean")
-    return keras.Model(image, mean(embeddings), name="backbone")
-
-
-def view_maps(method: Method, size: int) -> np.ndarray:
-    """The affine maps of a method's test-time augmentation, (maps, 8) as `batches.random_maps` gives them.
-
-    First the upright ones, led by the identity, then the same of the image upside down if the method compares so.
-    """
+    size, views = backbone.input_shape[1], method.test_time_views
+    # affine, as `batches.random_maps` gives them; the first is the identity
     maps = np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32)
-    if method.test_time_views > 1:
+    if views > 1:
         # the schema sees to it
         assert method.augmentation is not None
         half = {part: 0.5 * limit for part, limit in method.augmentation.model_dump(exclude={"mirror"}).items()}
         moves = method.augmentation.model_copy(update=half)
-        maps = np.concatenate([maps, random_maps(np.random.default_rng(0), moves, method.test_time_views - 1, size)])
-    if not method.upside_down:
-        return maps
-    # (x, y) is read where (size − 1 − x, size − 1 − y) was
-    rotated = -maps
-    rotated[:, [2, 5]] += size - 1
-    return np.concatenate([maps, rotated])
+        maps = np.concatenate([maps, random_maps(np.random.default_rng(0), moves, views - 1, size)])
+    if method.upside_down:
+        # (x, y) is read where (size − 1 − x, size − 1 − y) was
+        rotated = -maps
+        rotated[:, [2, 5]] += size - 1
+        maps = np.concatenate([maps, rotated])
+    image = keras.Input(backbone.input_shape[1:], name="image")
+    network = keras.Model(backbone.input, backbone.output, name="network")
+    embeddings = network(own.Views(maps.tolist(), name="views")(image))
+    mean = own.MeanOfViews(views, method.comparison == "cosine", len(maps) // views, name="mean")
+    return keras.Model(image, mean(embeddings), name="backbone")
 
 
 def warm_up_and_cosine(rate: float, steps: int, warm_up: int) -> Any:

@@ -4,8 +4,6 @@ It is a method that names the row (`Method.experiment`), so that it is run, kept
 its own is the number of pairs: there are no more of them in a batch than classes.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from pathlib import Path

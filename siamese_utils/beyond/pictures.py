@@ -5,32 +5,29 @@ ways, by person, and who is taken for whom are computed without a picture. There
 episodes, so that episodes are not independent: an interval over people and seeds stands beside Wilson's over episodes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from ..config import Profile, with_seeds
+from ..config import with_seeds
 from ..data import archives
 from ..data.dataset import Split
 from ..evaluation.accuracy import score_of
 from ..evaluation.episodes import Episodes, draw_episodes
+from ..evidence.fidelity import Interval
 from ..report.rendering import render_html
 from ..report.study import Study, show_html, show_line
 from ..text import how_many, number, seed_words
 from ..training.integrity import answers_name
-from ..training.jobs import Job
 from ..training.provenance import short_commit
-from ..training.runs import Run, run_if_sound
-from ..training.store import OnProgress
-from .config import Method, load_method, methods_of
-from .runs import method_folder
+from ..training.runs import Run
+from .config import load_method, methods_of
 from .scoring import EPISODE_SEED, seed_of_ways
+from .study import method_jobs
 
 FACES = "att-faces"
 # the profile under which pictures are trained, whatever a notebook's own is
@@ -38,15 +35,6 @@ PROFILE = "laptop"
 BOOTSTRAPS, BOOTSTRAP_SEED = 10_000, 4_000
 # of `accuracy_by_ways`
 COLUMNS = ["name", "title", "ways", "seeds", "accuracy", "low", "high", "wilson_low", "wilson_high"]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value in % or points, and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 # ---- the runs ------------------------------------------------------------------------------------
@@ -61,7 +49,11 @@ def runs_on_faces(study: Study) -> dict[str, list[Run]]:
     nothing is downloaded. A line says what there is.
     """
     profile = with_seeds(PROFILE, study.profile.seeds if study.profile.name == PROFILE else ())
-    jobs = {method.name: _jobs(method, profile) for method in methods_of("pictures", profile)}
+    jobs = {}
+    for method in methods_of("pictures", profile):
+        # where nothing is learned, a seed changes nothing, and the first will do
+        seeds = profile.seeds if method.network.blocks or method.experiment else profile.seeds[:1]
+        jobs[method.name] = method_jobs([method], profile, seeds, held_out="evaluation", archive=FACES)
     every = [job for own in jobs.values() for job in own]
     at_hand = archives.place_of(FACES).is_file() and study.profile.dataset != "synthetic"
     there = [job for job in every if job.find()]
@@ -76,34 +68,6 @@ def runs_on_faces(study: Study) -> dict[str, list[Run]]:
         replace(study, profile=profile).complete(every)
     found = {name: [run for job in own if (run := job.find())] for name, own in jobs.items()}
     return {name: runs for name, runs in found.items() if runs}
-
-
-def _jobs(method: Method, profile: Profile) -> list[Job]:
-    """A method's runs on the faces; where nothing is learned, a seed changes nothing, and the first will do."""
-
-    def job(seed: int) -> Job:
-        def train(on_progress: OnProgress) -> Run:
-            from .training import load_or_train  # only now: it takes Keras
-
-            return load_or_train(method, profile, seed, held_out="evaluation", archive=FACES, on_progress=on_progress)
-
-        return Job(method.title, seed, lambda: find_run_on(FACES, method, profile, seed), train)
-
-    learns = method.network.blocks or method.experiment
-    return [job(seed) for seed in (profile.seeds if learns else profile.seeds[:1])]
-
-
-def find_run_on(archive: str, method: Method, profile: Profile, seed: int) -> Run | None:
-    """The finished run on an archive's evaluation classes, found without the archive; None where there is none."""
-    folder, _ = method_folder(method, profile, seed, "evaluation", "")
-    start = folder.name.rpartition("-")[0]
-    for path in sorted(folder.parent.glob(f"{start}-*")):
-        if path.name.endswith(".partial") or not (run := run_if_sound(path)):
-            continue
-        own, _ = method_folder(method, profile, seed, "evaluation", run.config["dataset"])
-        if run.metrics["dataset"]["name"] == archive and own.name == path.name:
-            return run
-    return None
 
 
 def source_words(runs: Sequence[Run]) -> str:
@@ -207,16 +171,13 @@ def confusions(runs: Sequence[Run]) -> tuple[list[str], np.ndarray]:
 
 def ways_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The lines of `accuracy_by_ways` as text for a table."""
-
-    def between(low: str, high: str) -> list[str]:
-        return [f"{number(a)} to {number(b)}" for a, b in frame[[low, high]].to_numpy()]
-
+    words = frame[["accuracy", "low", "high", "wilson_low", "wilson_high"]].map(number)
     table = {
         "": frame["title"],
-        "people": [str(n) for n in frame["ways"]],
-        "accuracy in %": [number(value) for value in frame["accuracy"]],
-        "over people and seeds": between("low", "high"),
-        "over episodes": between("wilson_low", "wilson_high"),
+        "people": frame["ways"].astype(str),
+        "accuracy in %": words["accuracy"],
+        "over people and seeds": words["low"] + " to " + words["high"],
+        "over episodes": words["wilson_low"] + " to " + words["wilson_high"],
     }
     return pd.DataFrame(table)
 

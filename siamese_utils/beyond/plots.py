@@ -1,25 +1,22 @@
 """The figures beyond the paper: methods ranked, the factorial, a map of embeddings, drawings in rows, more examples."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
+from ..data.dataset import Split
+from ..evidence.estimates import CHANCE
+from ..evidence.factorial import Factorial
+from ..report.plots import style
 from ..report.plots.images import row_label, show_drawing
-from ..report.plots.style import BLUE, CHANCE, GREY, INK, ORANGE, WIDTH, empty_figure, styled
+from ..report.plots.style import BLUE, DOTTED, GREY, INK, ORANGE, WIDTH, Look, empty_figure, new_figure, styled
 from ..text import shortened
 from .analysis import Item
-
-if TYPE_CHECKING:
-    from ..data.dataset import Split
-    from ..evidence.factorial import Factorial
-
-DOTTED = (0, (1, 2))
 
 
 @styled
@@ -30,18 +27,14 @@ def method_ranking(ranked: pd.DataFrame, reference: str) -> Figure:
     """
     if ranked.empty:
         return empty_figure("no finished run yet", 1.1)
-    figure = Figure(figsize=(WIDTH, 1.0 + 0.34 * len(ranked)), layout="constrained")
-    ax = figure.subplots()
-    y = np.arange(len(ranked))
-    for place, values in zip(y, ranked["by_seed"], strict=True):
+    xlabel = "accuracy in % on held-out alphabets, strict, 1-shot 20-way; small dots are seeds"
+    figure, ax = style.dot_rows(list(ranked["title"]), ylabel="", xlabel=xlabel, each=0.33)
+    for place, values in enumerate(ranked["by_seed"]):
         ax.plot(values, [place] * len(values), "o", color=GREY, markersize=3)
-    ax.errorbar(ranked["accuracy"], y, xerr=_whiskers(ranked), fmt="o", color=BLUE, capsize=2.5, markersize=6)
+    _with_intervals(ax, np.arange(len(ranked)), ranked, marker="o", color=BLUE)
     for _, own in ranked[ranked["name"] == reference].iterrows():
         ax.axvline(own["accuracy"], color=ORANGE, linewidth=1.2, label=f"{own['title']}: the paper’s loss")
-    ax.axvline(CHANCE, color=INK, linewidth=0.8, linestyle=DOTTED, label="chance, 5 %")
-    ax.set_yticks(y, list(ranked["title"]))
-    ax.set(xlim=(0, 100), ylim=(len(ranked) - 0.5, -0.5))
-    ax.set_xlabel("accuracy in % on held-out alphabets, strict, 1-shot 20-way; small dots are seeds")
+    style.chance_line(ax, upright=True)
     figure.legend(loc="outside upper center", ncols=2)
     return figure
 
@@ -53,22 +46,20 @@ def factorial_effects(found: pd.DataFrame, design: Factorial) -> Figure:
     found  from `factorial.effects`, whose p is after Holm's correction
     """
     factors = {factor.name: factor for factor in design.factors}
-    figure = Figure(figsize=(WIDTH, 0.9 + 0.33 * len(found)), layout="constrained")
-    ax = figure.subplots()
     labels = []
-    for place, (_, line) in enumerate(found.iterrows()):
-        factor, main = factors[line["factors"][0]], len(line["factors"]) == 1
-        ax.errorbar(
-            line["effect"], place, xerr=[[line["effect"] - line["low"]], [line["high"] - line["effect"]]],
-            fmt="o" if main else "D", color=BLUE if main else ORANGE,
-            fillstyle="full" if line["p"] < 0.05 else "none", capsize=2.5, markersize=6,
-        )  # fmt: skip
+    for first, *others in found["factors"]:
+        factor = factors[first]
         words = f"{factor.title}: {factor.high.words} minus {factor.low.words}"
-        labels.append(words if main else " × ".join(factors[name].title for name in line["factors"]))
+        labels.append(" × ".join(factors[name].title for name in (first, *others)) if others else words)
+    xlabel = "effect on val accuracy in points, with its 95 % interval"
+    figure, ax = style.dot_rows(labels, ylabel="", xlabel=xlabel, each=0.32)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set_yticks(range(len(found)), labels)
-    ax.set(ylim=(len(found) - 0.5, -0.5), xlabel="effect on val accuracy in points, with its 95 % interval")
-    for marker, colour, words in (("o", BLUE, "main effect"), ("D", ORANGE, "interaction")):
+    ax.set_xlim(auto=True)
+    kind, settled = found["factors"].map(len), found["p"] < 0.05
+    for factors_of, marker, colour, words in ((1, "o", BLUE, "main effect"), (2, "D", ORANGE, "interaction")):
+        for fill, chosen in (("full", settled), ("none", ~settled)):
+            part = found[chosen & (kind == factors_of)]
+            _with_intervals(ax, part.index, part, "effect", marker=marker, color=colour, fillstyle=fill)
         ax.plot([], [], marker, color=colour, markersize=6, label=words)
     ax.plot([], [], "o", color=INK, fillstyle="none", markersize=6, label="open: not settled (Holm)")
     figure.legend(loc="outside upper center", ncols=3)
@@ -81,22 +72,22 @@ def factorial_cells(frame: pd.DataFrame, design: Factorial) -> Figure:
 
     frame  from `factorial.accuracies`, of a design of four factors
     """
-    rows, columns, along, style = design.factors
-    figure = Figure(figsize=(WIDTH, 5.0), layout="constrained")
+    rows, columns, along, inside = design.factors
+    figure = new_figure(5.0)
     axes = np.asarray(figure.subplots(2, 2, sharex=True, sharey=True))
     for (row, column), ax in np.ndenumerate(axes):
         part = frame[(frame[rows.name] == 2 * row - 1) & (frame[columns.name] == 2 * column - 1)]
-        for sign, level, form in ((-1, style.low, ("o", BLUE, "-")), (1, style.high, ("D", ORANGE, "--"))):
+        for sign, level, form in ((-1, inside.low, ("o", BLUE, "-")), (1, inside.high, ("D", ORANGE, "--"))):
             marker, colour, dash = form
-            shown = part[part[style.name] == sign]
-            means, label = shown.groupby(along.name)["accuracy"].mean(), f"{style.title} {level.words}"
+            shown = part[part[inside.name] == sign]
+            means, label = shown.groupby(along.name)["accuracy"].mean(), f"{inside.title} {level.words}"
             ax.plot(means.index, means, dash, color=colour, marker=marker, markersize=6, label=label)
             ax.plot(shown[along.name], shown["accuracy"], marker, color=colour, markersize=3, linestyle="")
         levels = [(f.high if high else f.low).words for f, high in ((rows, row), (columns, column))]
         ax.set_title(f"{rows.title}: {levels[0]}; {columns.title}: {levels[1]}", fontsize=8.5)
         ax.set(xlim=(-1.5, 1.5), ylim=(0, 1.08 * frame["accuracy"].max()))
         ax.set_xticks([-1, 1], [along.low.words, along.high.words])
-        ax.axhline(CHANCE, color=INK, linewidth=0.8, linestyle=DOTTED)
+        ax.axhline(CHANCE, **DOTTED)
         ax.set(ylabel="" if column else "val accuracy in %", xlabel=along.title.lower() if row else "")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
@@ -108,7 +99,7 @@ def embedding_map(positions: np.ndarray, split: Split, drawer: int = 0) -> Figur
 
     A character whose drawing would overlap one before it is a dot.
     """
-    figure = Figure(figsize=(WIDTH, WIDTH), layout="constrained")
+    figure = new_figure(WIDTH)
     ax = figure.subplots()
     ax.set_axis_off()
     low, high = positions.min(axis=0), positions.max(axis=0)
@@ -149,9 +140,7 @@ def nearest_rows(split: Split, queries: np.ndarray, nearest: np.ndarray) -> Figu
 def mistake_columns(split: Split, wrong: Sequence[tuple[Item, Item, Item]]) -> Figure:
     """Draw a column for each mistake: the query, the right answer, and the answer that was given."""
     if not wrong:
-        figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
-        figure.text(0.5, 0.5, "no error in these episodes", ha="center", va="center", color=GREY)
-        return figure
+        return empty_figure("no error in these episodes", 2.8)
     grid = [[(three[row], colour, 1.6) for three in wrong] for row, colour in enumerate((INK, BLUE, ORANGE))]
     figure, axes = _drawings(split, grid, 2.8)
     for ax, three in zip(axes[-1], wrong, strict=True):
@@ -188,11 +177,11 @@ def errors_by_shots(frame: pd.DataFrame) -> Figure:
 
     frame  from `analysis.accuracy_by_shots`
     """
-    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    figure = new_figure(3.2)
     ax = figure.subplots()
-    error = 100 - frame["accuracy"]
-    ax.errorbar(frame["shots"], error, yerr=_whiskers(frame)[::-1], fmt="o-", color=BLUE, capsize=2.5, markersize=6)
-    for shots, value in zip(frame["shots"], error, strict=True):
+    errors = (100 - frame[["accuracy", "high", "low"]]).set_axis(["accuracy", "low", "high"], axis=1)
+    _with_intervals(ax, frame["shots"], errors, upright=True, color=BLUE, marker="o", linestyle="-")
+    for shots, value in zip(frame["shots"], errors["accuracy"], strict=True):
         ax.annotate(f"{value:.1f}", (shots, value), (7, 6), textcoords="offset points", fontsize=8.5)
     ax.set_xscale("log")
     ax.minorticks_off()
@@ -209,19 +198,15 @@ def accuracy_by_ways(frame: pd.DataFrame) -> Figure:
     """
     if frame.empty:
         return empty_figure("no finished run yet", 1.1)
-    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    figure = new_figure(3.6)
     ax = figure.subplots()
-    looks = [(GREY, "s", ":"), (ORANGE, "D", "--"), (BLUE, "o", "-")]
     for number, (title, own) in enumerate(frame.groupby("title", sort=False)):
-        colour, marker, dash = looks[number % len(looks)]
+        colour, marker, dash = [(GREY, "s", ":"), (ORANGE, "D", "--"), (BLUE, "o", "-")][number % 3]
+        look: Look = {"color": colour, "marker": marker, "linestyle": dash, "label": title}
         # beside one another, so that no interval hides another
-        place = own["ways"] + 0.08 * (number - 1)
-        ax.errorbar(
-            place, own["accuracy"], yerr=_whiskers(own), color=colour, marker=marker, linestyle=dash, capsize=2.5,
-            markersize=6, label=title,
-        )  # fmt: skip
+        _with_intervals(ax, own["ways"] + 0.08 * (number - 1), own, upright=True, **look)
     ways = sorted(set(frame["ways"]))
-    ax.plot(ways, [100 / n for n in ways], color=INK, linewidth=0.8, linestyle=DOTTED, label="chance")
+    ax.plot(ways, [100 / n for n in ways], label="chance", **DOTTED)
     ax.set_xticks(ways)
     ax.set(ylim=(0, 103), xlabel="people to choose from, one picture of each", ylabel="accuracy in %, strict")
     figure.legend(loc="outside upper center", ncols=4)
@@ -236,7 +221,7 @@ def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> 
     """
     if not tables:
         return empty_figure("no finished run yet", 1.1)
-    figure = Figure(figsize=(WIDTH, 0.5 + WIDTH / len(tables)), layout="constrained")
+    figure = new_figure(0.5 + WIDTH / len(tables))
     axes = np.asarray(figure.subplots(1, len(tables), squeeze=False))[0]
     top = max(1.0, *(float(np.nanmax(errors)) for _, errors in tables.values()))
     for ax, (title, (names, errors)) in zip(axes, tables.items(), strict=True):
@@ -254,16 +239,16 @@ def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> 
     return figure
 
 
-def _whiskers(frame: pd.DataFrame) -> np.ndarray:
-    """How far each accuracy's interval reaches down and up, (2, lines); 0 where there is none."""
-    return np.nan_to_num([frame["accuracy"] - frame["low"], frame["high"] - frame["accuracy"]])
+def _with_intervals(ax: Axes, places: ArrayLike, frame: pd.DataFrame, value: str = "accuracy", **look: Any) -> None:
+    """Markers of a frame's column, with whiskers from `low` to `high`."""
+    style.with_intervals(ax, places, frame[value], frame["low"], frame["high"], markersize=6, **look)
 
 
 def _drawings(
     split: Split, grid: Sequence[Sequence[tuple[Sequence[int], str, float]]], height: float
 ) -> tuple[Figure, np.ndarray]:
     """Draw a grid of drawings: class and drawer, colour and width of the frame → figure, axes (rows, columns)."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = new_figure(height)
     axes = np.asarray(figure.subplots(len(grid), len(grid[0]), squeeze=False))
     for ax, ((number, drawer), colour, frame) in zip(axes.ravel(), (cell for row in grid for cell in row), strict=True):
         show_drawing(ax, split.look_up(np.array(number), np.array(drawer)), frame, colour)

@@ -1,7 +1,5 @@
 """What others have published on Omniglot, protocol by protocol, and ours beside it under the protocols that we run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +11,7 @@ from pydantic import Field, model_validator
 from ..config import Profile, Strict, checked, params_dir, read_yaml
 from ..evidence.board import trained_on
 from ..report.readme import seed_links
+from ..report.rendering import render
 from ..text import how_many, listed, number
 from ..training.runs import Run
 from .config import Method, load_method, methods_of
@@ -46,7 +45,7 @@ class Published(Strict):
     results: tuple[PublishedResult, ...]
 
     @model_validator(mode="after")
-    def _every_protocol_is_described(self) -> Published:
+    def _every_protocol_is_described(self) -> "Published":
         if missing := sorted({result.protocol for result in self.results} - set(self.protocols)):
             raise ValueError(f"protocol without words: {', '.join(missing)}")
         return self
@@ -133,26 +132,20 @@ def beside(protocol: PublishedProtocol, runs: Iterable[Run]) -> pd.DataFrame:
 
 def markdown_table(profile: Profile) -> list[str]:
     """The methods beyond the paper on the evaluation set: a column a protocol, never an average over two of them."""
-    lines = [
-        f"Beyond the paper, trained on {profile.dataset.title()} and judged on alphabets that no choice was made on "
-        f"(for both recipes it is the second look at them, see docs/design.md): lowest to highest of the seeds, "
-        f"{profile.episodes:,} episodes each; the official runs ask 400 questions within alphabets.",
-        "",
-        "| method | trained in | author’s protocol, % | strict, % | official runs, error in % | seeds |",
-        "|---|--:|--:|--:|--:|---|",
-    ]
+    rows = []
     for method in methods_of("final", profile):
         runs = [run for seed in profile.seeds if (run := find_method_run(method, profile, seed, "evaluation"))]
-        size = method.sized(profile).image_size
-        seconds = span([run.metrics["training_seconds"] for run in runs], 0)
-        cells = [
-            f"{method.title}, {size}×{size}",
-            f"{seconds} s, {trained_on(runs)}" if runs else seconds,
-            *(span(figures_of(protocol, runs)) for protocol in ("author", "strict", "within_alphabet")),
-            " ".join(seed_links(profile.name, "beyond", [run.run_id for run in runs])),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        rows.append(
+            {
+                "title": method.title,
+                "size": method.sized(profile).image_size,
+                "seconds": span([run.metrics["training_seconds"] for run in runs], 0),
+                "machines": trained_on(runs),
+                "figures": [span(figures_of(protocol, runs)) for protocol in ("author", "strict", "within_alphabet")],
+                "links": seed_links(profile.name, "beyond", [run.run_id for run in runs]),
+            }
+        )
+    return render("beyond.md.j2", {"profile": profile, "rows": rows}).splitlines()
 
 
 def span(values: Sequence[float], digits: int = 1) -> str:

@@ -4,8 +4,6 @@ Accuracy is strict, 20-way 1-shot, on the background alphabets that were held ou
 are those of `evidence.estimates`: the episodes and the seeds both count.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runs of methods on disk: how one is named and found; nothing here takes Keras."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -35,10 +33,19 @@ def method_folder(
     fingerprint  of the dataset; None for the profile's
     place        in the profile's folder; `OWN` for a folder of the reader's own
     """
+    if method.experiment:
+        # a row of the paper's matrix, with its recipe
+        key_of_row = run_key(load_experiment(method.experiment), profile, 0, "")
+        own = {"experiment": method.experiment, "recipe": key_of_row["recipe"], "padding": profile.padding}
+        learner = {"name": method.name, **own}
+    else:
+        left_out = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
+        # what has its default is left out, so that a new field changes no older run
+        learner = method.model_dump(mode="json", exclude=left_out, exclude_defaults=True, by_alias=True)
     key = {
         "version": METHOD_VERSION,
-        "learner": _learner(method, profile),
-        "steps": method.steps_under(profile),
+        "learner": learner,
+        "steps": method.steps_on_synthetic if profile.dataset == "synthetic" else method.steps,
         "dataset": fingerprint or dataset_fingerprint(profile),
         "image_size": method.sized(profile).image_size,
         "episodes": profile.episodes,
@@ -49,15 +56,17 @@ def method_folder(
     return reports_dir() / profile.name / place / name, key
 
 
-def _learner(method: Method, profile: Profile) -> dict[str, Any]:
-    """What of a method determines a run's numbers; where it trains a row of the paper's matrix, that row's recipe."""
-    if method.experiment:
-        key = run_key(load_experiment(method.experiment), profile, 0, "")
-        own = {"experiment": method.experiment, "recipe": key["recipe"], "padding": profile.padding}
-        return {"name": method.name, **own}
-    left_out = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
-    # what has its default is left out, so that a new field changes no older run
-    return method.model_dump(mode="json", exclude=left_out, exclude_defaults=True, by_alias=True)
+def find_run_on(archive: str, method: Method, profile: Profile, seed: int) -> Run | None:
+    """The finished run on an archive's evaluation classes, found without the archive; None where there is none."""
+    folder, _ = method_folder(method, profile, seed, "evaluation", "")
+    start = folder.name.rpartition("-")[0]
+    for path in sorted(folder.parent.glob(f"{start}-*")):
+        if path.name.endswith(".partial") or not (run := run_if_sound(path)):
+            continue
+        own, _ = method_folder(method, profile, seed, "evaluation", run.config["dataset"])
+        if run.metrics["dataset"]["name"] == archive and own.name == path.name:
+            return run
+    return None
 
 
 def find_method_run(method: Method, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:

@@ -1,7 +1,5 @@
 """How good a method's model is: one-shot accuracy, the official benchmark, and the spread of its similarities."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +19,6 @@ from . import benchmark
 EPISODE_SEED = 3_000
 # fewer where a dataset has fewer classes
 WAYS = 20
-PROTOCOLS: tuple[Protocol, ...] = ("strict", "author")
 
 Scores = list[dict[str, Any]]
 Answers = dict[str, np.ndarray]
@@ -37,15 +34,13 @@ def one_shot_scores(
     embeddings = embed_split(model, split)
     scores: Scores = []
     answers: Answers = {}
-    for number, protocol in enumerate(PROTOCOLS):
-        n_way, seed = min(WAYS, split.classes), [EPISODE_SEED, number]
-        score, answers[protocol] = score_episodes(model, split, embeddings, protocol, n_way, episodes, seed)
+    most = min(WAYS, split.classes)
+    asked: list[tuple[str, Protocol, int, list[int]]]
+    asked = [("strict", "strict", most, [EPISODE_SEED, 0]), ("author", "author", most, [EPISODE_SEED, 1])]
+    asked += [(f"strict/{ways}", "strict", ways, seed_of_ways(ways)) for ways in fewer_ways if ways < most]
+    for name, protocol, n_way, seed in asked:
+        score, answers[name] = score_episodes(model, split, embeddings, protocol, n_way, episodes, seed)
         scores.append(score)
-    for n_way in (ways for ways in fewer_ways if ways < min(WAYS, split.classes)):
-        seed = seed_of_ways(n_way)
-        score, packed = score_episodes(model, split, embeddings, "strict", n_way, episodes, seed)
-        scores.append(score)
-        answers[f"strict/{n_way}"] = packed
     return scores, answers
 
 

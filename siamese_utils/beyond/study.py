@@ -18,7 +18,7 @@ from ..training.runs import Run
 from ..training.store import Notify, OnProgress
 from .config import Method, load_method
 from .published import figures_of, runs_by_method
-from .runs import HeldOut, find_method_run
+from .runs import HeldOut, find_method_run, find_run_on
 
 if TYPE_CHECKING:
     import keras
@@ -41,27 +41,17 @@ def trained(study: Study, name: str | Method, held_out: HeldOut = "evaluation") 
     Where the results came without weights, it is trained again for them, from the same seed. Where nothing may be
     trained, it is an untrained network without a run, and a line says so.
     """
-    jobs = method_jobs(
-        [load_method(name)],
-        study.profile,
-        [study.seed],
-        held_out=held_out,
-        dataset=lambda: study.dataset,
-        weights=True,
-        notify=show_line,
-    )
+    method = load_method(name)
+    wanted: dict[str, Any] = {"held_out": held_out, "dataset": lambda: study.dataset, "weights": True}
+    jobs = method_jobs([method], study.profile, [study.seed], notify=show_line, **wanted)
     if runs := study.complete(jobs):
         return runs[0].model(), runs[0]
     show_line("This network is untrained: no weights are here, and nothing is trained for this page.")
-    return _untrained(load_method(name), study), None
-
-
-def _untrained(method: Method, study: Study) -> keras.Model:
     from .networks import build_siamese, build_trainer
 
     train, size = study.dataset.train, method.sized(study.profile).image_size
     trainer = build_trainer(method, (size, size, 1), train.classes * method.forms, 1, study.seed)
-    return build_siamese(method, trainer)
+    return build_siamese(method, trainer), None
 
 
 def conclusion(
@@ -98,13 +88,15 @@ def method_jobs(
     seeds: Iterable[int],
     *,
     held_out: HeldOut = "validation",
-    dataset: Callable[[], Dataset],
+    dataset: Callable[[], Dataset] | None = None,
+    archive: str | None = None,
     weights: bool = False,
     notify: Notify = warnings.warn,
 ) -> list[Job]:
     """The runs of methods under every seed, as `jobs.complete` takes them.
 
     dataset  loads the profile's dataset, called where one is trained; a method of its own image size loads its own
+    archive  train and evaluate on this one of `archives.ARCHIVES` instead
     """
 
     methods = list(methods)
@@ -113,15 +105,16 @@ def method_jobs(
 
     def job(method: Method, seed: int) -> Job:
         def find() -> Run | None:
-            run = find_method_run(method, profile, seed, held_out)
+            own = find_method_run(method, profile, seed, held_out) if not archive else None
+            run = find_run_on(archive, method, profile, seed) if archive else own
             return run if run and (run.weights or not weights) else None
 
         def train(on_progress: OnProgress) -> Run:
             from .training import load_or_train  # only now: it takes Keras
 
-            data = dataset() if method.sized(profile) == profile else None
+            data = dataset() if dataset and method.sized(profile) == profile else None
             options: dict[str, Any] = {"on_progress": on_progress, "weights": weights, "notify": notify}
-            return load_or_train(method, profile, seed, held_out=held_out, dataset=data, **options)
+            return load_or_train(method, profile, seed, held_out=held_out, dataset=data, archive=archive, **options)
 
         return Job(method.title, seed, find, train)
 

@@ -5,8 +5,6 @@ A method is chosen on background alphabets that it does not train on, and only t
 reports/<profile>/beyond/; a killed run goes on from its last line.
 """
 
-from __future__ import annotations
-
 import time
 import warnings
 from pathlib import Path
@@ -95,19 +93,11 @@ def load_or_train(
     return find_or_make(final, make, weights=weights, notify=notify)
 
 
-def held_out_alphabets(train: Split) -> set[str]:
-    """The background alphabets that choices are made on: a fifth of them, drawn with a fixed seed.
-
-    Of classes without alphabets, each stands for itself.
-    """
-    return hold_out(train.groups, VALIDATION_PART, VALIDATION_SEED)
-
-
 def splits(dataset: Dataset, held_out: HeldOut) -> tuple[Split, Split]:
     """What a run trains on, and what it is scored on; DataError where one of them has fewer than two classes."""
     train, scored = dataset.train, dataset.val
     if held_out == "validation":
-        held = held_out_alphabets(train)
+        held = hold_out(train.groups, VALIDATION_PART, VALIDATION_SEED)
         outside = np.array([group in held for group in train.groups])
         train, scored = train.only(~outside), train.only(outside)
     if min(train.classes, scored.classes) < 2:

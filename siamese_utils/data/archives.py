@@ -5,8 +5,6 @@ cache, else downloads it and checks its MD5. Nothing of either is part of this p
 published.
 """
 
-from __future__ import annotations
-
 import io
 import lzma
 import os

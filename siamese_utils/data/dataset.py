@@ -4,8 +4,6 @@ Shapes follow one convention everywhere: images (classes, drawers, height, width
 is paper. Pictures in colour have a last axis of 3. Classes of different sizes stand one after the other in rows.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,7 +34,7 @@ class Split:
             raise ValueError(f"{sum(self.counts)} images by the counts, {len(self.images)} in the array")
 
     @classmethod
-    def of(cls, classes: Mapping[str, np.ndarray]) -> Split:
+    def of(cls, classes: Mapping[str, np.ndarray]) -> "Split":
         """From each class's images, (its images, height, width) uint8 or with a last axis of 3."""
         counts = tuple(map(len, classes.values()))
         if len(set(counts)) == 1:
@@ -77,7 +75,7 @@ class Split:
         found = self.images[classes, numbers] if self.counts is None else self.images[self.starts[classes] + numbers]
         return np.asarray(found)
 
-    def only(self, chosen: np.ndarray) -> Split:
+    def only(self, chosen: np.ndarray) -> "Split":
         """The classes where `chosen` (classes,) bool is true."""
         numbers = np.flatnonzero(chosen)
         names = tuple(self.characters[n] for n in numbers)
@@ -85,7 +83,7 @@ class Split:
             return Split(self.images[numbers], names)
         return Split(self.images[np.repeat(chosen, self.counts)], names, tuple(self.counts[n] for n in numbers))
 
-    def resized(self, size: int) -> Split:
+    def resized(self, size: int) -> "Split":
         """The same at size × size pixels, area-averaged; itself where it has that size."""
         return self if self.images.shape[2] == size else replace(self, images=resize(self.images, size))
 
@@ -113,12 +111,7 @@ class Dataset:
     @property
     def origin(self) -> dict[str, Any]:
         """What a result says of its dataset."""
-        return {
-            "name": self.name,
-            "synthetic": self.synthetic,
-            "source": self.source,
-            "fingerprint": self.fingerprint,
-        }
+        return {name: getattr(self, name) for name in ("name", "synthetic", "source", "fingerprint")}
 
     def split(self, name: str) -> Split:
         """The split called "train" or "val"."""

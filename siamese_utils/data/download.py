@@ -1,7 +1,5 @@
 """Fetch a file once: by pooch, which checks its MD5, resumed where an earlier try stopped; errors say what to do."""
 
-from __future__ import annotations
-
 import functools
 import os
 import stat

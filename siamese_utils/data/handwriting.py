@@ -3,8 +3,6 @@
 Randomness is `Generator.random` alone, and the pen is a disc tested in whole numbers of 1/16 pixel: see `synthetic`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ animals/cat/1.jpg                a class is a folder of images
 letters/greek/alpha/1.png        classes in groups: a group lies wholly in training or wholly in evaluation
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re
@@ -246,11 +244,14 @@ def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
     def unlisted(error: OSError) -> None:
         closed.append(f"{error.filename} cannot be listed ({error.strerror})")
 
+    def shown(names: list[str]) -> list[str]:
+        return sorted(name for name in names if not name.startswith(".") and name != "__MACOSX")
+
     for folder, inner, names in os.walk(root, followlinks=True, onerror=unlisted):
         here = Path(folder)
         above = {e.resolve() for e in (here, *here.parents)}  # a link back there would go round for ever
-        inner[:] = sorted(e for e in inner if not _hidden(e) and (here / e).resolve() not in above)
-        paths = [here / e for e in sorted(names) if not _hidden(e)]
+        inner[:] = [e for e in shown(inner) if (here / e).resolve() not in above]
+        paths = [here / e for e in shown(names)]
         images = [path for path in paths if path.suffix.lower() in read]
         closed += [f"{path} is no regular file" for path in images if path.exists() and not path.is_file()]
         astray += [str(path) for path in paths if path.is_symlink() and not path.exists()]
@@ -277,7 +278,3 @@ def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
             stacklevel=4,
         )
     return files, empty
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"

@@ -1,7 +1,5 @@
 """A profile's dataset: real Omniglot or the built-in characters, at the profile's image size."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -6,8 +6,6 @@ induction", Science 350 (2015); https://github.com/brendenlake/omniglot.
 On first use both archives are checked, decoded and packed into one cache file; later loads read only that.
 """
 
-from __future__ import annotations
-
 import io
 import lzma
 import os
@@ -17,7 +15,6 @@ import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +89,10 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
     source     a local folder that holds both archives, zipped or unpacked; the cache is built anew from it
     cache_dir  where downloads and the packed cache are kept; default `paths.data_dir()`
 
-    Without `source`: the cache, else the folder that SIAMESE_DATA_DIR names, else a download. A damaged cache
-    is rebuilt. Raises DataError where the data is missing, damaged, not Omniglot, or cannot be stored.
+    Without `source`: the cache, else the folder that SIAMESE_DATA_DIR names, else a download, from the mirror that
+    SIAMESE_OMNIGLOT_URL names if it does; one that stops is resumed, in this call or by the next, and intact zips are
+    kept. A damaged cache is rebuilt. Raises DataError where the data is missing, damaged, not Omniglot, or cannot be
+    stored.
     """
     folder = paths.data_dir() if cache_dir is None else Path(cache_dir).expanduser()
     cache = folder / CACHE_NAME
@@ -101,11 +100,21 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
         if (asked := find_source()) and not asked.expanduser().is_dir():
             warnings.warn(f"SIAMESE_DATA_DIR names no folder ({asked}): the copy {cache} is used.", stacklevel=2)
         return dataset
-    with _one_at_a_time(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise download.cannot_store(folder, error) from error
+    # notebooks may run side by side
+    with locked(folder / ".omniglot.lock", "the packed Omniglot"):
         if source is None and (dataset := _read_cache(cache)):  # built by another process in the meantime
             return dataset
         try:
-            dataset = read_folder(source or find_source() or fetch_both(folder))
+            place = source or find_source()
+            for archive in () if place else ARCHIVES.values():
+                base = (os.environ.get("SIAMESE_OMNIGLOT_URL") or URL).rstrip("/")
+                instead = f"set SIAMESE_DATA_DIR to a folder that holds {ZIPS}"
+                download.fetch(f"{base}/{archive.name}.zip", folder, md5=archive.md5, instead=instead)
+            dataset = read_folder(place or folder)
         except DataError as error:
             if source is None and cache.exists():
                 raise DataError(f"the cache {cache} is damaged and was not rebuilt, because {error}") from error
@@ -135,22 +144,6 @@ def read_folder(source: Path) -> Dataset:
             f"{FINGERPRINT[:12]}): get {ZIPS} from {URL}."
         )
     return Dataset("omniglot", train, val, FINGERPRINT, synthetic=False, source=SOURCE)
-
-
-def fetch_both(folder: Path) -> Path:
-    """Fetch both zips into `folder`, check their MD5, return the folder; intact zips there are kept.
-
-    SIAMESE_OMNIGLOT_URL names a mirror. A download that stops is resumed, in this call or by the next.
-    """
-    base = os.environ.get("SIAMESE_OMNIGLOT_URL") or URL
-    for archive in ARCHIVES.values():
-        download.fetch(
-            f"{base.rstrip('/')}/{archive.name}.zip",
-            folder,
-            md5=archive.md5,
-            instead=f"set SIAMESE_DATA_DIR to a folder that holds {ZIPS}",
-        )
-    return folder
 
 
 def _find_archive(source: Path, archive: Zip) -> Path:
@@ -292,18 +285,17 @@ def _read_cache(path: Path) -> Dataset | None:
         with np.load(path, allow_pickle=False) as stored:
             if str(stored["fingerprint"]) != FINGERPRINT:
                 return None
-            train, val = (_unpack(stored[name], stored[f"{name}_characters"]) for name in ARCHIVES)
+            splits = []
+            for name in ARCHIVES:
+                characters = tuple(map(str, stored[f"{name}_characters"]))
+                # one bit a pixel, 1 for paper
+                pixels = np.unpackbits(stored[name], count=len(characters) * DRAWERS * SIZE * SIZE)
+                pixels *= 255
+                splits.append(Split(pixels.reshape(len(characters), DRAWERS, SIZE, SIZE), characters))
+            train, val = splits
             return Dataset("omniglot", train, val, FINGERPRINT, synthetic=False, source=SOURCE)
     except UNREADABLE:
         return None
-
-
-def _unpack(packed: np.ndarray, characters: np.ndarray) -> Split:
-    """packed (bytes,) uint8, one bit a pixel, 1 for paper → images (classes, 20, 105, 105) uint8."""
-    shape = (len(characters), DRAWERS, SIZE, SIZE)
-    pixels = np.unpackbits(packed, count=len(characters) * DRAWERS * SIZE * SIZE)
-    pixels *= 255
-    return Split(pixels.reshape(shape), tuple(map(str, characters)))
 
 
 def _write_cache(path: Path, dataset: Dataset) -> None:
@@ -317,14 +309,3 @@ def _write_cache(path: Path, dataset: Dataset) -> None:
             np.savez(part, allow_pickle=False, **arrays)
     except OSError as error:
         raise download.cannot_store(path.parent, error) from error
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Create the cache folder and let one process at a time fill it: notebooks may run side by side."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise download.cannot_store(folder, error) from error
-    with locked(folder / ".omniglot.lock", "the packed Omniglot"):
-        yield

@@ -5,8 +5,6 @@ first half are negative pairs (the right image's class is another one, uniform o
 positive ones. Both samples of a pair are drawn uniformly, so a positive pair is the very same image once in 20.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Every way to an image of one's own goes through here, so that a picture is the same to a model in any of its files.
 """
 
-from __future__ import annotations
-
 import struct
 import warnings
 import zlib
@@ -171,7 +169,10 @@ def flat(image: Image.Image) -> Image.Image:
     image.load()
     if SIGNED in np.atleast_1d(getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, 1)) and mode not in DEEP:
         raise ValueError("its pixels are signed numbers of 8 bits: save it with 0 to 255")
-    turn = _turn(image)
+    try:
+        turn = TURNS.get(int(image.getexif().get(ORIENTATION, 1)))
+    except UNREADABLE:  # damaged
+        turn = None
     if mode in DEEP:
         image = _with_8_bits(image, raw, clear)
     elif clear is not None and raw in ("L;2", "L;4", "RGB;16B"):
@@ -247,14 +248,6 @@ def _has_frames(image: Image.Image) -> bool:
         return image.format != "PSD" and bool(getattr(image, "is_animated", False))
     except UNREADABLE:
         return False
-
-
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """How the camera was held, as the image's EXIF says; None where it says nothing, or is damaged."""
-    try:
-        return TURNS.get(int(image.getexif().get(ORIENTATION, 1)))
-    except UNREADABLE:
-        return None
 
 
 def _raw_mode(image: Image.Image) -> str:

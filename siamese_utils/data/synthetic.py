@@ -11,8 +11,6 @@ The pixels are meant to be the same everywhere: randomness is `Generator.random`
 difference between two mathematics libraries does not reach the image.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Source: the logs in the public repository, github.com/bharathikannann/
 Impact-of-Architectures-and-Hyperparameters-on-Neural-Networks, a run each; here they are one table, figures unchanged.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,13 +16,8 @@ from .first_loss import expected_first_loss, first_loss_fits, logged_first_loss
 
 FILE = "author_logs.csv"
 LATEST = 5  # checks that say where a training stands
-COLUMNS = {
-    "model": "str",
-    "iteration": "int64",
-    "batch_loss": "float64",
-    "train_accuracy_pct": "float64",
-    "val_accuracy_pct": "float64",
-}
+FIGURES = ("batch_loss", "train_accuracy_pct", "val_accuracy_pct")
+COLUMNS = {"model": "str", "iteration": "int64", **dict.fromkeys(FIGURES, "float64")}
 
 
 def author_log(run: str) -> pd.DataFrame:
@@ -75,7 +68,9 @@ def _author_logs(path: Path) -> dict[str, pd.DataFrame]:
     """Read every run; ParamsError where the file is missing, damaged, or lacks a run whose figures are known."""
     try:
         logs = pd.read_csv(path, dtype=COLUMNS)
-        whole = list(logs) == list(COLUMNS) and set(logs["model"]) >= set(_logged_runs())
+        # whose last check params/experiments.yaml has from their logs
+        known = {e.author.run for e in load_matrix().experiments if e.author and e.author.val is not None}
+        whole = list(logs) == list(COLUMNS) and set(logs["model"]) >= known
     except (OSError, ValueError):
         whole = False
     if not whole:
@@ -83,9 +78,3 @@ def _author_logs(path: Path) -> dict[str, pd.DataFrame]:
     accuracies = {f"{split}_accuracy": logs[f"{split}_accuracy_pct"] / 100 for split in ("train", "val")}
     logs = logs[["model", "iteration", "batch_loss"]].assign(**accuracies)
     return {str(run): log.drop(columns="model").reset_index(drop=True) for run, log in logs.groupby("model")}
-
-
-def _logged_runs() -> list[str]:
-    """The author's runs whose last check params/experiments.yaml has from their logs."""
-    rows = [e.author for e in load_matrix().experiments if e.author]
-    return [author.run for author in rows if author.val is not None]

@@ -3,8 +3,6 @@
 Whatever shows verdicts (a report, a notebook, the README) asks one board, and hands it on.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,8 +19,7 @@ from .author_logs import author_difference
 from .claims import can_be_told, load_claims, row_claims
 from .estimates import Estimate, Evidence, Term
 from .facts import Facts, Kind, Measure, machines
-from .fidelity import origin_of
-from .standing import standing
+from .fidelity import origin_of, standing
 from .verdicts import VERDICTS, Judgement, judge
 
 NOT_IN_TABLE = "Not in Table 1"
@@ -37,7 +34,7 @@ class Board:
     given: Evidence | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(cls, profile: str | Path | Profile) -> Board:
+    def of(cls, profile: str | Path | Profile) -> "Board":
         """Make the board of a profile, by name or file; ParamsError where there is none."""
         return cls(load_profile(profile))
 
@@ -95,25 +92,21 @@ class Board:
         )
 
     @property
-    def has_runs(self) -> bool:
-        return self.evidence.most_seeds > 0
-
-    def counts(self, *, by_runs: bool) -> dict[str, int]:
-        """Count the claims, as described, by verdict; verdicts that none got are left out.
-
-        by_runs  those that runs of ours decide; otherwise those that the author's log, arithmetic or counting does
-        """
-        found = Counter(j.verdict for j in self.judgements if j.variant != "as run" and j.by_runs == by_runs)
+    def counts(self) -> dict[str, int]:
+        """How many claims, as described, got which verdict; verdicts that none got are left out."""
+        found = Counter(j.verdict for j in self.judgements if j.variant != "as run")
         return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
 
 
 def _line(board: Board, experiment: Experiment) -> dict[str, object]:
     evidence, judged = board.evidence, board.row_judgements.get(experiment.name)
     runs = list(evidence.facts.get(experiment.name, {}).values())
-    baseline = load_experiment("baseline")
+    baseline, profile = load_experiment("baseline"), evidence.profile
     paper, author = experiment.paper, experiment.author
-    so_far = None if runs else _farthest(evidence.profile, experiment)
+    so_far = dict.fromkeys(SO_FAR, "") if runs else _so_far(experiment, profile)
     gap = None if experiment.name == baseline.name else board.difference(experiment.name)
+    end = profile.scaled(experiment.recipe.iterations)
+    beside_log = profile.follows_the_log and experiment.name != baseline.name
     return {
         "experiment": experiment.name,
         "label": experiment.label,
@@ -128,24 +121,19 @@ def _line(board: Board, experiment: Experiment) -> dict[str, object]:
         **_accuracies(runs),
         "seeds": len(runs),
         "run_ids": tuple(facts.run_id for facts in runs),
-        "trained_on": _joined(words for facts in runs for words in facts.machines),
+        "trained_on": " and ".join(dict.fromkeys(words for facts in runs for words in facts.machines)),
         "paper_difference": round(paper.val - baseline.paper.val, 1) if paper and baseline.paper else np.nan,
         "difference": gap.value if gap else np.nan,
         "difference_low": gap.low if gap else np.nan,
         "difference_high": gap.high if gap else np.nan,
         "difference_seeds": len(gap.seeds) if gap else 0,
-        "author_difference": _author_difference(evidence.profile, experiment),
-        "verdict": _row_verdict(experiment, judged, bool(runs), bool(so_far)),
+        "author_difference": author_difference(experiment, end) if beside_log else np.nan,
+        "verdict": _row_verdict(experiment, judged, bool(runs), bool(so_far["so_far"])),
         "apart": can_be_told(experiment),
         "degenerate": evidence.is_degenerate(experiment.name),
         "why": f"{judged.words} {judged.needs}".strip() if judged else "",
-        **(_so_far(so_far, evidence.profile) if so_far else dict.fromkeys(SO_FAR, "")),
+        **so_far,
     }
-
-
-def _author_difference(profile: Profile, experiment: Experiment) -> float:
-    is_baseline, end = experiment.name == "baseline", profile.scaled(experiment.recipe.iterations)
-    return author_difference(experiment, end) if profile.follows_the_log and not is_baseline else np.nan
 
 
 def _accuracies(runs: list[Facts]) -> dict[str, float]:
@@ -172,19 +160,17 @@ def _row_verdict(experiment: Experiment, judged: Judgement | None, has_run: bool
     return "reference" if (experiment.name, judged.verdict) == ("baseline", "not testable") else judged.verdict
 
 
-def _farthest(profile: Profile, experiment: Experiment) -> Run | None:
-    """Find the run under way of an experiment that has come farthest."""
+def _so_far(experiment: Experiment, profile: Profile) -> dict[str, str]:
+    """Say how far an experiment's farthest run under way has come, and how its last checks stand to the author's."""
     found = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
-    return max(found, key=lambda run: run.metrics["iterations"], default=None)
-
-
-def _so_far(run: Run, profile: Profile) -> dict[str, str]:
-    """Say how far a run under way has come, and how its last checks stand to the author's at the same iterations."""
-    end, origin = profile.scaled(run.experiment.recipe.iterations), origin_of(run.history)
+    if not found:
+        return dict.fromkeys(SO_FAR, "")
+    run = max(found, key=lambda run: run.metrics["iterations"])
+    end, origin = profile.scaled(experiment.recipe.iterations), origin_of(run.history)
     iteration = f"iteration {run.metrics['iterations']:,}"
     where = f"{run.run_id}, {origin.device}, convolutions in {origin.convolutions}, commit {origin.commit}"
     so_far, val = f"{iteration} of {end:,}", ""
-    stands = standing(run.experiment, run.history) if profile.is_paper_protocol else None
+    stands = standing(experiment, run.history) if profile.is_paper_protocol else None
     if stands and stands.ours:
         val = f"{stands.ours.value:.1f} ({stands.ours.low:.1f}–{stands.ours.high:.1f}) at {iteration}"
         log = f" the author’s log there {stands.author.value:.1f}," if stands.author else ""
@@ -194,11 +180,7 @@ def _so_far(run: Run, profile: Profile) -> dict[str, str]:
 
 def trained_on(runs: Iterable[Run]) -> str:
     """Name what the runs were trained on: "TensorFlow on CPU"; "" for no runs."""
-    return _joined(words for run in runs for words in machines(run))
-
-
-def _joined(words: Iterable[str]) -> str:
-    return " and ".join(dict.fromkeys(words))
+    return " and ".join(dict.fromkeys(words for run in runs for words in machines(run)))
 
 
 def compare_runs(

@@ -3,8 +3,6 @@
 Here is only what a claim *is*. Numbers come from `estimates`, verdicts from `verdicts`.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -14,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from ..config import Experiment, Strict, checked, load_experiment, load_matrix, params_dir, read_yaml, refuse_repeated
 from ..errors import ParamsError
 from ..paths import project_root
-from .estimates import resolution
+from .estimates import paper_of, resolution
 from .facts import Kind
 
 Names: TypeAlias = Annotated[
@@ -49,7 +47,7 @@ class Absolute(Check):
     at: float | None = Field(None, ge=0, le=100)
 
     @model_validator(mode="after")
-    def _at_where_it_is_needed(self) -> Absolute:
+    def _at_where_it_is_needed(self) -> "Absolute":
         if (self.at is None) == (self.kind in ("level", "at_most")):
             raise ValueError("at goes with level and at_most, and with no other kind")
         return self
@@ -62,7 +60,7 @@ class Ordered(Check):
     ways: tuple[int, ...] = ()
 
     @model_validator(mode="after")
-    def _something_to_order(self) -> Ordered:
+    def _something_to_order(self) -> "Ordered":
         if (len(self.of) < 2) == (len(self.ways) < 2):
             raise ValueError("give several networks, or one and several ways")
         return self
@@ -75,7 +73,7 @@ class Training(Check):
     than: Names = ()
 
     @model_validator(mode="after")
-    def _than_where_it_is_needed(self) -> Training:
+    def _than_where_it_is_needed(self) -> "Training":
         if (self.kind == "unsteady") != bool(self.than):
             raise ValueError("than goes with unsteady, and not with rising")
         return self
@@ -134,7 +132,7 @@ class Claim(Strict):
         section = load_matrix().sections.get(self.notebook)
         return section.notebook if section else self.notebook
 
-    def as_run(self) -> Claim | None:
+    def as_run(self) -> "Claim | None":
         """Make the claim about the networks that were really trained; None where these are the ones described."""
         counterparts = _as_run_counterparts()
         swapped = {
@@ -155,7 +153,7 @@ class Ledger(Strict):
     claims: tuple[Claim, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _everything_that_is_named_exists(self) -> Ledger:
+    def _everything_that_is_named_exists(self) -> "Ledger":
         refuse_repeated("claim id", [claim.id for claim in self.claims])
         for claim in self.claims:
             try:
@@ -185,35 +183,33 @@ def row_claim(experiment: Experiment) -> Claim | None:
     As the ledger has it, where the text says so; else below or above the baseline where the paper's 250 episodes could
     tell the two apart, similar where not. None for a network that is not in the table.
     """
-    baseline = load_experiment("baseline")
-    if experiment.paper is None or baseline.paper is None:
+    if experiment.paper is None:
         return None
-    val, reference = experiment.paper.val, baseline.paper.val
+    val, is_baseline = experiment.paper.val, experiment.name == "baseline"
     check: AnyCheck
-    if experiment.name == "baseline":
+    if is_baseline:
         check = Absolute(kind="level", of=("baseline",), at=val)
     else:
-        kind: Any = "similar" if not can_be_told(experiment) else "below" if val < reference else "above"
+        side = "below" if val < paper_of("baseline").val else "above"
+        kind: Any = side if can_be_told(experiment) else "similar"
         written = Against(kind=kind, of=(experiment.name,), than=("baseline",))
         check = _of_the_text(experiment.name) or written
-    section = load_matrix().sections[experiment.section]
     return Claim(
         id=f"row-{experiment.name}",
         section="Table 1",
         quote=f"{experiment.row or experiment.group} {val:g}",
         says=f"{experiment.label}: {val:g} %.",
-        notebook=section.notebook,
+        notebook=load_matrix().sections[experiment.section].notebook,
         check=check,
-        level=None if experiment.name == "baseline" else val,
+        level=None if is_baseline else val,
     )
 
 
 def can_be_told(experiment: Experiment) -> bool:
     """Check whether the paper's 250 episodes could tell a row's val accuracy from the baseline's."""
-    baseline = load_experiment("baseline")
-    if experiment.paper is None or baseline.paper is None:
+    if experiment.paper is None:
         return False
-    val, reference = experiment.paper.val, baseline.paper.val
+    val, reference = experiment.paper.val, paper_of("baseline").val
     return abs(val - reference) > resolution(val, reference)
 
 

@@ -1,7 +1,5 @@
 """From a claim to a comparison: a statistical test on the runs, a fact that needs none, or why there is neither."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -117,8 +115,13 @@ def _unsteady(check: Training, evidence: Evidence) -> Test:
         return Test(key, 1.0, 1.0)
 
     def scatter(name: str) -> tuple[float, int]:
-        squares, dofs = zip(*(evidence.facts[name][seed].late_scatter for seed in seeds), strict=True)
-        return sum(squares) / sum(dofs), sum(dofs)
+        squares, dof = 0.0, 0
+        for history in (evidence.facts[name][seed].history for seed in seeds):
+            half = history[history["iteration"] > history["iteration"].max() / 2]
+            line = np.polyfit(half["iteration"], half["val_accuracy"], 1)
+            squares += float(((half["val_accuracy"] - np.polyval(line, half["iteration"])) ** 2).sum())
+            dof += len(half) - 2
+        return squares / dof, dof
 
     (ours, n), (theirs, m) = scatter(one), scatter(other)
     ratio = ours / max(theirs, 1e-12)

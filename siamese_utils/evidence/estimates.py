@@ -13,21 +13,20 @@ The interval is Student's t on the sum of both, with the pooled estimate's degre
 there is McNemar's exact test for every seed besides; the weaker evidence counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
-from ..config import Profile, load_matrix
+from ..config import PaperFigures, Profile, load_experiment, load_matrix
 from ..text import signed
 from ..training.runs import find_run
 from .facts import TRAIN, VAL, Facts, Measure
 from .significance import mcnemar_one_sided
 
 PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
+CHANCE = 5.0  # % of 20-way episodes that guessing answers correctly
 Z = float(special.ndtri(0.975))
 
 
@@ -37,9 +36,11 @@ def resolution(*percent: float) -> float:
     return float(Z * 100 * variance**0.5)
 
 
-def chance(n_way: int = 20) -> float:
-    """Compute how many of n-way episodes guessing answers correctly, in %."""
-    return 100 / n_way
+def paper_of(name: str) -> PaperFigures:
+    """Look up the paper's figures for a row of Table 1, which the baseline always is."""
+    paper = load_experiment(name).paper
+    assert paper, "a row of Table 1"
+    return paper
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,9 @@ class Evidence:
         self._estimates: dict[tuple[Term, ...], Estimate | None] = {}
         self._dispersions: dict[Measure, tuple[float, int]] = {}
         self._percents: dict[tuple[str, Measure], dict[int, float]] = {}
-        self._shares: dict[tuple[str, str, tuple[int, ...]], np.ndarray] = {}
 
     @classmethod
-    def on_disk(cls, profile: Profile) -> Evidence:
+    def on_disk(cls, profile: Profile) -> "Evidence":
         """Read the finished runs of the profile's seeds; ResultsError where a file of one cannot be read."""
         found = {
             e.name: {s: Facts.of(run) for s in profile.seeds if (run := find_run(e, profile, s))}
@@ -148,8 +148,6 @@ class Evidence:
             self._estimates[key] = self._estimate(key)
         return self._estimates[key]
 
-    # ---- a contrast and its errors ---------------------------------------------------------------
-
     def _estimate(self, terms: tuple[Term, ...]) -> Estimate | None:
         names = list(dict.fromkeys(term.experiment for term in terms))
         seeds = self.seeds_of(names)
@@ -178,12 +176,10 @@ class Evidence:
         """The standard error from the choice of episodes, in points, and how many episodes the smallest part has."""
         variance, counts = 0.0, []
         for split in ("train", "val"):  # answers to shared episodes are compared episode by episode
-            shares = [
-                t.weight * t.measure.splits[split] * self._share(t.experiment, split, seeds)
-                for t in terms
-                if split in t.measure.splits
-            ]
-            if shares:
+            parts = [(t.weight * t.measure.splits[split], t.experiment) for t in terms if split in t.measure.splits]
+            if parts:
+                # of the seeds, the share that answers an episode correctly
+                shares = [w * np.mean([self.facts[e][s].answers[split] for s in seeds], axis=0) for w, e in parts]
                 by_episode = np.sum(shares, axis=0)
                 variance += float(by_episode.var(ddof=1)) / len(by_episode)
                 counts.append(len(by_episode))
@@ -233,21 +229,12 @@ class Evidence:
         above, below = mcnemar_one_sided(only_first, only_second)
         return float(above.max()), float(below.max())
 
-    # ---- measures, each taken once ---------------------------------------------------------------
-
     def _percent(self, experiment: str, measure: Measure, seeds: tuple[int, ...]) -> np.ndarray:
         """A measure under each of the seeds, in % (a gap in points) → (seeds,)."""
         key = experiment, measure
         if key not in self._percents:
             self._percents[key] = {seed: facts.percent(measure) for seed, facts in self.facts[experiment].items()}
         return np.array([self._percents[key][seed] for seed in seeds])
-
-    def _share(self, experiment: str, split: str, seeds: tuple[int, ...]) -> np.ndarray:
-        """The share of the seeds whose network answers each final 20-way episode correctly → (episodes,)."""
-        key = experiment, split, seeds
-        if key not in self._shares:
-            self._shares[key] = np.mean([self.facts[experiment][seed].answers[split] for seed in seeds], axis=0)
-        return self._shares[key]
 
     def _binomial(self, experiment: str, measure: Measure, seeds: tuple[int, ...]) -> float:
         """10⁴ · p(1 − p) of a measure's mean over the seeds: the scale of its spread; for a gap, of both its parts."""

@@ -6,8 +6,6 @@ Source: R. A. Fisher, The Design of Experiments, 1935; G. E. P. Box, J. S. Hunte
 Experimenters, 2005, chapter 5. The design is params/factorial.yaml.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from itertools import combinations, product
 from pathlib import Path
@@ -81,24 +79,17 @@ def cells() -> dict[tuple[bool, ...], Experiment]:
     return found
 
 
-def _found(profile: Profile) -> list[tuple[tuple[bool, ...], Run]]:
-    """Find the finished runs, each with its combination of levels."""
-    wanted = [(levels, experiment, seed) for levels, experiment in cells().items() for seed in load_factorial().seeds]
-    short = shortened(profile)
-    return [(levels, run) for levels, experiment, seed in wanted if (run := find_run(experiment, short, seed))]
-
-
 def find_cells(profile: Profile) -> list[Run]:
     """Find the finished runs of the design; those not run are left out."""
-    return [run for _, run in _found(profile)]
+    wanted, short = [(cell, seed) for cell in cells().values() for seed in load_factorial().seeds], shortened(profile)
+    return [run for cell, seed in wanted if (run := find_run(cell, short, seed))]
 
 
 def accuracies(profile: Profile) -> pd.DataFrame:
     """Tabulate the finished runs, one a line: ±1 a factor, the seed, and val accuracy in %, author's protocol."""
-    lines = [
-        [*(1 if high else -1 for high in levels), run.seed, 100 * run.score().accuracy]
-        for levels, run in _found(profile)
-    ]
+    levels = {cell.name: [1 if high else -1 for high in combination] for combination, cell in cells().items()}
+    found = find_cells(profile)
+    lines = [[*levels[run.config["experiment"]], run.seed, 100 * run.score().accuracy] for run in found]
     names = [factor.name for factor in load_factorial().factors]
     return pd.DataFrame(lines, columns=[*names, "seed", "accuracy"])
 

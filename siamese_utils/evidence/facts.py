@@ -1,7 +1,5 @@
 """What a run leaves that verdicts are made from, and the measures that are taken of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,7 +33,7 @@ class Measure:
         return {"train": 1, "val": -1} if self.kind == "gap" else {self.kind: 1}
 
     @property
-    def parts(self) -> tuple[Measure, ...]:
+    def parts(self) -> "tuple[Measure, ...]":
         """The accuracies that it is made of."""
         return (TRAIN, VAL) if self.kind == "gap" else (self,)
 
@@ -62,7 +60,7 @@ class Facts:
     machines: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, run: Run) -> Facts:
+    def of(cls, run: Run) -> "Facts":
         """Read the facts of a finished run from its folder; ResultsError where a file of it cannot be read."""
         answers, metrics = run.answers(), run.metrics
         return cls(
@@ -84,8 +82,7 @@ class Facts:
         if measure.kind == "early":
             return 100 * float(self.early.mean())
         if measure.n_way:
-            correct, episodes = self.scores["author", "val", measure.n_way]
-            return 100 * correct / episodes
+            return 100 * self.accuracy("author", "val", measure.n_way)
         return sum(sign * (100 * float(self.answers[split].mean())) for split, sign in measure.splits.items())
 
     @cached_property
@@ -95,14 +92,6 @@ class Facts:
         chosen = (iteration > 0) & (iteration <= iteration.max() / 2)
         early: np.ndarray = self.history["val_accuracy"].to_numpy()[chosen]
         return early
-
-    @cached_property
-    def late_scatter(self) -> tuple[float, int]:
-        """How val accuracy scatters around a straight line through the second half: sum of squares, its dof."""
-        half = self.history[self.history["iteration"] > self.history["iteration"].max() / 2]
-        line = np.polyfit(half["iteration"], half["val_accuracy"], 1)
-        residuals = half["val_accuracy"] - np.polyval(line, half["iteration"])
-        return float((residuals**2).sum()), len(half) - 2
 
     @cached_property
     def degenerate(self) -> bool:

@@ -1,22 +1,24 @@
 """Is this the author's training? Our runs at the full protocol beside the logs; see `likeness` for the statistic."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from ..config import Experiment, load_experiment, load_matrix, load_profile, name_list, seed_list
 from ..text import JOIN, device_words, listed, seed_words, signed
 from ..training.provenance import ORIGIN_COLUMNS
 from ..training.runs import find_so_far
-from .author_logs import author_log, comparable_log, incomparable
-from .likeness import FEWEST, MEASURES, LikenessVerdict, Mean, Replicates, differences, mean_difference, verdict_of
+from . import likeness as statistic
+from .author_logs import LATEST, author_log, comparable_log, incomparable
+from .estimates import PAPER_EPISODES
+from .likeness import MEASURES, LikenessVerdict, Mean, Replicates, differences, mean_difference
 
 NOTHING = "Nothing has been run at the full protocol yet."
+FEWEST_LATEST = 3  # of the last checks, to say where a run under way stands
 
 
 class Curves(NamedTuple):
@@ -119,7 +121,7 @@ def likeness(
         groups = known_replicates(experiment) if replicates is None else replicates
         means = {measure: mean_difference(apart, measure, groups) for measure in MEASURES}
         found = {measure: mean for measure, mean in means.items() if mean}
-    verdict, why = verdict_of(len(apart), first, found)
+    verdict, why = statistic.verdict_of(len(apart), first, found)
     by_measure = [found.get(measure) for measure in MEASURES]
     return Likeness(experiment, seed, iteration, verdict, why, len(apart), first, *by_measure)
 
@@ -138,6 +140,58 @@ def _broken_at(ours: pd.DataFrame) -> str:
     if not broken.any():
         return ""
     return f"no loss or accuracy of ours at iteration {int(ours['iteration'].to_numpy()[broken].min()):,}"
+
+
+# ---- a run under way beside its log, by its last checks -----------------------------------------
+
+
+class Interval(NamedTuple):
+    """A value in % or points, and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands beside the author's log: val accuracies in %, means of up to five checks after the first.
+
+    checks        how many of ours
+    ours, author  over the same checks; None where there are none, or no log can be compared
+    words         "on the author's curve", "above", "below", "too early" or "not compared"
+    """
+
+    checks: int
+    ours: Interval | None
+    author: Interval | None
+    words: str
+
+
+def standing(experiment: Experiment, history: pd.DataFrame) -> Standing:
+    """Compare the last five checks after iteration 0 of a history of the full protocol with the author's."""
+    log, replicates = comparable_log(experiment), known_replicates(experiment)
+    ours = history[history["iteration"] > 0].tail(LATEST)
+    theirs = log[log["iteration"].isin(ours["iteration"])]
+    apart = mean_difference(differences(ours, theirs), "val", replicates)
+    if log.empty:
+        words = "not compared"
+    elif apart is None or len(theirs) < FEWEST_LATEST:
+        words = "too early"
+    else:
+        words = "above" if apart.low > 0 else "below" if apart.high < 0 else "on the author’s curve"
+    between, dof = statistic.spread(replicates, "val", max(len(ours), 1))
+
+    def mean(checks: pd.DataFrame) -> Interval | None:
+        """Of one curve, in %; the interval is quasi-binomial."""
+        if checks.empty:
+            return None
+        p, count = float(checks["val_accuracy"].mean()), len(checks) * PAPER_EPISODES
+        smooth = (p * count + 0.5) / (count + 1)
+        half_width = float(special.stdtrit(dof, 0.975)) * (between * smooth * (1 - smooth) / count) ** 0.5
+        return Interval(100 * p, max(0.0, 100 * (p - half_width)), min(100.0, 100 * (p + half_width)))
+
+    return Standing(len(ours), mean(ours), mean(theirs), words)
 
 
 # ---- where checks were made ----------------------------------------------------------------------
@@ -172,7 +226,7 @@ def likeness_table(found: Iterable[Likeness]) -> pd.DataFrame:
     def written(mean: Mean | None, checks: int, form: Callable[[float], str]) -> str:
         if mean is None:
             return "–"
-        known = checks >= FEWEST  # fewer do not say how they scatter
+        known = checks >= statistic.FEWEST  # fewer do not say how they scatter
         return form(mean.value) + (f" ({form(mean.low)} to{JOIN} {form(mean.high)})" if known else "")
 
     return pd.DataFrame(

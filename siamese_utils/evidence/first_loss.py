@@ -5,23 +5,19 @@ Before a network has learned anything, its answers p do not depend on the label:
 depends on the network: by up to 0.07 in the author's logs. The rest of a first loss is the L2 penalty.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
+from ..data.dataset import Split
 from ..evaluation.accuracy import wilson
 from ..models.plan import expected_penalty
 from ..text import number, signed
 from ..training.runs import find_runs
 from .estimates import PAPER_EPISODES, resolution
-
-if TYPE_CHECKING:
-    from ..data.dataset import Split
 
 ARITHMETIC = "Arithmetic on Table 1 and on the author's logs and settings; no run."
 START = float(np.log(2))  # cross-entropy of a network that answers ½ to every pair

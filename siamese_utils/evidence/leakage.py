@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..config import Profile
+from ..data.dataset import Split
 from ..evaluation.accuracy import embed_split, similarity_of_rows, wilson
 from ..evaluation.episodes import Episodes, draw_episodes
 from ..text import signed
@@ -28,8 +29,6 @@ from ..training.runs import Run, final_seed
 
 if TYPE_CHECKING:
     import keras
-
-    from ..data.dataset import Split
 
 
 # what is left out of the author's episodes, and the words for what is left

@@ -26,8 +26,6 @@ ten checks are as good as independent; one pair of replicates gives five degrees
 processor's or a precision's share in the difference for instance, is not corrected for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple, TypeAlias
@@ -64,10 +62,6 @@ class Mean(NamedTuple):
     high: float
     p: float
 
-    @property
-    def half_width(self) -> float:
-        return (self.high - self.low) / 2
-
 
 class Replicates(NamedTuple):
     """Runs of one recipe: how many, and the differences of each two of them."""
@@ -76,7 +70,7 @@ class Replicates(NamedTuple):
     apart: list[pd.DataFrame]
 
     @classmethod
-    def of(cls, curves: Sequence[pd.DataFrame]) -> Replicates:
+    def of(cls, curves: Sequence[pd.DataFrame]) -> "Replicates":
         """Compare each two of some histories or logs, one a run."""
         return cls(len(curves), [differences(one, other) for one, other in combinations(curves, 2)])
 
@@ -164,6 +158,6 @@ def verdict_of(checks: int, first: float | None, found: dict[str, Mean]) -> tupl
         return "too short to say", f"{how_many(checks, 'check')}, {FEWEST} needed"
     if far := [name for name, mean in found.items() if mean.p * len(found) < LEVEL]:
         return "differs", f"by its {listed(far)}"
-    if wide := [name for name, mean in found.items() if mean.half_width > WIDEST[name]]:
+    if wide := [name for name, mean in found.items() if mean.high - mean.value > WIDEST[name]]:
         return "too short to say", f"{listed(wide)} known too roughly"
     return "agrees", ""

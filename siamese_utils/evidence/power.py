@@ -4,8 +4,6 @@ The normal approximation: a distance is found with a power of 80 % where it is a
 errors, z_level for the first and strictest step of Holm's correction, two-sided.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import special
 

@@ -5,8 +5,6 @@ Biopharmaceutics 15, 1987); the margin is what the paper's own 250 episodes coul
 holds where all of them hold, and does not where one does not.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -15,8 +13,8 @@ import numpy as np
 
 from ..config import load_experiment
 from .claims import Absolute, Against, Check, Claim, Ordered
-from .estimates import Estimate, Evidence, Term, Z, chance, resolution
-from .facts import GAP, Measure
+from .estimates import CHANCE, Estimate, Evidence, Term, Z, paper_of, resolution
+from .facts import GAP, VAL, Measure
 
 
 @dataclass(frozen=True)
@@ -63,33 +61,26 @@ def questions(check: Check) -> list[Question]:
     """Take a check apart into what must all hold for it to hold; none for a check of another kind."""
     if isinstance(check, Against):
         measure = Measure(check.measure)
-        pairs = [(one, other) for one in check.of for other in check.than]
         return [
-            Question(_difference(Term(1, one, measure), Term(1, other, measure)), check.kind, 0, margin(one, other))
-            for one, other in pairs
+            Question((Term(1, one, measure), Term(-1, other, measure)), check.kind, 0, margin(one, other))
+            for one in check.of
+            for other in check.than
         ]
     if isinstance(check, Ordered):
-        steps = [Term(1, check.of[0], Measure(n_way=k)) for k in check.ways] or [Term(1, name) for name in check.of]
-        return [Question(_difference(one, other), "above") for one, other in pairwise(steps)]
-    if isinstance(check, Absolute):
-        return [_about_one(check)]
-    return []
-
-
-def _difference(one: Term, other: Term) -> tuple[Term, Term]:
-    return one, replace(other, weight=-1)
+        steps = [(check.of[0], Measure(n_way=k)) for k in check.ways] or [(name, VAL) for name in check.of]
+        return [Question((Term(1, *one), Term(-1, *other)), "above") for one, other in pairwise(steps)]
+    return [_about_one(check)] if isinstance(check, Absolute) else []
 
 
 def _about_one(check: Absolute) -> Question:
     (name,) = check.of
     terms = (Term(1, name, Measure(check.measure)),)
-    guess = chance()
     if check.kind == "no_gap":
         return Question((Term(1, name, GAP),), "similar", 0, margin(name, name))
     if check.kind == "chance":
-        return Question(terms, "similar", guess, resolution(guess))
+        return Question(terms, "similar", CHANCE, resolution(CHANCE))
     if check.kind == "above_chance":
-        return Question(terms, "above", guess + resolution(guess))
+        return Question(terms, "above", CHANCE + resolution(CHANCE))
     at = check.at or 0
     return Question(terms, "below", at) if check.kind == "at_most" else Question(terms, "similar", at, resolution(at))
 
@@ -97,9 +88,7 @@ def _about_one(check: Absolute) -> Question:
 def margin(one: str, other: str) -> float:
     """Compute what the paper could tell apart between two networks, in points: the half-width at its own figures."""
     figures = [e.paper.val for e in map(load_experiment, (one, other)) if e.paper]
-    baseline = load_experiment("baseline").paper
-    assert baseline
-    return resolution(*(figures if len(figures) == 2 else [baseline.val, baseline.val]))
+    return resolution(*(figures if len(figures) == 2 else [paper_of("baseline").val] * 2))
 
 
 def ask(question: Question, evidence: Evidence) -> Test | None:
@@ -144,7 +133,7 @@ def _paper_answer(question: Question) -> str:
     value = variance = 0.0
     for term in question.terms:
         for split, sign in term.measure.splits.items():
-            percent = getattr(load_experiment(term.experiment).paper, split)
+            percent = getattr(paper_of(term.experiment), split)
             value += term.weight * sign * percent
             variance += (resolution(percent) / Z) ** 2
     noise = Z * variance**0.5

@@ -1,7 +1,5 @@
 """Tests and corrections as arithmetic on counts and p values."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

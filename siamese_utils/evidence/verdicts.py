@@ -13,8 +13,6 @@ counted once (S. Holm, Scandinavian Journal of Statistics 6, 1979), and 0.05 dec
 where all of them confirm it, and does not where one refutes it, so that one fact has one verdict everywhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +22,7 @@ import numpy as np
 
 from ..config import load_experiment
 from ..text import listed, number, signed
-from .claims import Against, Claim, Counts, FirstLoss, Parameters
+from .claims import Against, Claim
 from .comparisons import Fact, Outcome, Untested, compare, compare_level
 from .estimates import Estimate, Evidence
 from .power import needs
@@ -33,14 +31,6 @@ from .significance import LEVEL, holm
 
 Verdict: TypeAlias = Literal["reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-VERDICT_RULE = (
-    "How a verdict comes about: each claim is one comparison of final accuracies (val, 1-shot 20-way, author’s "
-    "protocol) on the same episodes for all networks. Its 95 % interval covers the choice of episodes and of seeds; a "
-    "difference counts where the interval’s test and, for every seed, McNemar’s exact test agree, after Holm’s "
-    "correction for all claims and all rows of Table 1 together: an interval, which is not corrected, can leave out "
-    "zero while the verdict is undecided. “Similar” and given figures hold within what the paper’s own 250 episodes "
-    "could tell apart, about ±8 points for a difference at 73 %, ±5.5 for one figure."
-)
 
 
 @dataclass(frozen=True)
@@ -65,11 +55,6 @@ class Judgement:
     paper: str = ""
     run_ids: tuple[str, ...] = ()
 
-    @property
-    def by_runs(self) -> bool:
-        """Whether runs of ours decide it; otherwise the author's log, arithmetic, or counting does."""
-        return not isinstance(self.claim.check, FirstLoss | Parameters | Counts)
-
 
 def judge(claims: Sequence[Claim], evidence: Evidence, *, rows: Sequence[Claim] = ()) -> list[Judgement]:
     """Reach a verdict on every claim, then on every row, with Holm's correction over all of them.
@@ -79,27 +64,23 @@ def judge(claims: Sequence[Claim], evidence: Evidence, *, rows: Sequence[Claim] 
 
     A test that several claims make is made, and counts, once.
     """
-    asked = [pair for claim in claims for pair in _variants(claim)] + [("", row) for row in rows]
+    asked: list[tuple[str, Claim]] = []
+    for claim in claims:
+        as_run = claim.as_run()
+        asked += [("as described", claim), ("as run", as_run)] if as_run else [("", claim)]
+    asked += [("", row) for row in rows]
     found = [(compare(claim, evidence), compare_level(claim, evidence)) for _, claim in asked]
-    made = [test for outcome, figure in found for test in (*_tests(outcome), figure) if isinstance(test, Test)]
+    parts = [part for outcome, figure in found for part in (*(outcome if isinstance(outcome, tuple) else ()), figure)]
+    made = [part for part in parts if isinstance(part, Test)]
     tests = {test.key: test.p for test in made}
     p = dict(zip(tests, holm(list(tests.values())), strict=True))
     judgements = []
     for (variant, claim), (outcome, figure) in zip(asked, found, strict=True):
         judgement = _judgement(variant, claim, evidence, outcome, p)
-        if judgement.verdict == "reproduced" and _tests(outcome) and claim.level is not None:
+        if judgement.verdict == "reproduced" and isinstance(outcome, tuple) and claim.level is not None:
             judgement = _with_level(judgement, claim.level, figure, p)
         judgements.append(judgement)
     return judgements
-
-
-def _tests(outcome: Outcome) -> tuple[Test, ...]:
-    return outcome if isinstance(outcome, tuple) else ()
-
-
-def _variants(claim: Claim) -> list[tuple[str, Claim]]:
-    as_run = claim.as_run()
-    return [("as described", claim), ("as run", as_run)] if as_run else [("", claim)]
 
 
 # ---- from tests to a verdict ---------------------------------------------------------------------
@@ -160,7 +141,8 @@ def _with_level(judgement: Judgement, level: float, found: Test | Untested, p: M
 def estimate_words(estimate: Estimate) -> str:
     """Write a contrast with its interval: "MLP is 5.1 points below the baseline (95 % interval −6.9 to −3.3)."."""
     terms, value = estimate.terms, estimate.value
-    measure, labels = terms[0].measure, [_called(term.experiment) for term in terms]
+    labels = ["the baseline" if t.experiment == "baseline" else load_experiment(t.experiment).label for t in terms]
+    measure = terms[0].measure
     is_accuracy = len(terms) == 1 and measure.kind != "gap"
     low = max(estimate.low, 0) if is_accuracy else estimate.low
     written = number if is_accuracy else signed
@@ -178,11 +160,6 @@ def estimate_words(estimate: Estimate) -> str:
         before = {"early": "In the first half of the training, ", "train": "On training characters, "}
         said = f"{before.get(measure.kind, '')}{labels[0]} is {points} {side} {labels[1]}"
     return f"{said[0].upper()}{said[1:]}{interval}."
-
-
-def _called(experiment: str) -> str:
-    """Name an experiment within a sentence."""
-    return "the baseline" if experiment == "baseline" else load_experiment(experiment).label
 
 
 def degenerate_words(names: Sequence[str]) -> str:

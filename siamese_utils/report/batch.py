@@ -5,8 +5,6 @@ what an earlier execution made. One that fails is kept with its error where the 
 How each stands is written to reports/<profile>/batch.json, an entry at a time under a lock.
 """
 
-from __future__ import annotations
-
 import ast
 import logging
 import os
@@ -21,18 +19,9 @@ from typing import Annotated, Any, Literal
 import nbformat
 from pydantic import Field, TypeAdapter
 
+from .. import config
 from ..backend import native_stderr_silenced
-from ..config import (
-    Experiment,
-    Name,
-    Profile,
-    load_experiment,
-    load_matrix,
-    load_profile,
-    name_list,
-    section_experiments,
-    seed_list,
-)
+from ..config import Experiment, Name, Profile
 from ..errors import ParamsError, ResultsError
 from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
@@ -86,7 +75,7 @@ def choose_notebooks(chosen: str | Iterable[str]) -> list[str]:
     """
     names = notebook_names()
     picked = set()
-    for wanted in name_list("notebooks", chosen):
+    for wanted in config.name_list("notebooks", chosen):
         stem = Path(wanted).stem
         fits = [name for name in names if stem in (name, name[:2], name[3:])]
         if not fits:
@@ -131,9 +120,9 @@ def experiments_of(notebooks: Iterable[str], experiments: Iterable[str] = ()) ->
             continue
         section, own = opened.groups()
         shown = _of_section(name, wanted) if own == "experiments" else ast.literal_eval(own or "[]")
-        matrix = load_matrix().experiments if section == "all" else section_experiments(section)
+        matrix = config.load_matrix().experiments if section == "all" else config.section_experiments(section)
         needed.update(shown or [experiment.name for experiment in matrix])
-    return [experiment for experiment in load_matrix().experiments if experiment.name in needed]
+    return [experiment for experiment in config.load_matrix().experiments if experiment.name in needed]
 
 
 def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, timeout: int | None = None) -> Outcome:
@@ -159,8 +148,11 @@ def execute_notebook(path: Path, output: Path, parameters: dict[str, Any], *, ti
                 break
             time.sleep(launch)
         files = [Path(v) for v in parameters.values() if isinstance(v, str) and Path(v).is_absolute()]
-        _tidy(part, path, files)
         if part.is_file():
+            # without the user's folders, and under its own name
+            notebook = read_notebook(part)
+            notebook.metadata.papermill.update(input_path=path.name, output_path=path.name)
+            write_text(part, nbformat.writes(nbformat.from_dict(forget_folders(notebook, files))))
             os.replace(part, output)
         else:
             output.unlink(missing_ok=True)
@@ -193,15 +185,17 @@ def execute_batch(
     Raises ParamsError before anything runs if a name does not exist. A failing notebook does not raise.
     """
     named = str(profile.name if isinstance(profile, Profile) else profile)
-    profile = load_profile(profile)
-    names, chosen_seeds = choose_notebooks(notebooks), list(seed_list(seeds))
-    wanted = [load_experiment(name).name for name in name_list("experiments", experiments, Experiment)]
+    if named.endswith((".yaml", ".yml")):
+        named = str(Path(named).resolve())  # notebooks run in their own folder
+    profile = config.load_profile(profile)
+    names, chosen_seeds = choose_notebooks(notebooks), list(config.seed_list(seeds))
+    wanted = [config.load_experiment(name).name for name in config.name_list("experiments", experiments, Experiment)]
     folder = reports_dir() / profile.name
     _stored(folder)  # unreadable, it is said before anything runs
     outcomes = []
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
-        parameters = {"profile": _resolved(named), "seeds": chosen_seeds, "experiments": _of_section(name, wanted)}
+        parameters = {"profile": named, "seeds": chosen_seeds, "experiments": _of_section(name, wanted)}
         declared = parameters_of(path)
         given = {key: value for key, value in parameters.items() if key in declared and value != []}
         if before:
@@ -263,16 +257,14 @@ def read_outcomes(folder: Path) -> dict[str, Outcome]:
 
     Raises ResultsError where batch.json cannot be read.
     """
-    return {name: _as_it_stands(outcome, folder) for name, outcome in _stored(folder).items()}
-
-
-def _as_it_stands(outcome: Outcome, folder: Path) -> Outcome:
-    if outcome.status == "running" and not (outcome.process and outcome.process.lives):
-        return replace(outcome, status="interrupted", process=None)
-    executed = folder / "notebooks" / f"{outcome.notebook}.ipynb"
-    if outcome.sha256 and executed.is_file() and sha256(executed) != outcome.sha256:
-        return replace(outcome, status="changed", seconds=0.0)
-    return outcome
+    found = _stored(folder)
+    for name, outcome in found.items():
+        executed = folder / "notebooks" / f"{name}.ipynb"
+        if outcome.status == "running" and not (outcome.process and outcome.process.lives):
+            found[name] = replace(outcome, status="interrupted", process=None)
+        elif outcome.sha256 and executed.is_file() and sha256(executed) != outcome.sha256:
+            found[name] = replace(outcome, status="changed", seconds=0.0)
+    return found
 
 
 def _stored(folder: Path) -> dict[str, Outcome]:
@@ -290,25 +282,12 @@ def _stored(folder: Path) -> dict[str, Outcome]:
         ) from error
 
 
-def _tidy(part: Path, path: Path, files: list[Path]) -> None:
-    """Take the folders out of an executed notebook, those of these files too, and the name that it had meanwhile."""
-    if part.is_file():
-        notebook = read_notebook(part)
-        notebook.metadata.papermill.update(input_path=path.name, output_path=path.name)
-        write_text(part, nbformat.writes(nbformat.from_dict(forget_folders(notebook, files))))
-
-
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:
     """Those of the wanted experiments that a notebook's section shows."""
-    matrix = load_matrix()
+    matrix = config.load_matrix()
     sections = {name for name, section in matrix.sections.items() if section.notebook == notebook}
     shown = {experiment.name for experiment in matrix.experiments if experiment.section in sections}
     return [name for name in wanted if name in shown]
-
-
-def _resolved(profile: str) -> str:
-    """A profile's name, or its absolute path: notebooks run in their own folder."""
-    return str(Path(profile).resolve()) if profile.endswith((".yaml", ".yml")) else profile
 
 
 def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: int | None) -> str | None:

@@ -1,7 +1,5 @@
 """How a notebook concludes: what the runs of its section say, computed from a board. The words stand in templates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

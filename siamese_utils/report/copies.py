@@ -4,8 +4,6 @@ A cell tagged `solution` belongs to the solution of the exercise above it. In Ju
 report folds it (`folding.py`).
 """
 
-from __future__ import annotations
-
 from copy import deepcopy
 from itertools import groupby
 from pathlib import Path
@@ -35,7 +33,11 @@ def write_copies(folder: Path, *, renew: bool = False) -> list[Path]:
         for name, source in sources.items()
         for kind, copy in kinds.items()
     }
-    others = [path for path, text in made.items() if path.exists() and not (path.is_file() and _holds(path, text))]
+    others = [
+        path
+        for path, text in made.items()
+        if path.exists() and not (path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text)
+    ]
     if others and not renew:
         raise OutputError(f"{named(map(str, others), 3)} would be overwritten: remove them, or choose another place.")
     for path, text in made.items():
@@ -68,10 +70,6 @@ def solution_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in filter(is_solution, copy.cells):
         cell.metadata.pop("jupyter", None)
     return copy
-
-
-def _holds(path: Path, text: str) -> bool:
-    return path.read_text(encoding="utf-8", errors="replace") == text
 
 
 def is_solution(cell: nbformat.NotebookNode) -> bool:

@@ -1,8 +1,6 @@
 """The table of docs/running.md: what each row of the matrix takes. `siamese scoreboard` writes it."""
 
-from __future__ import annotations
-
-from ..config import Experiment, Profile, load_experiment, load_matrix
+from ..config import Profile, load_experiment, load_matrix
 from ..data.omniglot import ARCHIVES, DRAWERS
 from ..models.cost import V100_MINUTES, cost_of, gpu_minutes
 from ..training.runs import Run, find_so_far
@@ -16,7 +14,11 @@ def costs_markdown(profile: Profile) -> str:
     steps = profile.scaled(baseline.recipe.iterations)
     rows, minutes = [], 0.0
     for experiment in load_matrix().experiments:
-        cost, run = cost_of(experiment, profile), _furthest(experiment, profile)
+        runs = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
+        run = max(runs, key=lambda run: len(run.history), default=None)
+        if run and len(run.history) < 2:
+            run = None  # the first check alone tells no pace
+        cost = cost_of(experiment, profile)
         length = profile.scaled(experiment.recipe.iterations)
         alone = gpu_minutes(experiment, profile)
         minutes += alone
@@ -47,10 +49,3 @@ def _machine(run: Run) -> str:
     """What the last check was computed on, as far as it says: "AMD EPYC, float32"."""
     last = run.history.iloc[-1]
     return ", ".join(last[name] for name in ("processor", "convolutions") if isinstance(last.get(name), str))
-
-
-def _furthest(experiment: Experiment, profile: Profile) -> Run | None:
-    """The run of the row with the most checks, if one has two: the first alone tells no pace."""
-    found = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
-    run = max(found, key=lambda run: len(run.history), default=None)
-    return run if run and len(run.history) > 1 else None

@@ -4,9 +4,6 @@ The sentences stand in templates/findings.md.j2 and conclusion.html.j2; one that
 or nothing here.
 """
 
-from __future__ import annotations
-
-from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -16,9 +13,8 @@ from ..config import Experiment, Profile, load_experiment, load_profile
 from ..evidence.author_logs import comparable_log
 from ..evidence.board import NOT_IN_TABLE, Board
 from ..evidence.claims import FirstLoss
-from ..evidence.estimates import Z, resolution
+from ..evidence.estimates import Z, paper_of, resolution
 from ..evidence.fidelity import histories, likenesses
-from ..evidence.verdicts import VERDICTS
 from ..text import number, signed
 from .rendering import render
 
@@ -38,26 +34,33 @@ def findings(board: Board) -> list[str]:
 
 def numbers(board: Board) -> dict[str, Any]:
     """Every number and name that the sentences need, by the finding."""
-    rows = board.rows if _on_omniglot(board) else board.rows[:0]
+    rows = _on_omniglot(board)
+    # the networks that the paper's own table has above the baseline, within its noise
+    above = board.rows.query("paper_difference > 0 and not apart and variant != 'as described'")
+    learned = rows[rows["ours_val"] > 10]
+    # by how much the author's episodes flatter the networks that learned, against strict ones
+    leak = (learned["ours_val"] - learned["strict_val"]).agg(["median", "min", "max"])
+    # how far training accuracy lies above validation in the paper's figures, in points
+    papers = {name: paper_of(name) for name in ("baseline", "without-dropout")}
     return {
         "profile": board.profile,
-        "counts": _counts(board),
+        "counts": board.counts,
         "beside_log": _beside_log(board.profile),
         "ruled_out": _ruled_out(board),
-        "resolution": _resolution(board),
-        "gaps": {name: _paper_gap(name) for name in ("baseline", "without-dropout")},
+        "resolution": _resolution(board.rows),
+        "gaps": {name: paper.train - paper.val for name, paper in papers.items()},
         "seed_spread": _seed_spread(board),
         "author_there": _author_there(board.profile),
-        "paper_above": _paper_above(board.rows),
+        "paper_above": [f"{row['label']} ({number(row['paper_val'])} %)" for row in above.to_dict("records")],
         "best": _best(rows),
-        "leak": _leak(rows),
+        "leak": dict(zip(("median", "low", "high"), leak, strict=True)) if len(learned) else None,
         **_sides(rows),
     }
 
 
 def gist(board: Board) -> dict[str, str]:
     """What a notebook's networks came to, in points to the baseline, in a few words: by the notebook's name."""
-    rows = board.rows if _on_omniglot(board) else board.rows[:0]
+    rows = _on_omniglot(board)
     rows = rows[rows["difference"].notna() & (rows["variant"] != "as described")]
     return {
         str(notebook): ", ".join(f"{row['row']} {signed(row['difference'])}" for row in own.to_dict("records"))
@@ -82,14 +85,9 @@ def _beside_log(profile: Profile) -> dict[str, list[str]]:
     return found
 
 
-def _on_omniglot(board: Board) -> bool:
-    return board.profile.dataset == "omniglot" and board.has_runs
-
-
-def _counts(board: Board) -> dict[str, int]:
-    """How many claims, as described, got which verdict; those that none got are left out."""
-    counts = Counter(board.counts(by_runs=True)) + Counter(board.counts(by_runs=False))
-    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
+def _on_omniglot(board: Board) -> pd.DataFrame:
+    """The board's rows where runs on Omniglot stand behind them; else none."""
+    return board.rows if board.profile.dataset == "omniglot" and board.evidence.most_seeds else board.rows[:0]
 
 
 def _ruled_out(board: Board) -> list[str]:
@@ -110,26 +108,15 @@ def _short(row: Experiment) -> str:
     return SHORT.get(row.name, row.label.removesuffix(f" ({row.variant})"))
 
 
-def _resolution(board: Board) -> dict[str, Any]:
+def _resolution(rows: pd.DataFrame) -> dict[str, Any]:
     """How many rows the paper's episodes can tell from the baseline; the half-width of a difference there."""
-    rows = _in_table(board.rows)
-    baseline = rows.loc[rows["experiment"] == "baseline", "paper_val"].item()
-    variants = rows.loc[(rows["experiment"] != "baseline") & (rows["variant"] != "as run"), "paper_val"]
-    apart = sum(abs(val - baseline) > resolution(val, baseline) for val in variants)
-    return {"variants": len(variants), "apart": apart, "half_width": resolution(baseline, baseline)}
-
-
-def _paper_above(rows: pd.DataFrame) -> list[str]:
-    """The networks that the paper's own table has above the baseline, within its noise."""
-    above = rows[(rows["paper_difference"] > 0) & ~rows["apart"].astype(bool) & (rows["variant"] != "as described")]
-    return [f"{label} ({number(val)} %)" for label, val in zip(above["label"], above["paper_val"], strict=True)]
-
-
-def _paper_gap(name: str) -> float:
-    """How far training accuracy lies above validation in the paper's figures, in points."""
-    paper = load_experiment(name).paper
-    assert paper, "a row of Table 1"
-    return paper.train - paper.val
+    variants = rows[rows["group"] != NOT_IN_TABLE].query("experiment != 'baseline' and variant != 'as run'")
+    baseline = paper_of("baseline").val
+    return {
+        "variants": len(variants),
+        "apart": int(variants["apart"].sum()),
+        "half_width": resolution(baseline, baseline),
+    }
 
 
 def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
@@ -138,8 +125,6 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
     Of a network that was not run as described, the one that was run: the paper's figure is of it.
     """
     rows = rows[(rows["seeds"] > 0) & (rows["variant"] != "as described")]
-    baseline = load_experiment("baseline").paper
-    assert baseline, "a row of Table 1"
     untrained, ours = rows["degenerate"].astype(bool), rows["difference"]
     clear = ~untrained & (rows["difference_low"] * rows["difference_high"] > 0)
     holds = rows["verdict"].isin(("reproduced", "direction only")) & rows["apart"].astype(bool)
@@ -150,7 +135,7 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
         return [f"{SHORT.get(r['experiment'], r['label'])} ({words(r)})" for r in rows[chosen].to_dict("records")]
 
     def beside_paper(row: dict[Hashable, Any]) -> str:
-        noise = number(resolution(row["paper_val"], baseline.val))
+        noise = number(resolution(row["paper_val"], paper_of("baseline").val))
         return f"{signed(row['difference'])}; paper {signed(row['paper_difference'])} ± {noise}"
 
     return {
@@ -162,8 +147,7 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 def _best(rows: pd.DataFrame) -> dict[str, Any] | None:
     """The best network of Table 1, and the baseline's accuracy; None where that has not run."""
-    rows = _in_table(rows)
-    rows = rows[rows["seeds"] > 0].sort_values("ours_val")
+    rows = rows[(rows["group"] != NOT_IN_TABLE) & (rows["seeds"] > 0)].sort_values("ours_val")
     baseline = rows.loc[rows["experiment"] == "baseline", "ours_val"]
     if baseline.empty:
         return None
@@ -173,18 +157,7 @@ def _best(rows: pd.DataFrame) -> dict[str, Any] | None:
 
 def _seed_spread(board: Board) -> dict[str, float] | None:
     """The standard deviation between seeds near 50 %, and how far apart two networks of one run each must be."""
-    if not _on_omniglot(board) or board.evidence.most_seeds < 2:
+    if board.profile.dataset != "omniglot" or board.evidence.most_seeds < 2:
         return None
     spread = board.evidence.spread_at(50)
     return {"points": spread, "apart": Z * 2**0.5 * spread}
-
-
-def _leak(rows: pd.DataFrame) -> dict[str, float] | None:
-    """By how much the author's episodes flatter the networks that learned, against strict ones."""
-    learned = rows[rows["ours_val"] > 10]
-    gap = learned["ours_val"] - learned["strict_val"]
-    return {"median": gap.median(), "low": gap.min(), "high": gap.max()} if len(gap) else None
-
-
-def _in_table(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["group"] != NOT_IN_TABLE]

@@ -4,8 +4,6 @@ A part of a notebook, from one ## heading to the next, is open if it is the firs
 error. A cell tagged "open" or "fold" decides otherwise for its part. The cells of a solution are folded together.
 """
 
-from __future__ import annotations
-
 from bs4 import BeautifulSoup, Tag
 
 from ..text import how_many

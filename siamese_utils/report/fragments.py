@@ -4,8 +4,6 @@ What a cell puts out is sanitized, remote pictures are left out, pictures beside
 headings get ids of their own.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import mimetypes
@@ -38,14 +36,9 @@ from .sanitize import sanitize
 
 # no JavaScript, no widgets: they would need the network
 DISPLAY_PRIORITY = [
-    "text/html",
-    "text/markdown",
-    "image/svg+xml",
-    "image/png",
-    "image/jpeg",
-    "text/latex",
-    "text/plain",
-]
+    "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg",
+    "text/latex", "text/plain",
+]  # fmt: skip
 SVG = re.compile(r"<svg\b.*?(</svg\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 INCOMPLETE = "its execution was interrupted, and what it shows is not complete: run the batch again"
 
@@ -69,22 +62,9 @@ class Section:
     error: str = ""
 
     @property
-    def failed(self) -> bool:
-        return self.status == "failed"
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether it has not come to its end, though nothing in it failed."""
-        return self.status in ("interrupted", "running")
-
-    @property
-    def changed(self) -> bool:
-        """Whether its file is no longer what the batch left."""
-        return self.status == "changed"
-
-    @property
     def amiss(self) -> bool:
-        return self.failed or self.unfinished or self.changed
+        """Whether it failed, has not come to its end, or is no longer what the batch left."""
+        return self.status not in ("ok", "not run")
 
     @property
     def anchor(self) -> str:

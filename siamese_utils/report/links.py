@@ -1,7 +1,5 @@
 """Links of the executed notebooks, made to lead into the page; those to what is not there lose their target."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Executed notebooks as files: read, or refused in a sentence; what stopped one; whether it ran to its end."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where a figure or table comes from, and how far its runs are, in words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from ..config import Profile
@@ -17,12 +15,15 @@ def origin(profile: Profile, runs: Iterable[Run] = ()) -> str:
     seeds = sorted({run.seed for run in runs}) or [profile.seeds[0]]
     versions = [run.metrics.get("provenance", {}) for run in runs] or [code_version()]
     commits = dict.fromkeys(map(short_commit, versions))
+    under_way = sum(not run.finished for run in runs)
+    some = f", {under_way} of them under way" if under_way else ""
+    unfinished = " under way" if runs and under_way == len(runs) else some
     return " · ".join(
         [
             f"Profile {profile.name}",
             dataset_words(profile, (run.image_size for run in runs)),
             seed_words(seeds),
-            _how_far(runs),
+            (how_many(len(runs), "run") if runs else "no training run") + unfinished,
             *([trained_on(runs)] if runs else []),
             f"commit {', '.join(commits)}",
         ]
@@ -39,12 +40,3 @@ def so_far_words(runs: Sequence[Run], wanted: int) -> str:
     counts = f"{len(runs) - len(under_way)} finished, {len(under_way)} under way"
     names = f": {'; '.join(under_way)}" if under_way else ""
     return f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {counts}{names}."
-
-
-def _how_far(runs: Sequence[Run]) -> str:
-    """ "3 runs", "2 runs, 1 of them under way"."""
-    under_way = sum(not run.finished for run in runs)
-    words = how_many(len(runs), "run") if runs else "no training run"
-    if under_way:
-        words += " under way" if under_way == len(runs) else f", {under_way} of them under way"
-    return words

@@ -3,8 +3,6 @@
 The page's design is in templates/: page.html.j2 and what it includes, the .css and .js files, notebook/ for the cells.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from base64 import b64encode
@@ -79,8 +77,10 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         point_links(section.soup, section.name, ids, folder)
         shorten_notebook(section.soup, failed=section.amiss)
 
-    board, runs = Board(profile), _runs_so_far(profile)
-    synthetic = profile.dataset == "synthetic" or any(_dataset(run).get("synthetic") for run in runs if run.finished)
+    board = Board(profile)
+    asked = ((experiment, seed) for experiment in load_matrix().experiments for seed in profile.seeds)
+    runs = [run for experiment, seed in asked if (run := find_so_far(experiment, profile, seed))]
+    synthetic = profile.dataset == "synthetic" or any(run.metrics.get("dataset", {}).get("synthetic") for run in runs)
     shipped = find_run()
     network, network_data = try_it(shipped) if shipped else (None, None)
     introduction = [section for section in sections if section.title.startswith(("Start", "1"))]
@@ -111,9 +111,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         **{name: linked(name) for name in ("header", "top", "try", "introduction", "methodology", "conclusion")},
         "network_data": network_data,
         "synthetic": synthetic,
-        "failed": [section for section in sections if section.failed],
-        "unfinished": [section for section in sections if section.unfinished],
-        "changed": [section for section in sections if section.changed],
+        "every": sections,
         "sections": {
             "introduction": introduction,
             "experiments": [section for section in sections if section not in introduction],
@@ -165,7 +163,7 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
     finished = [run for run in runs if run.finished]
     found = {(run.config["experiment"], run.seed) for run in finished}
     wanted = [(experiment.name, seed) for experiment in load_matrix().experiments for seed in profile.seeds]
-    origins = [run.metrics.get("provenance", {}) for run in finished]
+    origins, datasets = ([run.metrics.get(part, {}) for run in finished] for part in ("provenance", "dataset"))
     dates = sorted(origin["finished"] for origin in origins if origin.get("finished"))
     return {
         "wanted": len(wanted),
@@ -179,9 +177,9 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
             if finding.problem
         ],
         "seconds": sum(run.metrics.get("seconds", 0) for run in finished),
-        "dates": [_minute(moment) for moment in (*dates[:1], *dates[-1:])],
-        "dataset": _distinct(_dataset(run).get("name") for run in finished) or [profile.dataset],
-        "fingerprint": _distinct(_dataset(run).get("fingerprint") for run in finished),
+        "dates": [f"{datetime.fromisoformat(date):%Y-%m-%d %H:%M %Z}".strip() for date in (*dates[:1], *dates[-1:])],
+        "dataset": _distinct(dataset.get("name") for dataset in datasets) or [profile.dataset],
+        "fingerprint": _distinct(dataset.get("fingerprint") for dataset in datasets),
         "code": _distinct(short_commit(origin) for origin in origins if origin),
         "processor": _distinct(_processor(origin) for origin in origins),
         "packages": _versions(origins),
@@ -190,12 +188,6 @@ def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
 
 
 # ---- what the page is made of --------------------------------------------------------------------
-
-
-def _runs_so_far(profile: Profile) -> list[Run]:
-    """The runs of the whole matrix, finished or under way, in its order."""
-    asked = ((experiment, seed) for experiment in load_matrix().experiments for seed in profile.seeds)
-    return [run for experiment, seed in asked if (run := find_so_far(experiment, profile, seed))]
 
 
 def _distinctive_headings(sections: list[Section]) -> dict[str, list[tuple[str, str]]]:
@@ -210,11 +202,6 @@ def _singular(heading: str) -> str:
     return heading.lower().removesuffix("s")
 
 
-def _dataset(run: Run) -> dict[str, Any]:
-    found: dict[str, Any] = run.metrics.get("dataset", {})
-    return found
-
-
 def _sections(folder: Path, profile: Profile) -> list[Section]:
     """The executed notebooks in order, with their outcomes, and those that left no file."""
     paths = {path.stem: path for path in (folder / "notebooks").glob("*.ipynb") if not path.name.startswith(".")}
@@ -222,25 +209,22 @@ def _sections(folder: Path, profile: Profile) -> list[Section]:
         raise ResultsError(
             f"no executed notebooks in {folder / 'notebooks'}: run `siamese batch --profile {profile.name}` first."
         )
-    outcomes = read_outcomes(folder)
-    for name in (name for name, outcome in outcomes.items() if outcome.status == "changed"):
-        paths.pop(name, None)
-    return [
-        _with_outcome(convert(paths[name]) if name in paths else _placeholder(outcomes[name]), outcomes.get(name))
-        for name in sorted({*paths, *outcomes})
-    ]
-
-
-def _with_outcome(section: Section, outcome: Outcome | None) -> Section:
-    """The section with what the batch knows of it; where its last execution did not end, it shows an earlier one."""
-    if outcome is None:
-        return section
-    error = (
-        forget_folders(outcome.error) or section.error or (EARLIER.get(outcome.status, "") if section.headings else "")
-    )
-    # a failure in the notebook itself is never covered by what the batch says
-    status = section.status if outcome.status == "ok" else outcome.status
-    return replace(section, status=status, seconds=outcome.seconds, error=error.strip())
+    outcomes, sections = read_outcomes(folder), []
+    for name in sorted({*paths, *outcomes}):
+        outcome = outcomes.get(name)
+        if outcome and (outcome.status == "changed" or name not in paths):
+            section = _placeholder(outcome)
+        else:
+            section = convert(paths[name])
+        if outcome:
+            # where its last execution did not end, it shows an earlier one
+            earlier = EARLIER.get(outcome.status, "") if section.headings else ""
+            error = (forget_folders(outcome.error) or section.error or earlier).strip()
+            # a failure in the notebook itself is never covered by what the batch says
+            status = section.status if outcome.status == "ok" else outcome.status
+            section = replace(section, status=status, seconds=outcome.seconds, error=error)
+        sections.append(section)
+    return sections
 
 
 def _placeholder(outcome: Outcome) -> Section:
@@ -271,7 +255,3 @@ def _versions(origins: list[dict[str, Any]]) -> str:
 
 def _distinct(values: Iterable[object]) -> list[str]:
     return sorted({str(value) for value in values if value})
-
-
-def _minute(moment: str) -> str:
-    return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()

@@ -4,8 +4,6 @@ A path in the project, among its results or in Python's own folder is kept from 
 temporary files, or beside a file that the user named, the file's name is kept; "…" stands for such a folder itself.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

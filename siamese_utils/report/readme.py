@@ -1,7 +1,5 @@
 """RESULTS.md, and what stands between two marks on other pages. `siamese scoreboard` writes all of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from ..errors import ResultsError

@@ -1,7 +1,5 @@
 """The wing's templates, in one Jinja environment: HTML is escaped, Markdown and plain sentences are not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +10,6 @@ import numpy as np
 from markupsafe import Markup
 
 from ..config import PAPER_ITERATIONS
-from ..evidence.verdicts import VERDICT_RULE
 from ..text import JOIN, dataset_words, duration, how_many, listed, number, seed_words, signed
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -43,18 +40,10 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (dataset_words, duration, how_many, listed, number, seed_words, signed, thousands, unbroken)
+    words = (dataset_words, duration, how_many, listed, number, seed_words, signed)
     environment.filters.update({function.__name__: function for function in words})
     environment.tests["nan"] = lambda value: bool(np.isnan(value))
-    environment.globals.update(verdict_rule=VERDICT_RULE, paper_iterations=PAPER_ITERATIONS)
+    environment.filters["thousands"] = "{:,}".format
+    environment.filters["unbroken"] = lambda interval: interval.replace("–", f"{JOIN}–{JOIN}")
+    environment.globals["paper_iterations"] = PAPER_ITERATIONS
     return environment
-
-
-def thousands(count: int) -> str:
-    """ "20,000"."""
-    return f"{count:,}"
-
-
-def unbroken(interval: str) -> str:
-    """An interval that is not broken over two lines."""
-    return interval.replace("–", f"{JOIN}–{JOIN}")

@@ -4,8 +4,6 @@ nh3 keeps the tags and attributes of the lists below and drops the rest, with wh
 Content-Security-Policy (templates/page.html.j2) stands behind it.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64encode

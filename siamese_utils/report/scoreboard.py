@@ -1,22 +1,13 @@
 """The scoreboard: every claim with its verdict, for the report and the notebooks, and as CSV."""
 
-from __future__ import annotations
-
-import csv
-import io
-
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from ..evidence.board import Board
 from ..evidence.claims import Claim
 from ..evidence.verdicts import Judgement
 from .rendering import render_html
-
-CSV_COLUMNS = (
-    *("claim", "section", "variant", "verdict", "value", "low", "high", "p_holm"),
-    *("seeds", "episodes", "paper_bears_out", "run_ids"),
-)
 
 
 def claims_html(board: Board, notebook: str = "") -> Markup:
@@ -38,14 +29,13 @@ def scoreboard_html(board: Board) -> Markup:
 
 def claims_csv(board: Board) -> str:
     """Every verdict as a line of CSV, for those who want to compute with them; figures in points and %."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    lines = []
     for j in board.judgements:
         e = j.estimate
-        figures = ["" if np.isnan(x) else f"{x:.2f}" for x in (e.value, e.low, e.high)] if e else ["", "", ""]
-        counted = [" ".join(map(str, e.seeds)), e.episodes] if e else ["", ""]
-        p = "" if np.isnan(j.p) else f"{j.p:.3g}"
-        line = [j.claim.id, j.claim.section, j.variant, j.verdict, *figures, p, *counted]
-        writer.writerow([*line, j.paper, " ".join(j.run_ids)])
-    return out.getvalue()
+        line = {"claim": j.claim.id, "section": j.claim.section, "variant": j.variant, "verdict": j.verdict}
+        for name in ("value", "low", "high"):
+            line[name] = "" if not e or np.isnan(getattr(e, name)) else f"{getattr(e, name):.2f}"
+        line["p_holm"] = "" if np.isnan(j.p) else f"{j.p:.3g}"
+        line |= {"seeds": " ".join(map(str, e.seeds)) if e else "", "episodes": str(e.episodes) if e else ""}
+        lines.append({**line, "paper_bears_out": j.paper, "run_ids": " ".join(j.run_ids)})
+    return str(pd.DataFrame(lines).to_csv(index=False, lineterminator="\n"))

@@ -150,8 +150,12 @@ class Study:
 
     def show_table(self, frame: pd.DataFrame, *, caption: str, runs: Iterable[Run] = (), source: str = "") -> None:
         """Show a data frame as an HTML table whose caption ends with where it comes from; see `show_figure`."""
-        # the report's style sheet reads these
-        classes = ["plain", *(f"text-{number}" for number in _columns_of_text(frame))]
+        classes = ["plain"]
+        for number in range(2, frame.shape[1] + 1):
+            # the report's style sheet sets columns of sentences or names apart from figures
+            written = "".join(value for value in frame.iloc[:, number - 1] if isinstance(value, str))
+            if sum(map(str.isalpha, written)) > len(written) / 2:
+                classes.append(f"text-{number}")
         table = frame.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left")
         show_html(piece("table", table, caption, source or origin(self.profile, runs)))
 
@@ -256,13 +260,3 @@ def show_line(words: str) -> None:
 def training_allowed() -> bool:
     """Whether what is not on disk may be trained now; not where SIAMESE_NO_TRAINING is set, as `--no-training` does."""
     return not os.environ.get("SIAMESE_NO_TRAINING")
-
-
-def _columns_of_text(frame: pd.DataFrame) -> list[int]:
-    """The numbers of the columns, from 2, that hold sentences or names rather than figures."""
-
-    def is_text(values: pd.Series) -> bool:
-        written = "".join(value for value in values if isinstance(value, str))
-        return sum(map(str.isalpha, written)) > len(written) / 2
-
-    return [number for number in range(2, frame.shape[1] + 1) if is_text(frame.iloc[:, number - 1])]

@@ -4,9 +4,6 @@ Accuracies are in %, 1-shot 20-way, under the author's protocol unless a column 
 what the table says about it: how it stands to the baseline, and its figure (`claims.row_claim`).
 """
 
-from __future__ import annotations
-
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -60,16 +57,12 @@ def table1_html(board: Board) -> Markup:
     """
     rows = _with_accuracy(board.rows)
     groups = [(name, members.to_dict("records")) for name, members in rows.groupby("group", sort=False)]
-    return render_html("table1.html.j2", profile=board.profile, groups=groups, full=_full_protocol(board))
-
-
-def _full_protocol(board: Board) -> dict[str, dict[Hashable, Any]]:
-    """The rows of the full protocol that have run or are under way, by experiment; none beside themselves."""
-    if board.profile.is_paper_protocol or board.profile.dataset != "omniglot":
-        return {}
-    rows = _with_accuracy(Board.of("paper").rows)
-    found = rows[rows["seeds"].gt(0) | rows["so_far"].ne("")].set_index("experiment", drop=False)
-    return {str(name): row.to_dict() for name, row in found.iterrows()}
+    full: dict[str, Any] = {}
+    if board.profile.dataset == "omniglot" and not board.profile.is_paper_protocol:
+        rows = _with_accuracy(Board.of("paper").rows)
+        known = rows[rows["seeds"].gt(0) | rows["so_far"].ne("")]
+        full = {row["experiment"]: row for row in known.to_dict("records")}
+    return render_html("table1.html.j2", profile=board.profile, groups=groups, full=full)
 
 
 def _with_accuracy(rows: pd.DataFrame) -> pd.DataFrame:

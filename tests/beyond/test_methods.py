@@ -1,5 +1,7 @@
 """Methods beyond the paper: their parameters, batches, networks, and that every loss learns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import ROOT, TINY
@@ -12,7 +14,7 @@ from siamese_utils.beyond.hard_classes import find_hard_classes, is_due
 from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
 from siamese_utils.beyond.runs import find_method_run, method_folder
-from siamese_utils.beyond.training import held_out_alphabets, load_or_train, splits, train_method
+from siamese_utils.beyond.training import load_or_train, splits, train_method
 from siamese_utils.config import load_profile, name_list
 from siamese_utils.data.dataset import Split
 from siamese_utils.data.load import load_dataset
@@ -376,17 +378,18 @@ def test_the_moving_average_of_the_weights_is_kept(drawn, fresh_keras):
 
 
 def test_choices_and_final_scores_share_no_alphabet(drawn):
-    held = held_out_alphabets(drawn.train)
     train, scored = splits(drawn, "validation")
-    assert set(scored.alphabets) == set(held)
-    assert not set(train.alphabets) & set(held)
+    assert not set(train.alphabets) & set(scored.alphabets)
+    assert set(train.alphabets) | set(scored.alphabets) == set(drawn.train.alphabets)
+    assert splits(drawn, "validation")[1].alphabets == scored.alphabets, "the same whenever it is asked for"
     assert train.classes + scored.classes == drawn.train.classes
     assert splits(drawn, "evaluation") == (drawn.train, drawn.val)
 
 
-def test_a_fifth_of_omniglots_background_alphabets_is_held_out():
+def test_a_fifth_of_omniglots_background_alphabets_is_held_out(drawn):
     names = tuple(f"alphabet {number:02}/character" for number in range(30))
-    assert len(held_out_alphabets(Split(np.zeros((30, 1, 1, 1), np.uint8), names))) == 6
+    train, scored = splits(replace(drawn, train=Split(np.zeros((30, 1, 1, 1), np.uint8), names)), "validation")
+    assert (train.classes, scored.classes) == (24, 6)
 
 
 @pytest.mark.parametrize("method", [m for m in load_beyond().methods if m.group == "loss"], ids=lambda m: m.loss)

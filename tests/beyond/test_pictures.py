@@ -17,7 +17,7 @@ from siamese_utils.beyond import pictures
 from siamese_utils.beyond.batches import random_maps
 from siamese_utils.beyond.config import Augmentation, load_method, methods_of
 from siamese_utils.beyond.paper_rows import in_grey, pairs_of, train_row
-from siamese_utils.beyond.runs import method_folder
+from siamese_utils.beyond.runs import find_run_on, method_folder
 from siamese_utils.beyond.training import load_or_train, splits
 from siamese_utils.config import load_experiment, load_profile, run_key
 from siamese_utils.data import archives
@@ -200,12 +200,12 @@ def test_what_a_run_says_without_the_pictures_is_what_it_says_with_them(row, fac
     np.testing.assert_allclose(found[off], 100 * errors[off] / asked[off])
     # found again though the archive is gone
     shutil.rmtree(faces)
-    assert pictures.find_run_on("att-faces", method, demo, 1).run_id == run.run_id
-    assert pictures.find_run_on("mini-imagenet", method, demo, 1) is None
-    assert pictures.find_run_on("att-faces", method, demo, 2) is None
+    assert find_run_on("att-faces", method, demo, 1).run_id == run.run_id
+    assert find_run_on("mini-imagenet", method, demo, 1) is None
+    assert find_run_on("att-faces", method, demo, 2) is None
     (run.folder / "metrics.json").write_text("{}")
     with pytest.warns(UserWarning, match="is left out"):
-        assert pictures.find_run_on("att-faces", method, demo, 1) is None
+        assert find_run_on("att-faces", method, demo, 1) is None
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -284,7 +284,7 @@ def test_the_real_faces_are_those_of_the_repository_and_train(monkeypatch, tmp_p
         pytest.skip("no real AT&T faces: set SIAMESE_FACES_DIR to the folder of att_faces.zip")
     method, laptop = load_method("pictures-beyond"), load_profile("laptop")
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(ROOT / "reports"))
-    kept = pictures.find_run_on("att-faces", method, laptop, 0)
+    kept = find_run_on("att-faces", method, laptop, 0)
     dataset = archives.load("att-faces", 40)
     assert kept.config["dataset"] == dataset.fingerprint
     assert list(kept.metrics["scored_images"]) == list(dataset.val.characters)

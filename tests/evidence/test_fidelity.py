@@ -10,8 +10,8 @@ from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.evidence import fidelity, likeness
 from siamese_utils.evidence.author_logs import author_log, incomparable
 from siamese_utils.evidence.estimates import PAPER_EPISODES
+from siamese_utils.evidence.fidelity import standing
 from siamese_utils.evidence.likeness import Replicates
-from siamese_utils.evidence.standing import standing
 from siamese_utils.files import write_json
 from siamese_utils.report.plots.audit import curve_figure
 from siamese_utils.training import loop as training
@@ -164,7 +164,7 @@ def test_a_jumping_loss_is_given_its_own_scatter():
     jumps = log.assign(batch_loss=log["batch_loss"] * [1, 2.5, 0.6, 2.5, 0.6])
     judged = fidelity.likeness(load_experiment("mlp"), jumps)
     assert judged.verdict == "too short to say"
-    assert judged.loss.half_width > likeness.WIDEST["loss"]
+    assert judged.loss.high - judged.loss.value > likeness.WIDEST["loss"]
 
 
 def test_a_row_is_compared_where_the_author_trained_its_network():

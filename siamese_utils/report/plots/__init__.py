@@ -11,23 +11,7 @@ from .results import differences, k_way, similarity_histograms
 from .style import notes_of, to_png
 
 __all__ = [
-    "block_diagram",
-    "both_ways",
-    "contact_sheet",
-    "curve_figure",
-    "differences",
-    "drawers_sheet",
-    "episode_figure",
-    "first_loss_scatter",
-    "k_way",
-    "leak_effects",
-    "learning_curves",
-    "learning_rates",
-    "loss_curves",
-    "notes_of",
-    "pairs_figure",
-    "paper_intervals",
-    "similarity_histograms",
-    "to_png",
-    "weight_curves",
-]
+    "block_diagram", "both_ways", "contact_sheet", "curve_figure", "differences", "drawers_sheet", "episode_figure",
+    "first_loss_scatter", "k_way", "leak_effects", "learning_curves", "learning_rates", "loss_curves", "notes_of",
+    "pairs_figure", "paper_intervals", "similarity_histograms", "to_png", "weight_curves",
+]  # fmt: skip

@@ -1,7 +1,5 @@
 """The audit's figures: first losses, what 250 episodes say, the leaks, our curves over the author's."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,25 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from ...evidence.estimates import CHANCE
 from ...evidence.fidelity import Curves
-from .style import (
-    BLUE,
-    CHANCE,
-    GREY,
-    INK,
-    ORANGE,
-    Look,
-    chance_line,
-    dot_rows,
-    empty_figure,
-    end_labels,
-    legend,
-    new_figure,
-    note,
-    square_root_axis,
-    styled,
-    with_intervals,
-)
+from . import style
+from .style import BLUE, GREY, INK, ORANGE, Look, styled
 
 # pairs of panels, side by side
 PAIRS = 2
@@ -43,7 +26,7 @@ def first_loss_scatter(found: pd.DataFrame) -> Figure:
     """
     shown = found[found["described"] & found["logged"].notna()]
     height = max(4.4, 1 + 0.16 * len(shown))
-    figure = new_figure(height)
+    figure = style.new_figure(height)
     ax = figure.subplots()
     both = shown[["expected", "logged"]].to_numpy()
     limits = both.min(initial=1) / 1.3, both.max(initial=1) * 1.3
@@ -64,9 +47,9 @@ def first_loss_scatter(found: pd.DataFrame) -> Figure:
     ax.set(xlim=limits, ylim=limits)
     points = list(zip(shown["expected"], shown["logged"], shown["experiment"], strict=True))
     for expected, logged, name in points:
-        note(ax, expected, logged, f"{name}: first loss {expected:.3f} expected, {logged:.3f} logged")
-    end_labels(ax, points, height - 0.9)
-    legend(figure)
+        style.note(ax, expected, logged, f"{name}: first loss {expected:.3f} expected, {logged:.3f} logged")
+    style.end_labels(ax, points, height - 0.9)
+    style.legend(figure)
     return figure
 
 
@@ -78,7 +61,7 @@ def both_ways(found: pd.DataFrame) -> Figure:
     """
     baseline, others = found.iloc[0], found.iloc[1:]
     rows = list(dict.fromkeys(others["row"]))
-    figure, ax = dot_rows(rows, ylabel=ROW, xlabel="val accuracy in %, 1-shot 20-way", each=0.5)
+    figure, ax = style.dot_rows(rows, ylabel=ROW, xlabel="val accuracy in %, 1-shot 20-way", each=0.5)
     if baseline["val"]:
         ax.axvline(np.mean(baseline["val"]), color=INK, linewidth=1, label="the baseline here")
     for variant, lift, marker, colour in (("as described", -0.14, "o", BLUE), ("as run", 0.14, "D", ORANGE)):
@@ -91,7 +74,7 @@ def both_ways(found: pd.DataFrame) -> Figure:
         ax.plot([], [], markersize=7, label=variant, **look)
     places = [rows.index(row) for row in others["row"]]
     ax.plot(others["paper"], places, "o", color=INK, fillstyle="none", markersize=8, label="the paper's figure")
-    legend(figure)
+    style.legend(figure)
     return figure
 
 
@@ -102,11 +85,11 @@ def paper_intervals(found: pd.DataFrame) -> Figure:
     found  from `first_loss.granularity`
     """
     xlabel = "the paper's val accuracy in %, with the 95 % interval of 250 episodes"
-    figure, ax = dot_rows(list(found["row"]), ylabel=ROW, xlabel=xlabel)
+    figure, ax = style.dot_rows(list(found["row"]), ylabel=ROW, xlabel=xlabel)
     baseline, y = found.iloc[0], np.arange(len(found))
     band: Look = {"color": GREY, "alpha": 0.25, "linewidth": 0, "label": "the baseline's interval"}
     ax.axvspan(baseline["low"], baseline["high"], **band)
-    chance_line(ax, upright=True)
+    style.chance_line(ax, upright=True)
     is_baseline = y == 0
     for part, marker, colour, words in (
         (is_baseline, "D", INK, "the baseline"),
@@ -116,8 +99,8 @@ def paper_intervals(found: pd.DataFrame) -> Figure:
         shown = found[part]
         fill = "none" if marker == "s" else "full"
         look: Look = {"marker": marker, "color": colour, "fillstyle": fill, "label": words}
-        with_intervals(ax, y[part], shown["val"], shown["low"], shown["high"], **look)
-    legend(figure)
+        style.with_intervals(ax, y[part], shown["val"], shown["low"], shown["high"], **look)
+    style.legend(figure)
     return figure
 
 
@@ -128,9 +111,9 @@ def leak_effects(found: pd.DataFrame) -> Figure:
     found  from `leakage.accuracy_by_leak`
     """
     if found.empty:
-        return empty_figure("no finished run yet", 1.1)
+        return style.empty_figure("no finished run yet", 1.1)
     xlabel = "val accuracy in % of such episodes, 1-shot 20-way"
-    figure, ax = dot_rows(list(found["experiment"]), ylabel="experiment", xlabel=xlabel)
+    figure, ax = style.dot_rows(list(found["experiment"]), ylabel="experiment", xlabel=xlabel)
     ax.set_xlim(-2, 102)
     for name, marker, colour, words in (
         ("self", "^", ORANGE, "the query is its own support"),
@@ -138,9 +121,9 @@ def leak_effects(found: pd.DataFrame) -> Figure:
         ("clean", "o", BLUE, "neither"),
     ):
         values = (found[column] for column in (name, f"{name}_low", f"{name}_high"))
-        with_intervals(ax, np.arange(len(found)), *values, marker=marker, color=colour, label=words)
-    chance_line(ax, upright=True)
-    legend(figure)
+        style.with_intervals(ax, np.arange(len(found)), *values, marker=marker, color=colour, label=words)
+    style.chance_line(ax, upright=True)
+    style.legend(figure)
     return figure
 
 
@@ -151,10 +134,10 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
     curves  from `fidelity.curves`. The axis of iterations is a square root's, so that beginnings can be seen.
     """
     if not curves:
-        return empty_figure()
+        return style.empty_figure()
     beside = min(len(curves), PAIRS)
     lines = -(-len(curves) // beside)
-    figure = new_figure(0.75 + 2.6 / beside * lines)
+    figure = style.new_figure(0.75 + 2.6 / beside * lines)
     axes = figure.subplots(lines, 2 * beside, squeeze=False)
     pairs = axes.reshape(-1, 2)
     for ax in pairs[len(curves) :].flat:
@@ -172,7 +155,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
                 ax.axvline(history["iteration"].max(), **stop_line)
                 look = {**here, "markersize": 2.6, "clip_on": False, "zorder": 3}
                 ax.plot(history["iteration"], scale * history[column], **look)
-            square_root_axis(ax, end, 0.25)
+            style.square_root_axis(ax, end, 0.25)
             ax.tick_params(labelsize=7)
             if place >= len(curves) - beside:
                 ax.set_xlabel("iteration", fontsize=8)
@@ -186,7 +169,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
         val.set_ylabel("val, %", fontsize=7.5)
     ours_in_legend = {**here, "markersize": 3}
     entries = {"here": ours_in_legend, "the author's log, whole": author, "how far ours has come": stop_line}
-    legend(figure, {**entries, "chance, 5 %": chance})
+    style.legend(figure, {**entries, "chance, 5 %": chance})
     return figure
 
 

@@ -1,9 +1,6 @@
 """The curves of trainings over their iterations: accuracy, loss, weights and saturated units; learning rates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,34 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ...config import PAPER_ITERATIONS
+from ...config import PAPER_ITERATIONS, Experiment, LearningRate, Profile
 from ...evidence.author_logs import comparable_log
 from ...text import how_many
-from .style import (
-    BLUE,
-    DOTTED,
-    GREY,
-    INK,
-    ORANGE,
-    Look,
-    chance_line,
-    empty_figure,
-    end_labels,
-    legend,
-    look_of,
-    new_figure,
-    note,
-    square_root_axis,
-    styled,
-)
-
-if TYPE_CHECKING:
-    from ...config import Experiment, LearningRate, Profile
-    from ...training.runs import Run
-    from ...training.store import Progress
+from ...training.runs import Run
+from ...training.store import Progress
+from . import style
+from .style import BLUE, DOTTED, GREY, INK, ORANGE, Look, styled
 
 # an experiment's name → its runs
-Groups = dict[str, list["Run"]]
+Groups = dict[str, list[Run]]
 # so many checks are marked, each
 MARKED = 15
 AUTHOR: Look = {"color": GREY, "linewidth": 1.3}
@@ -55,7 +34,7 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
     """
     groups = _by_experiment(runs)
     if not groups:
-        return empty_figure()
+        return style.empty_figure()
     logs = {name: _author_log(group[0]) for name, group in groups.items()}
     figure, axes = _panels(groups, logs, "accuracy, %")
     several = max(map(len, groups.values())) > 1
@@ -78,18 +57,22 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
             columns = (checks[name] for name in ("iteration", "val_accuracy", "val_low", "val_high"))
             for iteration, val, low, high in zip(*columns, strict=True):
                 words = f"val {100 * val:.1f} % ({100 * low:.1f}–{100 * high:.1f}), seed {run.seed}, run {run.run_id}"
-                note(ax, iteration, 100 * val, f"{experiment.label}, iteration {iteration:,}: {words}")
+                style.note(ax, iteration, 100 * val, f"{experiment.label}, iteration {iteration:,}: {words}")
         if len(group) > 1:
             ax.plot(curve.index, 100 * curve["val_accuracy"], color=BLUE, linewidth=2.4)
-        chance_line(ax)
+        style.chance_line(ax)
         if len(log):
             entries["val, author's log"] = AUTHOR
         elif experiment.paper:
             entries["val, Table 1"] = PAPER
             highest.append(experiment.paper.val / 100)
-            _margin_mark(ax, experiment.paper.val, f"paper\n{experiment.paper.val:g}")
+            # a triangle at the right margin points at it
+            place: Look = {"transform": ax.get_yaxis_transform()}
+            ax.plot([1.015], [experiment.paper.val], clip_on=False, **place, **PAPER)
+            words = f"paper\n{experiment.paper.val:g}"
+            ax.text(1.035, experiment.paper.val, words, va="center", fontsize=7.5, linespacing=1.1, **place)
     axes[0].set_ylim(0, min(100, 20 * np.ceil(5 * max(highest) - 1e-9)))
-    legend(figure, {**entries, "chance, 5 %": DOTTED})
+    style.legend(figure, {**entries, "chance, 5 %": DOTTED})
     return figure
 
 
@@ -102,7 +85,7 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
     """
     groups = _by_experiment(runs)
     if not groups:
-        return empty_figure()
+        return style.empty_figure()
     logs = {name: _author_log(group[0], image_size=105) for name, group in groups.items()}
     figure, axes = _panels(groups, logs, "loss with penalties")
     mean: Look = {"color": BLUE, "marker": "o", "markersize": 3.5}
@@ -118,7 +101,7 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
         ax.plot(curve.index, curve["mean_loss"], clip_on=False, **marks)
         for iteration, loss, own in zip(curve.index, curve["mean_loss"], curve["batch_loss"], strict=True):
             words = f"mean loss {loss:.3f}, batch loss {own:.3f}, {_seeds(group)}"
-            note(ax, iteration, loss, f"{experiment.label}, iteration {iteration:,}: {words}")
+            style.note(ax, iteration, loss, f"{experiment.label}, iteration {iteration:,}: {words}")
         words = f"first loss {np.mean([run.metrics['first_batch_loss'] for run in group]):.3f}"
         if group[0].image_size == 105 and experiment.author and experiment.author.first_loss:
             words += f", author's {experiment.author.first_loss:.3f}"
@@ -128,7 +111,7 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
     low, high = axes[0].get_ylim()
     axes[0].set_ylim(low * 0.9, high * max(high / low, 1.5) ** 0.22)
     _plain_log_ticks(axes[0])
-    legend(figure, entries)
+    style.legend(figure, entries)
     return figure
 
 
@@ -140,9 +123,9 @@ def weight_curves(runs: Iterable[Run]) -> Figure:
     """
     groups = _by_experiment(run for run in runs if {"kernel_norm", "saturated"} <= set(run.history))
     if not groups:
-        return empty_figure("no run here recorded it: older runs did not", 1.1)
+        return style.empty_figure("no run here recorded it: older runs did not", 1.1)
     height = max(3.4, 1 + 0.15 * len(groups))
-    figure = new_figure(height)
+    figure = style.new_figure(height)
     axes = figure.subplots(1, 2)
     curves = {name: _mean_curve(group) for name, group in groups.items()}
     end = max(int(curve.index.max()) for curve in curves.values())
@@ -150,18 +133,18 @@ def weight_curves(runs: Iterable[Run]) -> Figure:
         (axes[0], "kernel_norm", 1, "length of the kernel weights"),
         (axes[1], "saturated", 100, "saturated embedding units, %"),
     ):
-        square_root_axis(ax, end, 0.2)
+        style.square_root_axis(ax, end, 0.2)
         ax.set(title=title, xlabel="iteration (square-root axis)")
         ends, words = [], title.removesuffix(", %")
         for number, (name, curve) in enumerate(curves.items()):
             label, unit = groups[name][0].experiment.label, " %" if scale == 100 else ""
-            values = scale * curve[column]
-            few = len(curve) <= MARKED
-            ax.plot(curve.index, values, markersize=4, markevery=None if few else 0.2, clip_on=False, **look_of(number))
+            values, every = scale * curve[column], None if len(curve) <= MARKED else 0.2
+            look = style.look_of(number)
+            ax.plot(curve.index, values, markersize=4, markevery=every, clip_on=False, **look)
             ends.append((float(curve.index[-1]), float(values.iloc[-1]), label.replace("(as ", "(")))
             for iteration, value in zip(curve.index, values, strict=True):
                 told = f"{words} {value:.3g}{unit}, {_seeds(groups[name])}"
-                note(ax, iteration, value, f"{label}, iteration {iteration:,}: {told}")
+                style.note(ax, iteration, value, f"{label}, iteration {iteration:,}: {told}")
         if scale == 100:
             ax.set_ylim(0, 100)
         elif lengths := [x for curve in curves.values() for x in curve[column] if 0 < x < np.inf]:
@@ -170,7 +153,7 @@ def weight_curves(runs: Iterable[Run]) -> Figure:
             _plain_log_ticks(ax)
             # no weight but zeros: a label at the lower edge says so
             ends = [(x, ax.get_ylim()[0], f"{w}: 0") if y == 0 else (x, y, w) for x, y, w in ends]
-        end_labels(ax, [end for end in ends if np.isfinite(end[1])], height - 0.9, 7.5)
+        style.end_labels(ax, [end for end in ends if np.isfinite(end[1])], height - 0.9, 7.5)
     return figure
 
 
@@ -181,17 +164,17 @@ def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figur
     for experiment in experiments:
         by_rate.setdefault(experiment.recipe.learning_rate, []).append(experiment.label.partition(" (")[0])
     height = 3.6
-    figure = new_figure(height)
+    figure = style.new_figure(height)
     ax = figure.subplots()
     iterations, ends = np.arange(profile.iterations + 1), []
     for number, (rate, labels) in enumerate(by_rate.items()):
         values = np.full(len(iterations), rate.initial)
         if rate.decay_steps and rate.decay_rate:
             values *= rate.decay_rate ** (iterations / profile.decay_steps(rate.decay_steps))
-        ax.plot(iterations, values, markevery=0.25, markersize=5, **look_of(number))
+        ax.plot(iterations, values, markevery=0.25, markersize=5, **style.look_of(number))
         ends.append((iterations[-1], values[-1], " / ".join(dict.fromkeys(labels))))
     ax.set(yscale="log", xlabel="iteration", ylabel="learning rate (logarithmic)", xlim=(0, iterations[-1]))
-    end_labels(ax, ends, height - 0.6, 8.5)
+    style.end_labels(ax, ends, height - 0.6, 8.5)
     return figure
 
 
@@ -201,7 +184,7 @@ def curves_so_far(trainings: Sequence[Sequence[Progress]]) -> Figure:
 
     trainings  what each run has told, one after the other
     """
-    figure, latest = new_figure(2.6), trainings[-1][-1]
+    figure, latest = style.new_figure(2.6), trainings[-1][-1]
     checked = latest.accuracy is not None
     axes = figure.subplots(1, 1 + checked, squeeze=False)[0]
     for told in trainings:
@@ -220,7 +203,7 @@ def curves_so_far(trainings: Sequence[Sequence[Progress]]) -> Figure:
     if checked:
         axes[1].set_ylabel("val accuracy, %")
         axes[1].set_ylim(bottom=0)
-        chance_line(axes[1])
+        style.chance_line(axes[1])
     earlier = "; grey: earlier runs" if len(trainings) > 1 else ""
     chance = "; dotted: chance" if checked else ""
     figure.suptitle(f"{latest.name}, seed {latest.seed}{earlier}{chance}", fontsize=9.5)
@@ -259,7 +242,7 @@ def _panels(groups: Groups, logs: dict[str, pd.DataFrame], ylabel: str) -> tuple
     """One wide panel, or two columns of them, with shared axes; a line where ours stop before the author's log."""
     columns = min(len(groups), 2)
     lines = -(-len(groups) // columns)
-    figure = new_figure(3.9 if columns == 1 else 0.9 + 1.9 * lines)
+    figure = style.new_figure(3.9 if columns == 1 else 0.9 + 1.9 * lines)
     axes = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
     for ax in axes[len(groups) :]:
         ax.remove()
@@ -271,7 +254,7 @@ def _panels(groups: Groups, logs: dict[str, pd.DataFrame], ylabel: str) -> tuple
     for ax in axes[columns * (lines - 1) :]:
         ax.set_xlabel("iteration (square-root axis)")
     stops = [max(int(run.history["iteration"].max()) for run in group) for group in groups.values()]
-    square_root_axis(axes[0], max([1, *stops, *(int(i) for log in logs.values() for i in log["iteration"])]))
+    style.square_root_axis(axes[0], max([1, *stops, *(int(i) for log in logs.values() for i in log["iteration"])]))
     for ax, group, log, stop in zip(axes, groups.values(), logs.values(), stops, strict=True):
         ax.set_title(group[0].experiment.label)
         if len(log) and stop < log["iteration"].max():
@@ -291,13 +274,6 @@ def _val_look(one_of_several: bool, marked: bool) -> Look:
 def _seeds(group: list[Run]) -> str:
     """ "seed 0", "mean of 3 seeds"."""
     return f"seed {group[0].seed}" if len(group) == 1 else f"mean of {how_many(len(group), 'seed')}"
-
-
-def _margin_mark(ax: Axes, value: float, words: str) -> None:
-    """A triangle at the right margin that points at a figure of the paper's."""
-    place = ax.get_yaxis_transform()
-    ax.plot([1.015], [value], transform=place, clip_on=False, **PAPER)
-    ax.text(1.035, value, words, transform=place, va="center", fontsize=7.5, linespacing=1.1)
 
 
 def _plain_log_ticks(ax: Axes) -> None:

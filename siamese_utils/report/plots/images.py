@@ -11,17 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from ...evaluation.episodes import is_correct
+from ...data.dataset import Split
+from ...data.pairs import Pairs
+from ...evaluation.episodes import Episodes, is_correct
 from ...models.summary import network_summary
 from ...text import shortened
 from .style import BLUE, GREY, INK, ORANGE, PALE_BLUE, PALE_GREY, WIDTH, Look, styled
 
 if TYPE_CHECKING:
     import keras
-
-    from ...data.dataset import Split
-    from ...data.pairs import Pairs
-    from ...evaluation.episodes import Episodes
 
 
 @styled

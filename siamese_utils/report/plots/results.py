@@ -1,15 +1,12 @@
 """The figures of final results: k ways, differences to the baseline, similarities of pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...config import load_experiment
-from ...evidence.estimates import resolution
+from ...evidence.estimates import paper_of, resolution
 from ...text import how_many, signed
 from ..tables import pooled
 from .style import BLUE, DOTTED, GREY, INK, ORANGE, Look, dot_rows, legend, new_figure, note, styled, with_intervals
@@ -55,8 +52,6 @@ def differences(rows: pd.DataFrame, *, iterations: int, at_iteration: pd.DataFra
     iterations    the length of a finished run
     at_iteration  experiment, author_difference: the author's own difference at the same iteration, in points
     """
-    baseline = load_experiment("baseline").paper
-    assert baseline
     rows = rows[rows["paper_val"].notna() & (rows["experiment"] != "baseline")].reset_index(drop=True)
     figure, ax = dot_rows(list(rows["label"]), ylabel="", xlabel="difference to the baseline, val, in points")
     ax.axvline(0, color=INK, linewidth=1.6)
@@ -64,7 +59,7 @@ def differences(rows: pd.DataFrame, *, iterations: int, at_iteration: pd.DataFra
     for place in np.flatnonzero(rows["group"].ne(rows["group"].shift()))[1:]:
         ax.axhline(place - 0.5, color=GREY, linewidth=0.7)
     y = np.arange(len(rows))
-    noise = rows["paper_val"].map(lambda val: resolution(val, baseline.val))
+    noise = rows["paper_val"].map(lambda val: resolution(val, paper_of("baseline").val))
     rows = rows.assign(
         noise=noise, noise_low=rows["paper_difference"] - noise, noise_high=rows["paper_difference"] + noise
     )

@@ -1,7 +1,5 @@
 """How every figure looks, and what several have in common; readable without colour, small as a PNG."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -15,15 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from PIL import Image
+from scipy.optimize import isotonic_regression
 
-from ...evidence.estimates import chance
+from ...evidence.estimates import CHANCE
 
 # inches; a page shows 780 pixels, and sharp screens have two for each
 WIDTH = 8.0
 DPI = 195
 COLOURS = 64
-# % of 20-way episodes that guessing answers correctly
-CHANCE = chance()
 INK, BLUE, ORANGE, GREY = "#21242a", "#1f5a85", "#c0651a", "#8a8f98"
 PALE_BLUE, PALE_GREY = "#eef3f7", "#e4e2dd"
 # how a line or a marker looks, as matplotlib takes it
@@ -194,15 +191,11 @@ def end_labels(ax: Axes, ends: Sequence[tuple[float, float, str]], height: float
 def spread(values: Sequence[float], gap: float) -> list[float]:
     """Move values between 0 and 1 apart, by as little as possible and in their order, until all differ by the gap.
 
-    Least squares: isotonic regression, by pooling neighbours, of what is left after the gaps.
+    Least squares: isotonic regression of what is left after the gaps.
     """
     order, gaps = np.argsort(values, kind="stable"), gap * np.arange(len(values))
-    pools: list[list[float]] = []
-    for value in np.asarray(values)[order] - gaps:
-        pools.append([value])
-        while len(pools) > 1 and np.mean(pools[-2]) >= np.mean(pools[-1]):
-            pools[-2:] = [pools[-2] + pools[-1]]
     placed = np.empty(len(values))
-    level = [float(np.mean(pool)) for pool in pools for _ in pool]
-    placed[order] = np.clip(level, 0, max(0, 1 - gap * (len(values) - 1))) + gaps
+    if len(values):
+        level = isotonic_regression(np.asarray(values)[order] - gaps).x
+        placed[order] = np.clip(level, 0, max(0, 1 - gap * (len(values) - 1))) + gaps
     return placed.tolist()
