@@ -65,6 +65,14 @@ def reports(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def wide(monkeypatch):
+    """A terminal with room for every table: rich reads COLUMNS once, when it is imported."""
+    from siamese_utils.cli.shared import out
+
+    monkeypatch.setattr(out, "_width", 300)
+
+
+@pytest.fixture
 def tiny():
     """A profile that trains in seconds."""
     from siamese_utils.config import load_profile

@@ -85,7 +85,19 @@ def lines(tmp_path_factory):
     tests = [f"def test_{number}():\n    {body}\n" for number, body in enumerate(cases)]
     (folder / "test_it.py").write_text(HEAD + "\n".join(tests), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rA", "--tb=line", "-p", "no_network", "-p", "no:cacheprovider"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-c",
+            os.devnull,
+            "-rA",
+            "--tb=line",
+            "-p",
+            "no_network",
+            "-p",
+            "no:cacheprovider",
+        ],
         capture_output=True,
         text=True,
         cwd=folder,

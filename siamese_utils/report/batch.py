@@ -296,10 +296,9 @@ def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: in
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    os.environ.setdefault("SIAMESE_HOME", str(project_root()))
     try:
         # every kernel warns about its transport; errors come back as outputs
-        with native_stderr_silenced(), _environment(SIAMESE_LIVE_CURVES="0"):
+        with native_stderr_silenced(), _environment(SIAMESE_LIVE_CURVES="0", SIAMESE_HOME=str(project_root())):
             papermill.execute_notebook(
                 path,
                 output,

@@ -302,13 +302,12 @@ def test_the_real_faces_are_those_of_the_repository_and_train(monkeypatch, tmp_p
 def verify(capsys, monkeypatch):
     """What `siamese verify` says of the demo's runs when it trains five of them anew, and its exit code."""
     monkeypatch.setattr(sys, "argv", ["siamese", "verify", "-p", "demo", "--retrain", "5"])
-    monkeypatch.setenv("COLUMNS", "300")
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return " ".join(capsys.readouterr().out.split()), ended.value.code or 0
 
 
-def test_runs_on_faces_are_trained_anew_where_the_faces_are_here(faces, reports, capsys, monkeypatch):
+def test_runs_on_faces_are_trained_anew_where_the_faces_are_here(faces, reports, capsys, monkeypatch, wide):
     run = load_or_train("pictures-pixels", "demo", held_out="evaluation", archive="att-faces")
     said, code = verify(capsys, monkeypatch)
     assert f"{run.run_id} │ agrees" in said

@@ -195,7 +195,7 @@ def test_status_names_a_damaged_run_and_goes_on(capsys, monkeypatch, reports, ti
         warnings.simplefilter("always")
         code, out, err = call(capsys, monkeypatch, "status", "-p", str(TINY))
     assert code == 0
-    lines = {line.split("│")[1].strip(): line for line in out.splitlines() if line.startswith("│")}
+    lines = {line.strip("│ ").split()[0]: line for line in out.splitlines() if line.strip("│ ")}
     assert "left out" in lines[row.name]
     assert "not run" in lines[load_matrix().experiments[-1].name], "it goes on"
     assert "00_start_here" in lines

@@ -104,10 +104,10 @@ def test_a_log_says_nothing_of_a_run_that_is_at_work_or_finished(half_way):
     assert state_of(mlp, half_way, 0).word == "finished"
 
 
-def test_status_shows_where_a_run_is_trained_and_why_one_failed(half_way):
+def test_status_shows_where_a_run_is_trained_and_why_one_failed(half_way, wide):
     put_worker(run_folder(load_experiment("mlp"), half_way, 0)[0], host="node7", job="4711")
     put_log(run_folder(load_experiment("baseline"), half_way, 0)[0], "error: [no] room\n")
-    said = CliRunner().invoke(cli.app, ["status", "-p", str(TINY)], env={"COLUMNS": "200"})
+    said = CliRunner().invoke(cli.app, ["status", "-p", str(TINY)])
     lines = {line.split()[0]: " ".join(line.split()[2:]) for line in said.output.splitlines() if line.split()}
     assert lines["mlp"].startswith("running on node7, job 4711 2/4")
     assert lines["baseline"] == "failed"
