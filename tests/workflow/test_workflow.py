@@ -156,6 +156,27 @@ def test_a_run_that_is_there_is_not_wanted_again_and_one_that_was_removed_is(stu
     assert planned(study.make(*LOCAL, *PLAN))["run"] == 2
 
 
+@pytest.mark.parametrize(
+    ("study_of", "words"),
+    [
+        (
+            {"profiles": [str(TINY), "other/tiny.yaml"]},
+            "are two profiles of one name: give one of them another `name`.",
+        ),
+        ({"profiles": str(TINY), "experiments": "nope"}, "no experiment 'nope': choose from"),
+    ],
+)
+def test_what_a_study_names_wrong_is_said_before_anything_is_made(study_of, words, study):
+    (study.folder / "other").mkdir()
+    (study.folder / "other/tiny.yaml").write_text(TINY.read_text().replace("iterations: 4", "iterations: 6"))
+    content = yaml.safe_load((study.folder / "study.yaml").read_text())
+    (study.folder / "study.yaml").write_text(yaml.safe_dump({**content, **study_of}))
+    process = study.start(*LOCAL, *PLAN)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 1
+    assert words in said
+
+
 def test_the_picture_is_that_of_the_workflow(study):
     content = yaml.safe_load((study.folder / "study.yaml").read_text())
     (study.folder / "study.yaml").write_text(yaml.safe_dump({**content, "methods": ["beyond-3-minutes"]}))
