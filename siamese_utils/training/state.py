@@ -25,6 +25,8 @@ _PROCESS = TypeAdapter(Process)
 SILENCE = 3600
 # bytes of a log in which its last line is looked for; a worker's file has fewer
 END = 4096
+# how a log's last line begins that tells of no failure
+ENDED_WELL = ("interrupted", "done")
 
 Word = Literal["finished", "running", "failed", "under way", "left out", "not run"]
 
@@ -133,13 +135,13 @@ def _process(folder: Path) -> Process | None:
 
 
 def _last_line(log: Path) -> str:
-    """The last line of a log that has words; "" without one, and where it tells of an interruption."""
+    """The last line of a log that has words; "" without one, and where it tells of an interruption or an end."""
     try:
         lines = map(on_one_line, reversed(_end_of(log).decode(errors="replace").split("\n")))
     except OSError:
         return ""
     last = next(filter(None, lines), "")
-    return "" if last.startswith("interrupted") else last
+    return "" if last.startswith(ENDED_WELL) else last
 
 
 def _end_of(path: Path) -> bytes:

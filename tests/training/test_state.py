@@ -85,6 +85,7 @@ def test_a_process_of_another_machine_is_believed_while_it_makes_checks(half_way
         ("killed by signal 9\n", "failed", "killed by signal 9"),
         ("interrupted: what was trained is kept\n", "not run", ""),
         ("", "not run", ""),
+        ("a table\ndone\n", "not run", ""),
         ("x" * 10_000 + "\nerror: ü\n", "failed", "error: ü"),
         (
             "\x1b]0;a title\x07\x1b[2Jerror:\tno\x9b31m \u202eroom\x00\n\x1b\n",
