@@ -70,6 +70,11 @@ def named(words: Iterable[str], most: int = 10, mark: str = ", ") -> str:
     return mark.join(every[:most]) + rest
 
 
+def on_one_line(text: str) -> str:
+    """Text of unknown origin as one line, without what a terminal would obey."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
 def printable(name: str) -> str:
     """A file's name as it can be printed and stored: bytes of it that are no UTF-8 as "\\xe9"."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

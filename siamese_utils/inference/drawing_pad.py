@@ -23,11 +23,13 @@ from ..errors import DataError, ParamsError, SiameseError, missing_extra
 from ..report.live import SHOWN_WIDTH, is_live, show_errors_as_sentences
 from ..report.network import characters, episodes
 from ..report.rendering import piece, render
-from ..text import printable
+from ..text import printable, shortened
 from .one_shot import ImageLike, OneShot, images_by_class
 
 # pixels a side: of a pad, and of a picture of the support
 SIDE, PICTURE_SIDE = 280, 105
+# letters of a class's name that a sentence has room for
+LONGEST = 40
 # classes that a page has room for
 MOST = 60
 # which of the page's episodes; nothing was chosen by what the model makes of it
@@ -142,13 +144,18 @@ class DrawingPad:
     @cached_property
     def _labels(self) -> list[str]:
         """What stands under the pictures: letters under the built-in characters, else the classes' names."""
-        return [chr(ord("A") + i) if self.built_in else printable(name) for i, name in enumerate(self.classes)]
+        names = (shortened(printable(str(name)), LONGEST) for name in self.classes)
+        return [chr(ord("A") + i) if self.built_in else name for i, name in enumerate(names)]
 
     @cached_property
     def widget(self) -> Any:
         """The pad as an anywidget, which Jupyter shows; it can stand in a layout of ipywidgets."""
         support = [
-            {"label": label, "name": printable(name), "picture": _address(self.model.read(images[0], PICTURE_SIDE))}
+            {
+                "label": label,
+                "name": printable(str(name)),
+                "picture": _address(self.model.read(images[0], PICTURE_SIDE)),
+            }
             for label, (name, images) in zip(self._labels, self.classes.items(), strict=True)
         ]
         kind = f"The {len(support)} are {BUILT_IN}. " if self.built_in else ""

@@ -29,8 +29,9 @@ from ..text import how_many
 from ..training.integrity import EVIDENCE, SUMS, is_recorded, read_sums, sha256
 from ..training.provenance import committed_files
 from ..training.runs import SHIPPED, WEIGHTS, Run
-from ..training.verify import RETRAINED, reports_in, survey
+from ..training.verify import RETRAINED, read_retrained, reports_in, survey
 from .batch import read_outcomes
+from .notebooks import read_notebook
 from .plots import differences, to_png
 from .private import forget_folders
 from .records import SCHEMA, results_of
@@ -68,6 +69,8 @@ def export(profile: str | Path, folder: Path, *, weights: bool = False) -> list[
     if not runs:
         raise ResultsError(f"no run of the profile {chosen.name} is in {reports_dir()}: train one with `siamese run`.")
     _refuse_others(folder)
+    # unreadable, it is said of where it is
+    read_retrained(reports)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as aside:
         part = Path(aside) / "new"
@@ -90,13 +93,18 @@ def export(profile: str | Path, folder: Path, *, weights: bool = False) -> list[
         _write_codecheck(part, chosen.name, citation["references"][0])
         _describe(part, results, citation)
         write_text(part / SUMS, "".join(f"{sha256(part / name)}  {name}\n" for name in _files(part)))
-        if folder.exists():
-            folder.rename(Path(aside) / "old")
-        part.rename(folder)
+        old = Path(aside) / "old"
+        try:
+            if folder.exists():
+                folder.rename(old)
+            part.rename(folder)
+        finally:
+            if old.exists() and not folder.exists():
+                old.rename(folder)
     notes = [f"left out: {words}" for words in left_out]
     if not (folder / inside / "index.html").is_file():
         notes.append("it has no report: `siamese report` makes one")
-    elif (reports / "claims.csv").is_file() and (reports / "claims.csv").read_text(encoding="utf-8") != claims:
+    elif (table := reports / "claims.csv").is_file() and table.read_text("utf-8", "replace") != claims:
         notes.append("its report is older than its runs: `siamese report` renews it")
     size = sum((folder / name).stat().st_size for name in _files(folder)) / 1e6
     return [*notes, f"{folder}: {how_many(len(runs), 'run')}, {len(_files(folder))} files, {size:.1f} MB"]
@@ -109,8 +117,14 @@ def _refuse_others(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is no folder: choose another place.")
     sums = read_sums(folder) if (folder / CRATE).is_file() else {}
-    for name in _files(folder):
-        if name != SUMS and sums.get(name) != sha256(folder / name):
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        # an export leaves neither empty folders nor links; a pipe is not read
+        if path.is_dir():
+            ours = any(path.iterdir())
+        else:
+            ours = path.is_file() and (sums.get(name, "") == sha256(path) if name != SUMS else bool(sums))
+        if path.is_symlink() or not ours:
             raise OutputError(f"{folder} holds {name}, which no export left there so: choose another place.")
 
 
@@ -148,8 +162,10 @@ def _copy_project(part: Path, profile: Path) -> dict[str, Any]:
     """Copy the parameters, and what the project says of itself; return its citation."""
     root = project_root()
     home = next(place for place in (root, PACKAGE.parent, PACKAGE / "_home") if (place / "CITATION.cff").is_file())
-    _copy(root / "params", part / "params", _files(root / "params"))
-    _copy(profile.parent, part / "params" / "profiles", [profile.name])
+    # not what editors and systems hide there
+    _copy(root / "params", part / "params", [name for name in _files(root / "params") if "/." not in f"/{name}"])
+    if profile.suffix in (".yaml", ".yml"):
+        _copy(profile.parent, part / "params" / "profiles", [profile.name])
     _copy(home, part, OF_PROJECT)
     _copy(SCHEMA.parent, part, [SCHEMA.name])
     citation: dict[str, Any] = yaml.safe_load((home / "CITATION.cff").read_text(encoding="utf-8"))
@@ -159,13 +175,21 @@ def _copy_project(part: Path, profile: Path) -> dict[str, Any]:
 def _copy_report(reports: Path, inside: Path) -> list[str]:
     """Copy the report and the executed notebooks, without folders of this machine; return what is left out, and why."""
     changed = [name for name, outcome in read_outcomes(reports).items() if outcome.status == "changed"]
-    notebooks = [path.name for path in (reports / "notebooks").glob("[!.]*.ipynb") if path.stem not in changed]
-    _copy(reports, inside, ["index.html", RETRAINED, *(f"notebooks/{name}" for name in notebooks)])
-    for name in notebooks:
-        content = json.loads((inside / "notebooks" / name).read_text(encoding="utf-8"))
+    left_out = [f"{name}.ipynb: changed since the batch executed it" for name in changed]
+    _copy(reports, inside, ["index.html", RETRAINED])
+    for path in sorted((reports / "notebooks").glob("[!.]*.ipynb")):
+        if path.stem in changed:
+            continue
+        try:
+            read_notebook(path)
+        except ResultsError:
+            left_out.append(f"{path.name}: not a notebook that can be read")
+            continue
+        _copy(path.parent, inside / "notebooks", [path.name])
+        content = json.loads(path.read_text(encoding="utf-8"))
         if (shown := forget_folders(content)) != content:
-            write_json(inside / "notebooks" / name, shown)
-    return [f"{name}.ipynb: changed since the batch executed it" for name in changed]
+            write_json(inside / "notebooks" / path.name, shown)
+    return left_out
 
 
 def _write_codecheck(part: Path, profile: str, paper: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     Text that is no UTF-8 in it, such as half of a character, is made so.
     """
     problems: dict[str, Any] = {}
+    if path.exists() and not path.is_file():
+        raise _unreadable(path, "it is no file")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content["nbformat"], int):

@@ -12,7 +12,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from math import isclose
+from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +197,8 @@ def _check_history(config: dict[str, Any], history: list[dict[str, str]], *, fin
         for name in ("batch_loss", "mean_loss", "seconds", *{"learning_rate"}.intersection(line)):
             if float(line[name]) < 0:
                 raise Disagreement(f"history.csv: {name} at iteration {line['iteration']} is {line[name]}")
+        if not isfinite(float(line["seconds"])):
+            raise Disagreement(f"history.csv: seconds at iteration {line['iteration']} is {line['seconds']}")
         for split in SPLITS:
             low, accuracy, high = (float(line[f"{split}_{what}"]) for what in ("low", "accuracy", "high"))
             score = wilson(round(accuracy * profile["check_episodes"]), profile["check_episodes"])

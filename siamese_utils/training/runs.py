@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..config import Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
+from ..config import LARGEST_SEED, Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
 from ..data.load import dataset_fingerprint
 from ..errors import ResultsError
 from ..evaluation.accuracy import Score
@@ -264,8 +264,8 @@ def seeds_of(experiment: Experiment, profile: Profile) -> list[int]:
     """The profile's seeds, and those of other runs of the experiment that are here, finished or under way."""
     named = re.compile(re.escape(experiment.name) + r"-s(\d+)-[0-9a-f]+(\.partial)?")
     here = [path.name for place in (results_dir(profile), under_way_dir(profile)) for path in place.glob("*")]
-    others = {int(found[1]) for name in here if (found := named.fullmatch(name))}
-    mine = [seed for seed in sorted(others - {*profile.seeds}) if places_of(experiment, profile, seed)]
+    others = {int(found[1]) for name in here if (found := named.fullmatch(name))} - {*profile.seeds}
+    mine = [seed for seed in sorted(others) if seed <= LARGEST_SEED and places_of(experiment, profile, seed)]
     return [*profile.seeds, *mine]
 
 

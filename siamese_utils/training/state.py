@@ -17,14 +17,16 @@ from pydantic import TypeAdapter
 from ..config import Experiment, Profile, load_matrix
 from ..models.cost import cost_of
 from ..process import Process
-from ..text import duration
+from ..text import duration, on_one_line
 from .runs import Run, check_iterations, find_so_far, log_file, partial_folder, places_of, run_folder, worker_file
 
 _PROCESS = TypeAdapter(Process)
 # seconds without a check after which a process of another machine is taken to be gone
 SILENCE = 3600
-# bytes of a log in which its last line is looked for
+# bytes of a log in which its last line is looked for; a worker's file has fewer
 END = 4096
+# how a log's last line begins that tells of no failure
+ENDED_WELL = ("interrupted", "done")
 
 Word = Literal["finished", "running", "failed", "under way", "left out", "not run"]
 
@@ -49,7 +51,7 @@ class State:
 
     def __str__(self) -> str:
         """ "running on node7, job 4711", "not run"."""
-        return f"{self.word} on {self.process}" if self.process else self.word
+        return on_one_line(f"{self.word} on {self.process}") if self.process else self.word
 
     @cached_property
     def iteration(self) -> int:
@@ -124,7 +126,7 @@ def _process(folder: Path) -> Process | None:
     """The process that is training the run of a folder."""
     signs = worker_file(folder), partial_folder(folder) / "history.csv"
     try:
-        process = _PROCESS.validate_json(signs[0].read_bytes())
+        process = _PROCESS.validate_json(_end_of(signs[0]))
         last = max(sign.stat().st_mtime for sign in signs if sign.exists())
     except (OSError, ValueError):
         return None
@@ -133,12 +135,19 @@ def _process(folder: Path) -> Process | None:
 
 
 def _last_line(log: Path) -> str:
-    """The last line of a log that has words; "" without one, and where it tells of an interruption."""
+    """The last line of a log that has words; "" without one, and where it tells of an interruption or an end."""
     try:
-        with open(log, "rb") as file:
-            file.seek(max(0, log.stat().st_size - END))
-            lines = file.read().decode(errors="replace").split("\n")
+        lines = map(on_one_line, reversed(_end_of(log).decode(errors="replace").split("\n")))
     except OSError:
         return ""
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return "" if last.startswith("interrupted") else last
+    last = next(filter(None, lines), "")
+    return "" if last.startswith(ENDED_WELL) else last
+
+
+def _end_of(path: Path) -> bytes:
+    """The last bytes of a file; none of what is no file, such as a pipe, for which one would wait."""
+    if not path.is_file():
+        return b""
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - END))
+        return file.read(END)

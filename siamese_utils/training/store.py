@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -89,11 +90,15 @@ def find_or_make(
 def lock_of(folder: Path) -> Iterator[None]:
     """Hold the lock of a run, as who trains it does, and say beside it who that is; see `state`."""
     with locked(folder.with_name(f".{folder.name}.lock"), f"run {folder.name}"):
-        write_json(worker_file(folder), asdict(Process.this()))
+        this = asdict(Process.this())
+        write_json(worker_file(folder), this)
         try:
             yield
         finally:
-            worker_file(folder).unlink(missing_ok=True)
+            # where a lease was taken over meanwhile, it is another's
+            with suppress(OSError, ValueError):
+                if json.loads(worker_file(folder).read_bytes()) == this:
+                    worker_file(folder).unlink()
 
 
 def _is_complete(partial: Path) -> bool:

@@ -124,6 +124,15 @@ def test_a_support_of_ones_own_is_a_folder_or_classes_with_their_images(tmp_path
     assert first.startswith(f"Most like your drawing: {max(expected, key=expected.get)} (")
 
 
+def test_a_class_may_have_a_number_for_its_name_and_a_long_name_leaves_room(drawn, pad):
+    split = network.characters()
+    own = pads.drawing_pad(pad.model, {0: split.images[0, 0], "x" * 9999: split.images[1, 0]})
+    assert [each["label"] for each in own.widget.support] == ["0", "x" * 39 + "…"]
+    said = own.answer({"number": 1, "mode": "find"}, [drawn[0].tobytes()])["said"]
+    assert " 0 (" in said
+    assert len(said) < 120
+
+
 @pytest.mark.parametrize(
     ("model", "support", "error", "words"),
     [

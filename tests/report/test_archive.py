@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -329,6 +331,73 @@ def test_an_earlier_export_is_renewed_and_nothing_else_is_written_over(study, tm
     with pytest.raises(OutputError, match="no folder"):
         export(TINY, folder / "LICENSE")
     assert {path.name for path in tmp_path.iterdir()} == {"crate", "reports"}
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe", "list"])
+def test_links_empty_folders_pipes_and_another_list_of_sums_are_not_written_over(kind, study, tmp_path):
+    folder = tmp_path / "crate"
+    if kind != "list":
+        export(TINY, folder)
+    mine = folder / (SUMS if kind == "list" else "mine")
+    {
+        "link": lambda: mine.symlink_to(ROOT / "docs"),
+        "folder": mine.mkdir,
+        "pipe": lambda: os.mkfifo(mine),
+        "list": lambda: [folder.mkdir(), mine.write_text("of my own")],
+    }[kind]()
+    with pytest.raises(OutputError, match=f"holds {mine.name}, which no export left"):
+        export(TINY, folder)
+    assert os.path.lexists(mine)
+
+
+def test_an_earlier_export_is_put_back_where_the_new_one_cannot_take_its_place(study, tmp_path, monkeypatch):
+    folder = tmp_path / "crate"
+    export(TINY, folder)
+    before, rename = files(folder), Path.rename
+
+    def fails(self, target):
+        if self.name == "new":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(KeyboardInterrupt):
+        export(TINY, folder)
+    assert files(folder) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"crate", "reports"}
+
+
+def test_a_file_here_that_bears_a_profiles_name_stays_here_and_so_does_what_is_hidden(study, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    for name in ("params", "notebooks"):
+        shutil.copytree(ROOT / name, home / name)
+    shutil.copyfile(TINY, home / "params/profiles/tiny.yaml")
+    (home / "params/.draft.yaml.swp").write_text("private")
+    (home / "tiny").write_text("private")
+    monkeypatch.setenv("SIAMESE_HOME", str(home))
+    monkeypatch.chdir(home)
+    export("tiny", tmp_path / "crate")
+    here = {name for name in files(tmp_path / "crate") if name.startswith("params/")}
+    shown = {path for path in (home / "params").rglob("*.*") if path.is_file() and not path.name.startswith(".")}
+    assert here == {path.relative_to(home).as_posix() for path in shown}
+
+
+def test_damaged_notebooks_are_left_out_and_named(study, tmp_path):
+    (study / "notebooks/02_baseline.ipynb").write_bytes(b'{"cells": [\xff')
+    (study / "notebooks/03_embedding.ipynb").mkdir()
+    os.mkfifo(study / "notebooks/04_mlp.ipynb")
+    (study / "claims.csv").write_bytes(b"\xff")
+    notes = export(TINY, tmp_path / "crate")
+    damaged = ("02_baseline", "03_embedding", "04_mlp")
+    assert {f"left out: {name}.ipynb: not a notebook that can be read" for name in damaged} <= {*notes}
+    assert "its report is older than its runs: `siamese report` renews it" in notes
+    assert [path.name for path in (tmp_path / "crate").rglob("*.ipynb")] == ["01_dataset.ipynb"]
+
+
+def test_a_damaged_record_of_trainings_anew_is_named_where_it_is(study, tmp_path):
+    (study / "retrained.json").write_text("{")
+    with pytest.raises(ResultsError, match=re.escape(str(study / "retrained.json"))):
+        export(TINY, tmp_path / "crate")
 
 
 def test_a_profile_without_runs_is_one_sentence(reports, tmp_path):

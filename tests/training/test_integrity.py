@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -334,6 +335,7 @@ def test_a_run_under_way_that_does_not_agree_is_said(run):
         ("config.json", lambda c: c.update(seed=7), "the folder's name is not that of its config.json"),
         ("config.json", lambda c: c.clear(), "damaged (KeyError: "),
         ("history.csv", lambda text: text.replace("\n2,", "\n3,"), "history.csv does not have each check"),
+        ("history.csv", lambda text: re.sub(r"\d+(?=\n$)", "inf", text), "history.csv: seconds at iteration 2 is inf"),
         ("history.csv", lambda text: text.splitlines()[0], "history.csv does not have each check"),
         ("history.csv", lambda text: text + text.splitlines()[-1] + "\n", "history.csv does not have each check"),
     ):

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import time
+from concurrent.futures import ThreadPoolExecutor
 from math import isnan
 
 import pytest
@@ -15,8 +16,9 @@ from siamese_utils.cli import app as cli
 from siamese_utils.config import load_experiment
 from siamese_utils.process import Process
 from siamese_utils.training import state
-from siamese_utils.training.runs import log_file, run_folder, worker_file
+from siamese_utils.training.runs import log_file, run_folder, seeds_of, worker_file
 from siamese_utils.training.state import seconds_left, state_of
+from siamese_utils.training.store import lock_of
 
 
 @pytest.fixture
@@ -83,7 +85,13 @@ def test_a_process_of_another_machine_is_believed_while_it_makes_checks(half_way
         ("killed by signal 9\n", "failed", "killed by signal 9"),
         ("interrupted: what was trained is kept\n", "not run", ""),
         ("", "not run", ""),
+        ("a table\ndone\n", "not run", ""),
         ("x" * 10_000 + "\nerror: ü\n", "failed", "error: ü"),
+        (
+            "\x1b]0;a title\x07\x1b[2Jerror:\tno\x9b31m \u202eroom\x00\n\x1b\n",
+            "failed",
+            "]0;a title [2Jerror: no 31m room",
+        ),
     ],
 )
 def test_the_last_line_of_a_log_says_why_a_run_failed(log, word, reason, reports, tiny):
@@ -91,6 +99,38 @@ def test_the_last_line_of_a_log_says_why_a_run_failed(log, word, reason, reports
     put_log(run_folder(mlp, tiny, 0)[0], log)
     found = state_of(mlp, tiny, 0)
     assert (found.word, found.reason) == (word, reason)
+
+
+@pytest.mark.parametrize("name", [log_file, worker_file])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name, reports, tiny):
+    mlp = load_experiment("mlp")
+    place = name(run_folder(mlp, tiny, 0)[0])
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(place)
+    found = ThreadPoolExecutor(1).submit(state_of, mlp, tiny, 0)
+    try:
+        assert found.result(timeout=20).word == "not run"
+    finally:
+        # whoever waits for it goes on
+        os.close(os.open(place, os.O_RDWR))
+
+
+def test_what_a_process_calls_its_machine_gives_a_terminal_no_orders(half_way):
+    put_worker(run_folder(load_experiment("mlp"), half_way, 0)[0], host="\x1b[2Jno\nde7", job="\x9b1m")
+    assert str(state_of(load_experiment("mlp"), half_way, 0)) == "running on [2Jno de7, job 1m"
+
+
+def test_who_took_a_run_over_is_left_on_record(reports, tiny):
+    folder, _ = run_folder(load_experiment("mlp"), tiny, 0)
+    with lock_of(folder):
+        put_worker(folder, host="node7")
+    assert json.loads(worker_file(folder).read_text())["host"] == "node7"
+
+
+def test_a_folder_named_after_a_seed_that_no_run_can_have_is_passed_over(half_way):
+    folder = run_folder(load_experiment("mlp"), half_way, 0)[0]
+    folder.with_name("mlp-s4294967296-0123456789.partial").mkdir()
+    assert seeds_of(load_experiment("mlp"), half_way) == [0]
 
 
 def test_a_log_says_nothing_of_a_run_that_is_at_work_or_finished(half_way):

@@ -156,6 +156,27 @@ def test_a_run_that_is_there_is_not_wanted_again_and_one_that_was_removed_is(stu
     assert planned(study.make(*LOCAL, *PLAN))["run"] == 2
 
 
+@pytest.mark.parametrize(
+    ("study_of", "words"),
+    [
+        (
+            {"profiles": [str(TINY), "other/tiny.yaml"]},
+            "are two profiles of one name: give one of them another `name`.",
+        ),
+        ({"profiles": str(TINY), "experiments": "nope"}, "no experiment 'nope': choose from"),
+    ],
+)
+def test_what_a_study_names_wrong_is_said_before_anything_is_made(study_of, words, study):
+    (study.folder / "other").mkdir()
+    (study.folder / "other/tiny.yaml").write_text(TINY.read_text().replace("iterations: 4", "iterations: 6"))
+    content = yaml.safe_load((study.folder / "study.yaml").read_text())
+    (study.folder / "study.yaml").write_text(yaml.safe_dump({**content, **study_of}))
+    process = study.start(*LOCAL, *PLAN)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 1
+    assert words in said
+
+
 def test_the_picture_is_that_of_the_workflow(study):
     content = yaml.safe_load((study.folder / "study.yaml").read_text())
     (study.folder / "study.yaml").write_text(yaml.safe_dump({**content, "methods": ["beyond-3-minutes"]}))
@@ -191,9 +212,10 @@ def test_a_run_that_fails_stops_no_other_and_its_reason_is_shown(study):
     process = study.start(*LOCAL, "--until", "run", "--retries", "0")
     process.communicate(timeout=600)
     assert process.returncode == 1
-    assert study.run("baseline").is_dir()
+    # removed, it is no failure
+    shutil.rmtree(study.run("baseline"))
     status = study._start(sys.executable, "-m", "siamese_utils", "status", "--profile", TINY)
-    assert "failed: error:" in _ended_well(status)
+    assert re.findall(r"failed: \S+", _ended_well(status)) == ["failed: error:"]
 
 
 @ON_SLURM
