@@ -15,7 +15,7 @@ from siamese_utils.cli import app as cli
 from siamese_utils.config import load_experiment
 from siamese_utils.process import Process
 from siamese_utils.training import state
-from siamese_utils.training.runs import log_file, run_folder, worker_file
+from siamese_utils.training.runs import log_file, run_folder, seeds_of, worker_file
 from siamese_utils.training.state import seconds_left, state_of
 
 
@@ -91,6 +91,21 @@ def test_the_last_line_of_a_log_says_why_a_run_failed(log, word, reason, reports
     put_log(run_folder(mlp, tiny, 0)[0], log)
     found = state_of(mlp, tiny, 0)
     assert (found.word, found.reason) == (word, reason)
+
+
+def test_a_log_of_a_run_that_was_finished_and_removed_tells_of_no_failure(reports, tiny):
+    mlp = load_experiment("mlp")
+    folder, _ = run_folder(mlp, tiny, 0)
+    put_log(folder, "a table of its accuracies\n")
+    log_file(folder).with_suffix(".done").touch()
+    assert state_of(mlp, tiny, 0).word == "not run"
+
+
+def test_a_run_of_another_seed_is_seen_from_its_log_on(reports, tiny):
+    mlp = load_experiment("mlp")
+    assert seeds_of(mlp, tiny) == [0]
+    put_log(run_folder(mlp, tiny, 7)[0], "error: no room\n")
+    assert seeds_of(mlp, tiny) == [0, 7]
 
 
 def test_a_log_says_nothing_of_a_run_that_is_at_work_or_finished(half_way):
