@@ -20,7 +20,7 @@ import psutil
 DAEMONS = ("munged", "slurmctld", "slurmd")
 NODES = ("n1", "n2")
 PORT = 26817
-# a job is submitted without what the environment says of Slurm
+# where Slurm's own commands look for a cluster
 USUAL = Path("/etc/slurm/slurm.conf")
 CONF = """
 ClusterName=test

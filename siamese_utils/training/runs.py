@@ -261,12 +261,18 @@ def places_of(experiment: Experiment, profile: Profile, seed: int) -> list[Path]
 
 
 def seeds_of(experiment: Experiment, profile: Profile) -> list[int]:
-    """The profile's seeds, and those of other runs of the experiment that are here, finished or under way."""
-    named = re.compile(re.escape(experiment.name) + r"-s(\d+)-[0-9a-f]+(\.partial)?")
-    here = [path.name for place in (results_dir(profile), under_way_dir(profile)) for path in place.glob("*")]
+    """The profile's seeds, and those of other runs of the experiment that are here: finished, under way, or begun and
+    so far nothing but a log."""
+    named = re.compile(re.escape(experiment.name) + r"-s(\d+)-[0-9a-f]+(\.partial|\.log)?")
+    places = results_dir(profile), under_way_dir(profile), results_dir(profile).parent / "logs"
+    here = [path.name for place in places for path in place.glob("*")]
     others = {int(found[1]) for name in here if (found := named.fullmatch(name))} - {*profile.seeds}
-    mine = [seed for seed in sorted(others) if seed <= LARGEST_SEED and places_of(experiment, profile, seed)]
-    return [*profile.seeds, *mine]
+
+    def is_here(seed: int) -> bool:
+        log = log_file(run_folder(experiment, profile, seed)[0])
+        return log.is_file() or bool(places_of(experiment, profile, seed))
+
+    return [*profile.seeds, *(seed for seed in sorted(others) if seed <= LARGEST_SEED and is_here(seed))]
 
 
 def _warn_left_out(folder: Path, problem: str) -> None:
