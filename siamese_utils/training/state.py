@@ -74,9 +74,7 @@ def state_in(folder: Path, run: Run | None, exists: bool) -> State:
         return State("finished", folder, run)
     if process := _process(folder):
         return State("running", folder, run, process)
-    log = log_file(folder)
-    # beside the mark of its end (see workflow/Snakefile) it is that of a run which was finished, and then removed
-    if not log.with_suffix(".done").exists() and (reason := _last_line(log)):
+    if reason := _last_line(log_file(folder)):
         return State("failed", folder, run, reason=reason)
     return State("under way" if run else "left out" if exists else "not run", folder, run)
 

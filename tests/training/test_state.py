@@ -133,14 +133,6 @@ def test_a_folder_named_after_a_seed_that_no_run_can_have_is_passed_over(half_wa
     assert seeds_of(load_experiment("mlp"), half_way) == [0]
 
 
-def test_a_log_of_a_run_that_was_finished_and_removed_tells_of_no_failure(reports, tiny):
-    mlp = load_experiment("mlp")
-    folder, _ = run_folder(mlp, tiny, 0)
-    put_log(folder, "a table of its accuracies\n")
-    log_file(folder).with_suffix(".done").touch()
-    assert state_of(mlp, tiny, 0).word == "not run"
-
-
 def test_a_run_of_another_seed_is_seen_from_its_log_on(reports, tiny):
     mlp = load_experiment("mlp")
     assert seeds_of(mlp, tiny) == [0]
