@@ -19,13 +19,13 @@ COMMANDS: dict[str, list[str]] = {
     "siamese verify": [COMMAND_LINE, "verify", "--profile", "{profile}"],
     "all verdicts and Table 1": [EVIDENCE],
     "siamese report": [COMMAND_LINE, "report", "--profile", "{profile}"],
-    "siamese export": [COMMAND_LINE, "export", "--profile", "{profile}", "--output", "{crate}"],
+    "siamese export": [COMMAND_LINE, "export", "--profile", "{profile}", "--out", "{crate}"],
 }
 
 
 def command(name: str, reports: Path) -> list[str]:
     """One of COMMANDS as a process takes it."""
-    places = {"profile": profile_file(reports), "crate": reports.with_name(f"{reports.name}-crate")}
+    places = {"profile": str(profile_file(reports)), "crate": f"{reports}-crate"}
     return [sys.executable, "-c", *(part.format(**places) if "{" in part else part for part in COMMANDS[name])]
 
 

@@ -111,6 +111,10 @@ class Slurm:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
+        # they see to the steps of jobs, and wait for a node's daemon that was lost
+        for process in psutil.process_iter(["name"]):
+            if process.info["name"] == "slurmstepd":
+                process.kill()
         USUAL.unlink(missing_ok=True)
 
     def command(self, *words: str, check: bool = True) -> str:
@@ -133,16 +137,12 @@ class Slurm:
 
     def lose_node(self, node: str) -> None:
         """End a node as a power cut does: its daemon and all that runs under it, at once."""
-        ours = f"SLURMD_NODENAME={node}".encode()
-        self._running.pop(node).kill()
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                mine = ours in (process / "environ").read_bytes().split(b"\0")
-                step = b"slurmstepd" in (process / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if mine or (step and f"{self.folder}/{node}" in _open_files(process)):
-                os.kill(int(process.name), signal.SIGKILL)
+        daemon = self._running.pop(node)
+        daemon.kill()
+        daemon.wait()
+        for process in psutil.process_iter(["environ"]):
+            if (process.info["environ"] or {}).get("SLURMD_NODENAME") == node:
+                process.kill()
         # the controller waits for the node's answers otherwise
         self.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=power")
 
@@ -162,13 +162,6 @@ class Slurm:
 
 def _path(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-
-
-def _open_files(process: Path) -> str:
-    try:
-        return "\n".join(os.readlink(link) for link in (process / "fd").iterdir())
-    except OSError:
-        return ""
 
 
 if __name__ == "__main__":
