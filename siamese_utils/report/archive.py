@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -259,9 +260,11 @@ def _describe(part: Path, results: dict[str, Any], citation: dict[str, Any]) -> 
     licence = thing(f"https://spdx.org/licenses/{citation['license']}", "CreativeWork", name=citation["license"])
     software = {"name": citation["title"].partition(":")[0], "softwareVersion": citation["version"]}
     software |= {"url": address, "codeRepository": address, "license": licence, "author": authors}
-    actions, folders = [], []
+    actions, folders, by_folder = [], [], defaultdict(list)
+    for name, file in files.items():
+        by_folder[name.rpartition("/")[0]].append(file)
     for run in results["runs"]:
-        of_run = [file for name, file in files.items() if name.rpartition("/")[0] == run["folder"]]
+        of_run = by_folder[run["folder"]]
         words = f"Training of {run['name']}, seed {run['seed']}, under the profile {run['profile']}"
         about = {"name": words, "description": f"{run['iterations']:,} updates of the recipe in config.json"}
         folders.append(crate.add_dataset(dest_path=run["folder"], properties={**about, "hasPart": of_run}))
