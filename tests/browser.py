@@ -156,3 +156,15 @@ def violations(page, **options) -> list:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="install axe-playwright-python").Axe()
     found = axe.run(page, **options).response["violations"]
     return [(each["id"], each["nodes"][0]["target"]) for each in found if each["impact"] != "minor"]
+
+
+def draw_stroke(page, canvas, points, side) -> None:
+    """One stroke by mouse through points of a canvas, in pixels of its own, of which it has `side` a side."""
+    canvas.scroll_into_view_if_needed()
+    frame = canvas.bounding_box()
+    places = [(frame["x"] + x * frame["width"] / side, frame["y"] + y * frame["height"] / side) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=4)
+    page.mouse.up()

@@ -12,7 +12,7 @@ import warnings
 import nbformat
 import numpy as np
 import pytest
-from browser import DESK, EVERY_LOOK, PHONE, chromium, opened, violations
+from browser import DESK, EVERY_LOOK, PHONE, chromium, draw_stroke, opened, violations
 from bs4 import BeautifulSoup
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_notebook
@@ -262,15 +262,7 @@ def said(page, words):
 
 
 def draw(page, number, points):
-    canvas = page.locator(".siamese-pad canvas").nth(number)
-    canvas.scroll_into_view_if_needed()
-    frame = canvas.bounding_box()
-    places = [(frame["x"] + x * frame["width"] / SIDE, frame["y"] + y * frame["height"] / SIDE) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=4)
-    page.mouse.up()
+    draw_stroke(page, page.locator(".siamese-pad canvas").nth(number), points, SIDE)
 
 
 def check_drawing(page):

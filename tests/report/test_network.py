@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from browser import DESK, EVERY_LOOK, PHONE, check_report, chromium, opened, violations
+from browser import DESK, EVERY_LOOK, PHONE, check_report, chromium, draw_stroke, opened, violations
 from bs4 import BeautifulSoup
 from conftest import ROOT
 from made_up_report import empty_reports, executed_notebooks
@@ -95,15 +95,7 @@ def ink_of(page, pad):
 
 def draw(page, pad, points):
     """One stroke by mouse."""
-    canvas = page.locator(".pad canvas").nth(pad)
-    canvas.scroll_into_view_if_needed()
-    frame = canvas.bounding_box()
-    places = [(frame["x"] + x * frame["width"] / SIDE, frame["y"] + y * frame["height"] / SIDE) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=4)
-    page.mouse.up()
+    draw_stroke(page, page.locator(".pad canvas").nth(pad), points, SIDE)
 
 
 def likeness(page):

@@ -18,7 +18,7 @@ import yaml
 from conftest import ROOT, TINY
 
 from siamese_utils.config import load_experiment, load_profile
-from siamese_utils.training.runs import partial_folder, run_folder
+from siamese_utils.training.runs import partial_folder, run_folder, worker_file
 
 pytestmark = pytest.mark.skipif(not find_spec("snakemake"), reason="Snakemake 9 needs Python 3.11 or later")
 
@@ -84,21 +84,22 @@ def study(tmp_path):
     return Study(tmp_path)
 
 
-@pytest.fixture
-def long_study(tmp_path):
+def long_study_in(folder):
     """The same, with trainings so long that they can be met half-way."""
     content = yaml.safe_load(TINY.read_text(encoding="utf-8"))
-    (tmp_path / "long.yaml").write_text(yaml.safe_dump({**content, **LONG}))
-    return Study(tmp_path, tmp_path / "long.yaml")
+    (folder / "long.yaml").write_text(yaml.safe_dump({**content, **LONG}))
+    return Study(folder, folder / "long.yaml")
+
+
+@pytest.fixture
+def long_study(tmp_path):
+    return long_study_in(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def sequential(tmp_path_factory):
     """The long study, made by hand."""
-    folder = tmp_path_factory.mktemp("by_hand")
-    content = yaml.safe_load(TINY.read_text(encoding="utf-8"))
-    (folder / "long.yaml").write_text(yaml.safe_dump({**content, **LONG}))
-    study = Study(folder, folder / "long.yaml")
+    study = long_study_in(tmp_path_factory.mktemp("by_hand"))
     study.by_hand()
     return study
 
@@ -123,11 +124,11 @@ def check_equal(one, other):
 
 
 def half_way(study, name, checks=3):
-    """Wait until a run has made some checks; its history so far."""
+    """Wait until a run has made some checks; its history so far, and the number of the job that trains it."""
     history = partial_folder(study.run(name)) / "history.csv"
     for _ in range(3000):
         if history.is_file() and len(lines := history.read_text().splitlines()) > checks:
-            return lines
+            return lines, json.loads(worker_file(study.run(name)).read_text())["job"]
         time.sleep(0.1)
     raise TimeoutError(f"{name} has made no {checks} checks")
 
@@ -232,8 +233,7 @@ def test_slurm_makes_what_the_commands_make_by_hand(cluster, long_study, sequent
 @pytest.mark.parametrize("how", [["--signal=KILL", "--full"], ["--signal=TERM", "--full"]])
 def test_a_job_that_is_killed_is_tried_again_and_goes_on(how, cluster, long_study, sequential):
     process = long_study.start(*SLURM, "--until", "run")
-    before = half_way(long_study, "baseline")
-    job = json.loads(next(long_study.run("baseline").parent.glob(".baseline-*.worker.json")).read_text())["job"]
+    before, job = half_way(long_study, "baseline")
     cluster.command("scancel", *how, job)
     assert "Trying to restart job" in _ended_well(process)
     check_went_on(long_study, "baseline", before)
@@ -244,8 +244,7 @@ def test_a_job_that_is_killed_is_tried_again_and_goes_on(how, cluster, long_stud
 @pytest.mark.slow
 def test_a_node_that_is_lost_costs_one_check_at_most(cluster, long_study, sequential):
     process = long_study.start(*SLURM, "--until", "run")
-    before = half_way(long_study, "baseline")
-    job = json.loads(next(long_study.run("baseline").parent.glob(".baseline-*.worker.json")).read_text())["job"]
+    before, job = half_way(long_study, "baseline")
     (node,) = (node for number, _, node in cluster.jobs() if number == job)
     cluster.lose_node(node)
     _ended_well(process)
