@@ -185,24 +185,23 @@ def _place_of_model(output: Path, data: str | None) -> Path:
 def status(profile: ProfileOption = "demo") -> None:
     """How far the runs and notebooks of a profile have come, whoever is at work on them, and the time left."""
     from ..beyond.runs import method_states
-    from ..config import load_matrix, load_profile
+    from ..config import load_profile
     from ..errors import ResultsError
     from ..paths import reports_dir
     from ..report.batch import notebook_names, read_outcomes
     from ..text import duration, how_many
     from ..training.runs import log_file, seeds_of
-    from ..training.state import seconds_left, state_of
+    from ..training.state import seconds_left, states_of
 
     chosen = load_profile(profile)
-    rows = [(row, seed) for row in load_matrix().experiments for seed in seeds_of(row, chosen)]
-    states = [(row, state_of(row, chosen, seed)) for row, seed in rows]
-    left = seconds_left(states, chosen)
+    states = states_of(chosen, seeds_of)
+    left = seconds_left([(row, state) for row, _, state in states], chosen)
     beyond = method_states(chosen)
     # for a narrow screen
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("experiment", "seed", "state", "iteration", "val", "s/step", "time left"):
         table.add_column(column, no_wrap=column != "state", min_width=9 if column == "state" else None)
-    for (row, seed), (_, state) in zip(rows, states, strict=True):
+    for row, seed, state in states:
         table.add_row(escape(row.name), str(seed), *_standing(row, chosen, state, left[state.folder]))
     for name, seed, state in beyond:
         if state.word != "finished":
@@ -211,12 +210,12 @@ def status(profile: ProfileOption = "demo") -> None:
     finished = sum(state.word == "finished" for *_, state in beyond)
     if finished:
         out.print(f"{how_many(finished, 'run')} of methods beyond the paper finished")
-    missing = [left[state.folder] for _, state in states if state.word != "finished"]
+    missing = [left[state.folder] for *_, state in states if state.word != "finished"]
     if missing:
         total = sum(missing)
         time_left = "not known: none has a pace" if isnan(total) else f"{duration(total)}, one after the other"
         out.print(f"{how_many(len(missing), 'run')} of the matrix to finish, time left: {time_left}")
-    for state in (*(state for _, state in states), *(state for *_, state in beyond)):
+    for *_, state in (*states, *beyond):
         if state.word == "failed":
             errors.print(f"[bold red]failed:[/] {escape(state.reason)} ({log_file(state.folder)})", soft_wrap=True)
     table = Table("notebook", "status", "seconds")

@@ -16,14 +16,13 @@ from typing import Any
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 
-from ..config import Profile, load_matrix
+from ..config import Experiment, Profile
 from ..errors import ResultsError
 from ..evidence.board import Board
 from ..files import write_text
 from ..paths import project_root, reports_dir
 from ..training.provenance import short_commit
-from ..training.runs import Run, find_so_far
-from ..training.state import what_is_left
+from ..training.state import State, states_of, what_is_left
 from ..training.verify import survey
 from .batch import Outcome, read_outcomes
 from .findings import findings, gist, numbers
@@ -77,9 +76,8 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         point_links(section.soup, section.name, ids, folder)
         shorten_notebook(section.soup, failed=section.amiss)
 
-    board = Board(profile)
-    asked = ((experiment, seed) for experiment in load_matrix().experiments for seed in profile.seeds)
-    runs = [run for experiment, seed in asked if (run := find_so_far(experiment, profile, seed))]
+    board, states = Board(profile), states_of(profile)
+    runs = [state.run for *_, state in states if state.run]
     synthetic = profile.dataset == "synthetic" or any(run.metrics.get("dataset", {}).get("synthetic") for run in runs)
     shipped = find_run()
     network, network_data = try_it(shipped) if shipped else (None, None)
@@ -91,7 +89,7 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
         "figure": key_figure(board),
         "table1": table1_html(board),
         "claims": scoreboard_html(board),
-        "provenance": provenance(profile, runs),
+        "provenance": provenance(profile, states),
         "workflow": _workflow(),
         "network": network,
     }
@@ -154,23 +152,22 @@ def _workflow() -> Markup | str:
     return piece("image", b64encode(picture.read_bytes()).decode(), WORKFLOW, 640, "") if picture.is_file() else ""
 
 
-def provenance(profile: Profile, runs: Iterable[Run]) -> dict[str, Any]:
+def provenance(profile: Profile, states: Iterable[tuple[Experiment, int, State]]) -> dict[str, Any]:
     """What a reader needs to judge the numbers; where the finished runs differ, every distinct value.
 
-    runs  finished, and under way
+    states  of the matrix's runs under the profile's seeds
     """
-    runs = list(runs)
+    states = list(states)
+    runs = [state.run for *_, state in states if state.run]
     finished = [run for run in runs if run.finished]
-    found = {(run.config["experiment"], run.seed) for run in finished}
-    wanted = [(experiment.name, seed) for experiment in load_matrix().experiments for seed in profile.seeds]
     origins, datasets = ([run.metrics.get(part, {}) for run in finished] for part in ("provenance", "dataset"))
     dates = sorted(origin["finished"] for origin in origins if origin.get("finished"))
     return {
-        "wanted": len(wanted),
+        "wanted": len(states),
         "finished": len(finished),
         "under_way": len(runs) - len(finished),
-        "missing": [f"{name} (seed {seed})" for name, seed in wanted if (name, seed) not in found],
-        "left": [forget_folders(words) for words in what_is_left(profile)],
+        "missing": [f"{row.name} (seed {seed})" for row, seed, state in states if state.word != "finished"],
+        "left": [forget_folders(words) for words in what_is_left(states, profile)],
         "left_out": [
             f"{finding.folder.name}: {finding.problem}"
             for finding in survey(reports_dir() / profile.name, weights=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan, nan
@@ -62,13 +62,25 @@ class State:
 def state_of(experiment: Experiment, profile: Profile, seed: int) -> State:
     """How one run of the matrix stands."""
     folder, _ = run_folder(experiment, profile, seed)
-    return state_in(folder, find_so_far(experiment, profile, seed), bool(places_of(experiment, profile, seed)))
+    run = find_so_far(experiment, profile, seed)
+    return state_in(folder, run, exists=not run and bool(places_of(experiment, profile, seed)))
+
+
+def states_of(
+    profile: Profile, seeds: Callable[[Experiment, Profile], Iterable[int]] = lambda _, profile: profile.seeds
+) -> list[tuple[Experiment, int, State]]:
+    """How every run of the matrix stands, in its order: experiment, seed and state.
+
+    seeds  of an experiment; without it the profile's
+    """
+    wanted = [(experiment, seed) for experiment in load_matrix().experiments for seed in seeds(experiment, profile)]
+    return [(experiment, seed, state_of(experiment, profile, seed)) for experiment, seed in wanted]
 
 
 def state_in(folder: Path, run: Run | None, exists: bool) -> State:
     """How the run of a folder stands.
 
-    run     as it was found, if it is to be believed;  exists: whether there is something by its name
+    run     as it was found, if it is to be believed;  exists: whether there is something else by its name
     """
     if run and run.finished:
         return State("finished", folder, run)
@@ -102,20 +114,18 @@ def seconds_left(states: Iterable[tuple[Experiment, State]], profile: Profile) -
     return left
 
 
-def what_is_left(profile: Profile) -> list[str]:
+def what_is_left(states: Iterable[tuple[Experiment, int, State]], profile: Profile) -> list[str]:
     """What of the matrix is at work, has failed, and how long the rest takes, a sentence each; none when it is done."""
-    wanted = [(experiment, seed) for experiment in load_matrix().experiments for seed in profile.seeds]
-    states = [(experiment, state_of(experiment, profile, seed)) for experiment, seed in wanted]
+    states = list(states)
     told = [
         f"{state.word}: {experiment.label} (seed {seed})"
         + (f", at iteration {state.iteration:,}" if state.run else "")
         + (f": {state.reason}" if state.reason else "")
-        for (experiment, seed), (_, state) in zip(wanted, states, strict=True)
+        for experiment, seed, state in states
         if state.word in ("running", "failed")
     ]
-    missing = [state.folder for _, state in states if state.word != "finished"]
-    seconds = sum(seconds_left(states, profile)[folder] for folder in missing)
-    if missing and not isnan(seconds):
+    seconds = sum(seconds_left([(experiment, state) for experiment, _, state in states], profile).values())
+    if any(state.word != "finished" for *_, state in states) and not isnan(seconds):
         told.append(
             f"{duration(seconds)} of training left, one run after the other, by the pace of those that are here"
         )
