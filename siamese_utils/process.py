@@ -1,9 +1,11 @@
-"""Who is at work: a process that training or executing something records beside it, so that others can tell."""
+"""Processes: who is at work, recorded beside it so that others can tell, and the variables that children are given."""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -44,3 +46,15 @@ class Process:
     def __str__(self) -> str:
         """ "node7, job 4711", "node7"."""
         return f"{self.host}, job {self.job}" if self.job else self.host
+
+
+@contextmanager
+def variables_set(**wanted: str | None) -> Iterator[None]:
+    """Environment variables for the while, for this process and those that it starts; None leaves one as it is."""
+    before = {name: os.environ.get(name) for name, value in wanted.items() if value is not None}
+    os.environ.update({name: value for name, value in wanted.items() if value is not None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -26,11 +26,12 @@ from ..errors import OutputError, ResultsError
 from ..evidence.board import Board
 from ..files import write_json, write_text
 from ..paths import PACKAGE, project_root, reports_dir
+from ..process import variables_set
 from ..text import how_many
 from ..training.integrity import EVIDENCE, SUMS, is_recorded, read_sums, sha256
 from ..training.provenance import committed_files
 from ..training.runs import SHIPPED, WEIGHTS, Run
-from ..training.verify import RETRAINED, read_retrained, reports_in, survey
+from ..training.verify import RETRAINED, read_retrained, survey
 from .batch import read_outcomes
 from .notebooks import read_notebook
 from .plots import differences, to_png
@@ -85,15 +86,17 @@ def export(profile: str | Path, folder: Path, *, weights: bool = False) -> list[
         committed = committed_files(reports)
         shipped = {run.run_id for run in runs.values() if (run.folder / SUMS).resolve() in committed}
         # the tables are those of what is in the archive
-        with reports_in(part / "reports"):
+        with variables_set(SIAMESE_REPORTS_DIR=str(part / "reports")):
             board, copies = Board(chosen), {place: Run(part / place) for place in runs}
             results = results_of(board, copies, shipped, left_out)
             write_json(part / "results.json", results)
             write_text(part / inside / "claims.csv", claims := claims_csv(board))
             (part / "differences.png").write_bytes(to_png(differences(board.rows, iterations=chosen.iterations)))
         _write_codecheck(part, chosen.name, citation["references"][0])
-        _describe(part, results, citation)
-        write_text(part / SUMS, "".join(f"{sha256(part / name)}  {name}\n" for name in _files(part)))
+        sums = {name: sha256(part / name) for name in _files(part)}
+        _describe(part, sums, results, citation)
+        sums[CRATE] = sha256(part / CRATE)
+        write_text(part / SUMS, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
         old = Path(aside) / "old"
         try:
             if folder.exists():
@@ -211,11 +214,17 @@ def _write_codecheck(part: Path, profile: str, paper: dict[str, Any]) -> None:
 # ---- what is said of it --------------------------------------------------------------------------
 
 
-def _describe(part: Path, results: dict[str, Any], citation: dict[str, Any]) -> None:
-    """Write the crate's metadata: every file, and each finished run as an action of the code that made it."""
+def _describe(part: Path, sums: dict[str, str], results: dict[str, Any], citation: dict[str, Any]) -> None:
+    """Write the crate's metadata: every file, and each finished run as an action of the code that made it.
+
+    sums  the files' checksums by name
+    """
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms = {name: f"{TERMS}#{name}" for name in ("environment", "sha256")}
-    files = {name: crate.add_file(part / name, name, properties=_of_file(part / name)) for name in _files(part)}
+    files = {
+        name: crate.add_file(part / name, name, properties={**_of_file(part / name), "sha256": digest})
+        for name, digest in sums.items()
+    }
     # written last
     files[SUMS] = crate.add_file(part / SUMS, SUMS, properties={"name": SUMS, "encodingFormat": "text/plain"})
 
@@ -295,7 +304,7 @@ def _describe(part: Path, results: dict[str, Any], citation: dict[str, Any]) -> 
 def _of_file(path: Path) -> dict[str, str]:
     about = {"description": MADE[path.name]} if path.name in MADE else {}
     known = {"encodingFormat": MEDIA.get(path.suffix, "text/plain"), "contentSize": str(path.stat().st_size)}
-    return {"name": path.name, **known, "sha256": sha256(path), **about}
+    return {"name": path.name, **known, **about}
 
 
 def _one(entities: list[Any]) -> Any:

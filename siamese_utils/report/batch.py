@@ -25,7 +25,7 @@ from ..config import Experiment, Name, Profile
 from ..errors import ParamsError, ResultsError
 from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
-from ..process import Process
+from ..process import Process, variables_set
 from ..training.integrity import sha256
 from .notebooks import read_notebook
 from .private import forget_folders
@@ -208,7 +208,7 @@ def execute_batch(
             else:
                 # a kernel works in the notebooks' folder
                 where = str(reports_dir())
-                with _environment(SIAMESE_NO_TRAINING=None if training else "1", SIAMESE_REPORTS_DIR=where):
+                with variables_set(SIAMESE_NO_TRAINING=None if training else "1", SIAMESE_REPORTS_DIR=where):
                     outcome = execute_notebook(path, output, given, timeout=timeout)
             recorded.append(outcome)
         outcomes.append(outcome)
@@ -237,18 +237,6 @@ def _record(folder: Path, outcome: Outcome) -> None:
         write_json(
             folder / "batch.json", [{k: v for k, v in e.items() if k == "error" or v is not None} for e in entries]
         )
-
-
-@contextmanager
-def _environment(**wanted: str | None) -> Iterator[None]:
-    """Environment variables for the kernels that are started meanwhile; None leaves one as it is."""
-    before = {name: os.environ.get(name) for name, value in wanted.items() if value is not None}
-    os.environ.update({name: value for name, value in wanted.items() if value is not None})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def read_outcomes(folder: Path) -> dict[str, Outcome]:
@@ -298,7 +286,7 @@ def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: in
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:
         # every kernel warns about its transport; errors come back as outputs
-        with native_stderr_silenced(), _environment(SIAMESE_LIVE_CURVES="0", SIAMESE_HOME=str(project_root())):
+        with native_stderr_silenced(), variables_set(SIAMESE_LIVE_CURVES="0", SIAMESE_HOME=str(project_root())):
             papermill.execute_notebook(
                 path,
                 output,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..config import Strict
 from ..errors import ResultsError
 from ..files import locked, write_json
+from ..process import variables_set
 from .integrity import find_problem, find_problem_under_way, is_recorded, sha256
 from .provenance import short_commit
 from .runs import SHIPPED, WEIGHTS, Run
@@ -153,18 +153,5 @@ def _machine(run: Run) -> dict[str, Any]:
 @contextmanager
 def reports_of_its_own() -> Iterator[Path]:
     """A reports folder for the while, so that nothing on record is found."""
-    with tempfile.TemporaryDirectory() as folder, reports_in(Path(folder)):
+    with tempfile.TemporaryDirectory() as folder, variables_set(SIAMESE_REPORTS_DIR=folder):
         yield Path(folder)
-
-
-@contextmanager
-def reports_in(folder: Path) -> Iterator[None]:
-    """Another reports folder for the while."""
-    before = os.environ.get("SIAMESE_REPORTS_DIR")
-    os.environ["SIAMESE_REPORTS_DIR"] = str(folder)
-    try:
-        yield
-    finally:
-        os.environ.pop("SIAMESE_REPORTS_DIR")
-        if before is not None:
-            os.environ["SIAMESE_REPORTS_DIR"] = before
