@@ -57,12 +57,23 @@ def wilson(correct: int, episodes: int) -> Score:
 def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.ndarray:
     """Embeddings of images (n, height, width[, colours]) uint8 → (n, d) float32, by the model's backbone."""
     backbone, images = model.get_layer("backbone"), with_channels(images)
-    # not `predict`: as `fit` does, it runs on one core of two every now and then
-    parts = [
-        np.asarray(backbone.predict_on_batch(images[start : start + batch_size]), np.float32)
-        for start in range(0, len(images), batch_size)
-    ]
+    parts = []
+    for start in range(0, len(images), batch_size):
+        part = images[start : start + batch_size]
+        # not `predict`: as `fit` does, it runs on one core of two every now and then
+        found = backbone.predict_on_batch(_filled_up(part, batch_size))
+        parts.append(np.asarray(found, np.float32)[: len(part)])
     return np.concatenate(parts)
+
+
+def _filled_up(images: np.ndarray, most: int) -> np.ndarray:
+    """On JAX, as many images as a power of two, or `most`: it compiles a network anew for every number of images."""
+    from ..backend import keras
+
+    if keras.config.backend() != "jax":
+        return images
+    missing = min(most, 1 << (len(images) - 1).bit_length()) - len(images)
+    return np.pad(images, [(0, missing), *[(0, 0)] * (images.ndim - 1)])
 
 
 def embed_split(model: keras.Model, split: Split, used_by: Episodes | None = None) -> np.ndarray:
