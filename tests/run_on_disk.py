@@ -1,8 +1,10 @@
 """A made-up run on disk, as a training would leave it, for the tests of tables, figures and pages."""
 
 import json
+import shutil
 
 import numpy as np
+from conftest import ROOT
 
 from siamese_utils.config import load_experiment
 from siamese_utils.evaluation.accuracy import wilson
@@ -53,6 +55,16 @@ def make_run(name, profile, seed, correct, **others):
     (folder / "metrics.json").write_text(json.dumps(metrics | others))
     record_sums(folder, *EVIDENCE)
     return Run(folder)
+
+
+def cut_committed_run(run_id, reports, checks):
+    """A committed run at the author's protocol, brought into a folder of reports as it was after its first checks."""
+    folder = reports / "paper" / "under_way" / run_id
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "reports/paper/results" / run_id / "config.json", folder)
+    lines = (ROOT / "reports/paper/results" / run_id / "history.csv").read_text().splitlines(keepends=True)
+    (folder / "history.csv").write_text("".join(lines[: 1 + checks]))
+    record_sums(folder, "config.json", "history.csv")
 
 
 def answers(right, episodes=1000):

@@ -48,4 +48,5 @@ def costs_markdown(profile: Profile) -> str:
 def _machine(run: Run) -> str:
     """What the last check was computed on, as far as it says: "AMD EPYC, float32"."""
     last = run.history.iloc[-1]
-    return ", ".join(last[name] for name in ("processor", "convolutions") if isinstance(last.get(name), str))
+    place = "processor" if last.get("device") in (None, "CPU") else "device"
+    return ", ".join(last[name] for name in (place, "convolutions") if isinstance(last.get(name), str))

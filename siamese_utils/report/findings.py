@@ -16,6 +16,7 @@ from ..evidence.claims import FirstLoss
 from ..evidence.estimates import Z, paper_of, resolution
 from ..evidence.fidelity import histories, likenesses
 from ..text import number, signed
+from ..training.runs import check_iterations
 from .rendering import render
 
 MOST = 6
@@ -77,11 +78,20 @@ def _author_there(profile: Profile) -> dict[str, float] | None:
 
 
 def _beside_log(profile: Profile) -> dict[str, list[str]]:
-    """The rows at the author's protocol that agree with the author's log, or differ, with how far they have come."""
+    """The rows at the author's protocol that agree with the author's log, or differ, judged by their longest run.
+
+    Of several that came as far, one that differs decides. A row that is not at its end yet says how far it has come.
+    """
     found: dict[str, list[str]] = {"agrees": [], "differs": []}
-    for judged in likenesses(histories()) if profile == load_profile("paper") else ():
-        if judged.verdict in found:
-            found[judged.verdict].append(f"{_short(judged.experiment)} up to {judged.iteration:,}")
+    judged = [
+        one for one in (likenesses(histories()) if profile == load_profile("paper") else ()) if one.verdict in found
+    ]
+    for experiment in {one.experiment.name: one.experiment for one in judged}.values():
+        own = [one for one in judged if one.experiment.name == experiment.name]
+        came = max(one.iteration for one in own)
+        verdict = "differs" if any(one.verdict == "differs" for one in own if one.iteration == came) else "agrees"
+        end = check_iterations(experiment, profile)[-1]
+        found[verdict].append(_short(experiment) + (f" up to {came:,}" if came < end else ""))
     return found
 
 

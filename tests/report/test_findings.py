@@ -44,20 +44,31 @@ def test_the_findings_are_few_short_and_no_counts_of_verdicts(laptop):
 
 
 def test_at_the_authors_protocol_the_first_finding_stands_beside_the_log(monkeypatch):
-    judged = likenesses(histories())
-    follow = [one for one in judged if one.verdict == "agrees"]
-    assert follow
-    assert "differs" not in {one.verdict for one in judged}
-    sentence = findings(Board.of("paper"))[0]
-    assert f"all {len(follow)} networks that came far enough to judge follow" in sentence
-    assert f"Baseline up to {follow[0].iteration:,}" in sentence
+    """By a row's longest run: one that differs decides among equals; a row that is not at its end says where it is."""
+    one = next(judged for judged in likenesses(histories()) if judged.experiment.name == "baseline")
+    mlp, dense = load_experiment("mlp"), load_experiment("dense-512")
+
+    def first_finding(*judged):
+        monkeypatch.setattr(module, "likenesses", lambda _: list(judged))
+        return findings(Board.of("paper"))[0]
+
+    agreeing = [
+        replace(one, iteration=5000, verdict="agrees"),
+        replace(one, experiment=dense, iteration=1000, verdict="differs"),
+        replace(one, experiment=dense, iteration=5000, verdict="agrees"),
+        replace(one, experiment=mlp, iteration=100, verdict="too short to say"),
+    ]
+    sentence = first_finding(*agreeing)
+    assert "all 2 networks that came far enough to judge follow" in sentence
     assert "Unlike the log" not in sentence
 
-    judged[judged.index(follow[-1])] = replace(follow[-1], verdict="differs")
-    monkeypatch.setattr(module, "likenesses", lambda _: judged)
-    sentence = findings(Board.of("paper"))[0]
-    assert f"{len(follow) - 1} of the {len(follow)} networks that came far enough" in sentence
-    assert f"Unlike the log: the MLP up to {follow[-1].iteration:,}." in sentence
+    differing = [
+        replace(one, experiment=dense, iteration=5000, verdict="differs"),
+        replace(one, experiment=mlp, iteration=1200, verdict="differs"),
+    ]
+    sentence = first_finding(*agreeing, *differing)
+    assert "1 of the 3 networks" in sentence
+    assert sentence.endswith(" Unlike the log: Dense - 512 and the MLP up to 1,200.")
 
 
 def test_the_counts_are_the_boards(laptop):

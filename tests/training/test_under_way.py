@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +11,11 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, TINY
+from run_on_disk import cut_committed_run
 from typer.testing import CliRunner
 
 from siamese_utils.cli import app as cli
-from siamese_utils.config import load_experiment, load_profile
+from siamese_utils.config import load_experiment
 from siamese_utils.evidence.board import Board
 from siamese_utils.report import batch, origin, study, table1
 from siamese_utils.training import loop as training
@@ -84,13 +84,13 @@ def test_table_1_says_how_far_a_row_has_come(half_way):
 
 
 def test_at_the_full_protocol_a_row_stands_beside_the_authors_log_at_its_iteration(reports):
-    shutil.copytree(ROOT / "reports" / "paper" / "under_way", reports / "paper" / "under_way")
+    cut_committed_run("baseline-s0-d01608a577", reports, checks=21)
+    cut_committed_run("dense-128-s0-f4b1617ac7", reports, checks=21)
     rows = Board.of("paper").rows.set_index("experiment")
     assert set(rows["seeds"]) == {0}
     baseline = rows.loc["baseline"]
-    came = find_so_far(load_experiment("baseline"), load_profile("paper"), 0).metrics["iterations"]
-    assert baseline["so_far"].startswith(f"iteration {came:,} of 5,000; the author’s log there ")
-    assert baseline["so_far_val"].endswith(f" at iteration {came:,}")
+    assert baseline["so_far"].startswith("iteration 2,000 of 5,000; the author’s log there ")
+    assert baseline["so_far_val"].endswith(" at iteration 2,000")
     assert table1.accuracy_words(baseline) == baseline["so_far_val"]
     assert "log there" not in rows.loc["dense-128", "so_far"], "another network than was logged"
 
