@@ -107,7 +107,7 @@ def scoreboard(
     from ..files import replacing, write_text
     from ..paths import project_root, reports_dir
     from ..report.costs import costs_markdown
-    from ..report.readme import front_page, results_markdown, with_costs, with_results
+    from ..report.readme import deciding, front_page, results_markdown, with_costs, with_results
 
     root = project_root()
     if not (root / "README.md").is_file():
@@ -136,9 +136,10 @@ def scoreboard(
     # Matplotlib takes a second to import
     from ..report.plots import differences, to_png
 
+    board = deciding(full, small)
     figure.parent.mkdir(parents=True, exist_ok=True)
     with replacing(figure) as part:
-        part.write_bytes(to_png(differences(small.rows, iterations=small.profile.iterations)))
+        part.write_bytes(to_png(differences(board.rows, iterations=board.profile.iterations)))
     for path in stale:
         if path in made:
             write_text(path, made[path])

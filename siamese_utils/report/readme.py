@@ -24,9 +24,9 @@ def results_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str:
     values = {
         "full": full,
         "small": small,
-        "decides": _decides(full, small),
+        "decides": deciding(full, small),
         "rows": shown,
-        "findings": findings(_decides(full, small)),
+        "findings": findings(deciding(full, small)),
         "beyond": list(beyond),
         "accuracy_words": accuracy_words,
         "seed_links": seed_links,
@@ -36,7 +36,7 @@ def results_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str:
 
 def front_page(full: Board, small: Board) -> str:
     """The README's block: three findings, and what was run of Table 1 as differences to the baseline."""
-    board = _decides(full, small)
+    board = deciding(full, small)
     reference, *rows = board.rows[board.rows["group"] != NOT_IN_TABLE].to_dict("records")
     shown = [row for row in rows if row["variant"] != "as described"]
     values = {"profile": board.profile, "reference": reference, "rows": shown, "findings": findings(board)[:SENTENCES]}
@@ -69,6 +69,6 @@ def seed_links(profile: str, kind: str, run_ids: Iterable[str]) -> list[str]:
     ]
 
 
-def _decides(full: Board, small: Board) -> Board:
+def deciding(full: Board, small: Board) -> Board:
     """The full protocol once every row of Table 1 has a finished run there; one run alone would empty the page."""
     return full if (full.rows.loc[full.rows["group"] != NOT_IN_TABLE, "seeds"] > 0).all() else small
