@@ -8,6 +8,7 @@ import sys
 import pytest
 import typer
 from conftest import TINY
+from run_on_disk import cut_committed_run
 
 import siamese_utils
 from siamese_utils import backend, config
@@ -170,7 +171,8 @@ def test_run_trains_then_loads_and_status_knows(capsys, monkeypatch, reports, fr
 def test_fidelity_trains_nothing_and_says_how_far_runs_have_come(capsys, monkeypatch, reports, tmp_path):
     code, out, _ = call(capsys, monkeypatch, "fidelity")
     assert (code, out.strip()) == (0, "Nothing has been run at the full protocol yet.")
-    monkeypatch.delenv("SIAMESE_REPORTS_DIR")
+    for run_id in ("dense-128-s0-f4b1617ac7", "dense-512-s0-5ac4fb8a70"):
+        cut_committed_run(run_id, reports, checks=2)
     monkeypatch.setattr("siamese_utils.training.loop.load_or_train", lambda *_, **__: pytest.fail("it trains"))
     figure = tmp_path / "curves.png"
     code, out, _ = call(capsys, monkeypatch, "fidelity", "dense-128", "dense-512", "--figure", str(figure))

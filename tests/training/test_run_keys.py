@@ -11,7 +11,8 @@ from siamese_utils.config import key_hash, load_experiment, load_matrix, load_pr
 from siamese_utils.evidence.factorial import cells
 from siamese_utils.training.runs import run_folder
 
-PAPER_RUNS = [*(ROOT / "reports/laptop/results").iterdir(), *(ROOT / "reports/paper/under_way").iterdir()]
+PLACES = ("laptop/results", "paper/results", "paper/under_way")
+PAPER_RUNS = [run for place in PLACES for run in (ROOT / "reports" / place).iterdir() if not run.name.startswith(".")]
 OTHER_RUNS = list((ROOT / "reports/laptop/beyond").iterdir())
 # of MLP runs before the author's order of its layers was known; kept beside the others in the audit
 NO_LONGER_A_ROW = {"mlp-s0-e7233f3a4c"}
