@@ -14,7 +14,7 @@ from ..evidence.author_logs import comparable_log
 from ..evidence.board import NOT_IN_TABLE, Board
 from ..evidence.claims import FirstLoss
 from ..evidence.estimates import Z, paper_of, resolution
-from ..evidence.fidelity import histories, likenesses
+from ..evidence.fidelity import Likeness, histories, likenesses
 from ..text import number, signed
 from ..training.runs import check_iterations
 from .rendering import render
@@ -83,15 +83,16 @@ def _beside_log(profile: Profile) -> dict[str, list[str]]:
     Of several that came as far, one that differs decides. A row that is not at its end yet says how far it has come.
     """
     found: dict[str, list[str]] = {"agrees": [], "differs": []}
-    judged = [
-        one for one in (likenesses(histories()) if profile == load_profile("paper") else ()) if one.verdict in found
-    ]
-    for experiment in {one.experiment.name: one.experiment for one in judged}.values():
-        own = [one for one in judged if one.experiment.name == experiment.name]
-        came = max(one.iteration for one in own)
-        verdict = "differs" if any(one.verdict == "differs" for one in own if one.iteration == came) else "agrees"
-        end = check_iterations(experiment, profile)[-1]
-        found[verdict].append(_short(experiment) + (f" up to {came:,}" if came < end else ""))
+    rows: dict[str, list[Likeness]] = {}
+    for judged in likenesses(histories()) if profile == load_profile("paper") else ():
+        rows.setdefault(judged.experiment.name, []).append(judged)
+    for own in rows.values():
+        experiment, came = own[0].experiment, max(judged.iteration for judged in own)
+        verdicts = {judged.verdict for judged in own if judged.iteration == came}
+        verdict = next((word for word in ("differs", "agrees") if word in verdicts), None)
+        if verdict:
+            end = check_iterations(experiment, profile)[-1]
+            found[verdict].append(_short(experiment) + (f" up to {came:,}" if came < end else ""))
     return found
 
 

@@ -11,7 +11,7 @@ from siamese_utils.config import load_experiment, load_matrix, load_profile
 from siamese_utils.evidence.author_logs import author_log
 from siamese_utils.evidence.board import Board
 from siamese_utils.evidence.fidelity import histories, likeness
-from siamese_utils.report.table1 import table1_html
+from siamese_utils.report.table1 import accuracy_words, table1_html
 from siamese_utils.training.runs import find_runs, find_so_far, tidy
 
 MEGABYTES = 25
@@ -119,7 +119,7 @@ def test_the_laptops_table_has_the_full_protocol_beside_it():
         if experiment not in full.index or not (full.loc[experiment, "seeds"] or full.loc[experiment, "so_far"]):
             assert cell == "not run"
         elif full.loc[experiment, "seeds"]:
-            assert cell.startswith(f"{full.loc[experiment, 'ours_val']:.1f}")
+            assert cell == accuracy_words(full.loc[experiment]).replace(", ", "")
         else:
             accuracy, _, iteration = full.loc[experiment, "so_far_val"].partition(" at iteration ")
             assert cell == (f"{accuracy}at {iteration}" if iteration else "–")

@@ -50,7 +50,7 @@ def test_one_check_alone_tells_no_pace_and_a_machine_is_named(reports):
     cut_committed_run("dense-512-s0-5ac4fb8a70", reports, checks=11)
     cells = table(costs_markdown(paper))
     assert cells["Zero Initialization"][6:] == ["–", "–", ""]
-    assert cells["Dense - 512"][8].startswith("NVIDIA H100")
+    assert cells["Dense - 512"][8] == "NVIDIA H100 80GB HBM3, GPU default"
 
 
 def test_a_page_without_marks_is_left_alone():

@@ -56,6 +56,7 @@ def test_at_the_authors_protocol_the_first_finding_stands_beside_the_log(monkeyp
         replace(one, iteration=5000, verdict="agrees"),
         replace(one, experiment=dense, iteration=1000, verdict="differs"),
         replace(one, experiment=dense, iteration=5000, verdict="agrees"),
+        replace(one, experiment=mlp, iteration=50, verdict="agrees"),
         replace(one, experiment=mlp, iteration=100, verdict="too short to say"),
     ]
     sentence = first_finding(*agreeing)
