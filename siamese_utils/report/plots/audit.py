@@ -161,7 +161,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
                 ax.set_xlabel("iteration", fontsize=8)
         loss.set_title(f"{label}: to iteration {', '.join(f'{stop:,}' for stop in stops)}", fontsize=8)
         lacks = "no log of this network" if log.empty else "" if log["batch_loss"].any() else "no loss was logged"
-        loss.text(0.5, 0.1, lacks, fontsize=7, ha="center", transform=loss.transAxes)
+        loss.text(0.95, 0.88, lacks, fontsize=7, ha="right", transform=loss.transAxes)
         loss.set_ylabel("batch loss", fontsize=7.5)
         _decades(loss)
         val.axhline(CHANCE, **chance)
