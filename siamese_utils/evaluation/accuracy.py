@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -68,9 +69,8 @@ def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.n
 
 def _filled_up(images: np.ndarray, most: int) -> np.ndarray:
     """On JAX, as many images as a power of two, or `most`: it compiles a network anew for every number of images."""
-    from ..backend import keras
-
-    if keras.config.backend() != "jax":
+    # not asked of Keras: a network may be used where there is none
+    if os.environ.get("KERAS_BACKEND") != "jax":
         return images
     missing = min(most, 1 << (len(images) - 1).bit_length()) - len(images)
     return np.pad(images, [(0, missing), *[(0, 0)] * (images.ndim - 1)])

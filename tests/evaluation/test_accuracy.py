@@ -210,12 +210,11 @@ def test_wilson_intervals_by_hand(correct, episodes, low, high):
     ("n", "most", "filled"), [(1, 512, 1), (5, 512, 8), (8, 512, 8), (300, 512, 512), (300, 500, 500)]
 )
 def test_on_jax_images_are_filled_up_so_that_few_numbers_of_them_are_compiled(monkeypatch, n, most, filled):
-    from siamese_utils.backend import keras
     from siamese_utils.evaluation.accuracy import _filled_up
 
     images = np.ones((n, 4, 4, 1), np.uint8)
     assert len(_filled_up(images, most)) == n, "TensorFlow takes any number"
-    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
     found = _filled_up(images, most)
     assert (found.shape, found.dtype) == ((filled, 4, 4, 1), np.uint8)
     assert found[:n].all()
