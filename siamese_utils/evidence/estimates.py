@@ -7,7 +7,8 @@ episodes   every network answers the same episodes, so an episode's contrast, av
 seeds      another seed gives another network. The spread of a contrast over a few seeds is itself hardly known, so it
            is pooled: variance between seeds = dispersion · p(1 − p), one dispersion for all experiments of the profile
            (quasi-binomial; P. McCullagh and J. Nelder, Generalized Linear Models, 1989, Section 4.5). Where a
-           contrast's own spread is larger, that one counts.
+           contrast's own spread is larger, that one counts. A contrast of one seed has the pooled spread alone, unless
+           one of its networks did not train at all: whether another seed would is not known.
 
 The interval is Student's t on the sum of both, with the pooled estimate's degrees of freedom. Between two networks
 there is McNemar's exact test for every seed besides; the weaker evidence counts.
@@ -56,7 +57,7 @@ class Term:
 class Estimate:
     """A contrast's value in points, with its uncertainty and where it comes from.
 
-    low, high    95 % t interval; NaN with one seed, whose network nobody can tell from another's
+    low, high    95 % t interval; NaN where nothing tells how far another seed would move the value
     se_episodes  standard error from the episodes;  se_seeds: from the seeds, both in points
     dof          degrees of freedom of the pooled spread between seeds
     terms        the contrast itself
@@ -78,10 +79,14 @@ class Estimate:
 
     @property
     def in_words(self) -> str:
-        """ "+7.9 points (95 % interval +3.9 to +12.0)"; with one seed there is no interval."""
-        several = len(self.seeds) > 1
-        interval = f"95 % interval {signed(self.low)} to {signed(self.high)}" if several else "one seed"
-        return f"{signed(self.value)} points ({interval})"
+        """ "+7.9 points (95 % interval +3.9 to +12.0)", and that there is only one seed, if so."""
+        interval = [f"95 % interval {signed(self.low)} to {signed(self.high)}"] if self.has_interval else []
+        return f"{signed(self.value)} points ({', '.join(interval + ['one seed'] * (len(self.seeds) == 1))})"
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the spread between seeds is known, its own or that of other experiments."""
+        return not np.isnan(self.low)
 
     @property
     def error(self) -> float:
@@ -89,15 +94,15 @@ class Estimate:
         return max(float(np.hypot(self.se_episodes, self.se_seeds)), 1e-9)
 
     def p_above(self, threshold: float) -> float:
-        """Compute the one-sided p against "the contrast is not above the threshold"; 1 where there is a single seed."""
+        """Compute the one-sided p against "the contrast is not above the threshold"; 1 without an interval."""
         return self._p(self.value - threshold, 0, threshold)
 
     def p_below(self, threshold: float) -> float:
-        """Compute the one-sided p against "the contrast is not below the threshold"; 1 where there is a single seed."""
+        """Compute the one-sided p against "the contrast is not below the threshold"; 1 without an interval."""
         return self._p(threshold - self.value, 1, threshold)
 
     def _p(self, distance: float, side: int, threshold: float) -> float:
-        if len(self.seeds) < 2:
+        if not self.has_interval:
             return 1.0
         p = float(special.stdtr(self.dof, -distance / self.error))
         return max(p, self.mcnemar[side]) if self.mcnemar and threshold == 0 else p
@@ -157,14 +162,15 @@ class Evidence:
         se_episodes, episodes = self._episode_error(terms, seeds)
         se_seeds, dof = self._seed_error(terms, seeds, by_seed)
         value, error = float(by_seed.mean()), float(np.hypot(se_episodes, se_seeds))
-        half_width = float(special.stdtrit(dof, 0.975)) * error if len(seeds) > 1 else np.nan
+        known = len(seeds) > 1 or (dof > 0 and not any(map(self.is_degenerate, names)))
+        half_width = float(special.stdtrit(max(dof, 1), 0.975)) * error if known else np.nan
         return Estimate(
             value=value,
             low=value - half_width,
             high=value + half_width,
             se_episodes=se_episodes,
             se_seeds=se_seeds,
-            dof=dof,
+            dof=max(dof, 1),
             seeds=seeds,
             episodes=episodes,
             run_ids=tuple(self.facts[name][seed].run_id for name in names for seed in seeds),
@@ -197,7 +203,7 @@ class Evidence:
 
     def _seed_error(self, terms: Sequence[Term], seeds: tuple[int, ...], by_seed: np.ndarray) -> tuple[float, int]:
         """The standard error from the choice of seeds, in points: pooled, or the contrast's own where larger."""
-        pooled, dof = 0.0, 1
+        pooled, dof = 0.0, 0
         for term in terms:
             # every number of classes has the dispersion of 20
             dispersion, dof = self._dispersion(Measure(term.measure.kind))
@@ -215,7 +221,7 @@ class Evidence:
                     values = self._percent(name, measure, tuple(runs))
                     squares += float(np.var(values, ddof=1)) * (len(values) - 1) / scale
                     dof += len(values) - 1
-            self._dispersions[measure] = (squares / max(dof, 1), max(dof, 1))
+            self._dispersions[measure] = (squares / max(dof, 1), dof)
         return self._dispersions[measure]
 
     def _mcnemar(self, terms: Sequence[Term], seeds: tuple[int, ...]) -> tuple[float, float] | None:

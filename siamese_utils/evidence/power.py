@@ -18,9 +18,10 @@ MOST_EPISODES = 10_000_000  # more than anyone would draw
 def needs(test: Test, tests: int) -> str:
     """Say what would decide an undecided test, if what was found is the truth, and what can be seen now."""
     estimate = test.estimate
-    if estimate is None or len(estimate.seeds) < 2:
+    if estimate is None or not estimate.has_interval:
         return "One seed cannot decide: a network and its luck look the same."
-    seen = f"Underpowered: {len(estimate.seeds)} seeds detect {detectable(estimate, tests):.1f} points or more"
+    detect = f"{len(estimate.seeds)} seeds detect" if len(estimate.seeds) > 1 else "one seed detects"
+    seen = f"Underpowered: {detect} {detectable(estimate, tests):.1f} points or more"
     seen = f"{seen} with {POWER:.0%} power".replace("%", " %")
     if (seeds := seeds_needed(estimate, test.distance, tests)) is not None:
         return f"{seen}; about {seeds} seeds would decide."
@@ -47,7 +48,7 @@ def seeds_needed(estimate: Estimate, distance: float, tests: int = 1, most: int 
     """
     room = (distance / _quantiles(tests)) ** 2 - estimate.se_episodes**2
     needed = np.ceil(len(estimate.seeds) * estimate.se_seeds**2 / room) if room > 0 else np.inf
-    return max(int(needed), 2) if needed <= most else None
+    return max(int(needed), len(estimate.seeds) + 1) if needed <= most else None
 
 
 def episodes_needed(estimate: Estimate, distance: float, tests: int = 1) -> float:

@@ -146,7 +146,8 @@ def estimate_words(estimate: Estimate) -> str:
     is_accuracy = len(terms) == 1 and measure.kind != "gap"
     low = max(estimate.low, 0) if is_accuracy else estimate.low
     written = number if is_accuracy else signed
-    interval = "" if np.isnan(low) else f" (95 % interval {written(low)} to {written(estimate.high)})"
+    seeds = "; one seed, with the spread between seeds of other rows" if len(estimate.seeds) == 1 else ""
+    interval = f" (95 % interval {written(low)} to {written(estimate.high)}{seeds})" if estimate.has_interval else ""
     points, side = f"{abs(value):.1f} points", "above" if value > 0 else "below"
     if measure.n_way:
         many, few = sorted((term.measure.n_way or 0 for term in terms), reverse=True)

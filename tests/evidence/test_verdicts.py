@@ -354,6 +354,36 @@ def test_one_seed_decides_nothing_however_large_the_difference():
     assert np.isnan(found.estimate.low)
 
 
+def with_one_seed_of(name: str, **options) -> Evidence:
+    """Three seeds of all experiments, but only the first of one."""
+    made = evidence(**options)
+    return Evidence(made.profile, {**made.facts, name: {0: made.facts[name][0]}})
+
+
+def test_one_seed_is_judged_by_the_spread_of_the_rows_that_have_more():
+    (found,) = judge([claim(BELOW)], with_one_seed_of("dense-512", world={"dense-512": 20.0}))
+    assert found.verdict == "reproduced"
+    assert "; one seed, with the spread between seeds of other rows)" in found.words
+    three = one(BELOW, world={"dense-512": 20.0}).estimate
+    assert found.estimate.error > three.error
+    assert found.estimate.high - found.estimate.low > three.high - three.low
+
+
+def test_one_seed_close_to_the_other_says_what_it_could_see():
+    (found,) = judge([claim(BELOW)], with_one_seed_of("dense-512", world={"dense-512": 74.0}))
+    assert found.verdict == "undecided"
+    assert re.match(r"Underpowered: one seed detects [\d.]+ points or more with 80 % power; ", found.needs)
+
+
+def test_one_seed_of_a_network_that_did_not_train_decides_nothing():
+    made = with_one_seed_of("dense-512", world={"dense-512": 4.8})
+    blank = made.facts["dense-512"][0]
+    blank = replace(blank, scores=blank.scores | {("strict", "val", 20): (0, 10_000)})
+    (found,) = judge([claim(BELOW)], Evidence(made.profile, {**made.facts, "dense-512": {0: blank}}))
+    assert found.verdict == "undecided"
+    assert found.needs == "One seed cannot decide: a network and its luck look the same."
+
+
 def test_missing_runs_are_not_run_and_named():
     found = one(BELOW, leave_out=("dense-512",))
     assert found.verdict == "not run"

@@ -69,7 +69,7 @@ def test_at_the_authors_protocol_the_first_finding_stands_beside_the_log(monkeyp
     ]
     sentence = first_finding(*agreeing, *differing)
     assert "1 of the 3 networks" in sentence
-    assert sentence.endswith(" Unlike the log: Dense - 512 and the MLP up to 1,200.")
+    assert " Unlike the log: Dense - 512 and the MLP up to 1,200." in sentence
 
 
 def test_the_counts_are_the_boards(laptop):
