@@ -5,6 +5,7 @@ or nothing here.
 """
 
 from collections.abc import Callable, Hashable
+from math import hypot
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from ..config import Experiment, Profile, load_experiment, load_profile
 from ..evidence.author_logs import comparable_log
 from ..evidence.board import NOT_IN_TABLE, Board
 from ..evidence.claims import FirstLoss
-from ..evidence.estimates import Z, paper_of, resolution
+from ..evidence.estimates import Term, Z, paper_of, resolution
 from ..evidence.fidelity import Likeness, histories, likenesses
 from ..text import number, signed
 from ..training.runs import check_iterations
@@ -22,8 +23,8 @@ from .rendering import render
 MOST = 6
 # no line ends there
 SPACE = "\u00a0"
-# a row whose name says nothing without its group
-SHORT = {"mlp": "the MLP"}
+# rows that a sentence calls otherwise than a table does
+SHORT = {"baseline": "the baseline", "mlp": "the MLP"}
 
 
 def findings(board: Board) -> list[str]:
@@ -47,6 +48,7 @@ def numbers(board: Board) -> dict[str, Any]:
         "profile": board.profile,
         "counts": board.counts,
         "beside_log": _beside_log(board.profile),
+        "comes_again": _comes_again(board),
         "ruled_out": _ruled_out(board),
         "resolution": _resolution(board.rows),
         "gaps": {name: paper.train - paper.val for name, paper in papers.items()},
@@ -93,6 +95,24 @@ def _beside_log(profile: Profile) -> dict[str, list[str]]:
         if verdict:
             end = check_iterations(experiment, profile)[-1]
             found[verdict].append(_short(experiment) + (f" up to {came:,}" if came < end else ""))
+    return found
+
+
+def _comes_again(board: Board) -> dict[str, list[str]]:
+    """The rows whose accuracy on new characters is the paper's within the noise of both, and those where it is not.
+
+    The noise, 95 %: our interval, the paper's 250 episodes, and its one seed, with the spread between ours. It is asked
+    at the author's protocol only, of the networks that the author trained.
+    """
+    found: dict[str, list[str]] = {"yes": [], "no": []}
+    rows = board.rows.query("variant != 'as described' and seeds > 0 and paper_val.notna()")
+    for row in rows.to_dict("records") if board.profile.is_paper_protocol else ():
+        ours = board.evidence.estimate((Term(1, row["experiment"]),))
+        low, high = (ours.low, ours.high) if ours and ours.has_interval else (row["low"], row["high"])
+        noise = hypot((high - low) / 2, resolution(row["paper_val"]), Z * board.evidence.spread_at(row["paper_val"]))
+        both = f"({number(row['ours_val'])} %, paper {number(row['paper_val'])} %)"
+        again = abs(row["ours_val"] - row["paper_val"]) <= noise
+        found["yes" if again else "no"].append(f"{_short(load_experiment(row['experiment']))} {both}")
     return found
 
 
