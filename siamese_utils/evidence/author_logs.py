@@ -12,10 +12,10 @@ import pandas as pd
 
 from ..config import Experiment, load_experiment, load_matrix, params_dir
 from ..errors import ParamsError
+from .facts import LATEST
 from .first_loss import expected_first_loss, first_loss_fits, logged_first_loss
 
 FILE = "author_logs.csv"
-LATEST = 5  # checks that say where a training stands
 FIGURES = ("batch_loss", "train_accuracy_pct", "val_accuracy_pct")
 COLUMNS = {"model": "str", "iteration": "int64", **dict.fromkeys(FIGURES, "float64")}
 

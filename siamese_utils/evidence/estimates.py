@@ -7,8 +7,9 @@ episodes   every network answers the same episodes, so an episode's contrast, av
 seeds      another seed gives another network. The spread of a contrast over a few seeds is itself hardly known, so it
            is pooled: variance between seeds = dispersion · p(1 − p), one dispersion for all experiments of the profile
            (quasi-binomial; P. McCullagh and J. Nelder, Generalized Linear Models, 1989, Section 4.5). Where a
-           contrast's own spread is larger, that one counts. A contrast of one seed has the pooled spread alone, unless
-           one of its networks did not train at all: whether another seed would is not known.
+           contrast's own spread is larger, that one counts. For a contrast of one seed, its own is how far that run
+           and others under way lay apart where both had come; without any it has the pooled spread alone. It has no
+           interval where one of its networks did not train at all: whether another seed would is not known.
 
 The interval is Student's t on the sum of both, with the pooled estimate's degrees of freedom. Between two networks
 there is McNemar's exact test for every seed besides; the weaker evidence counts.
@@ -18,12 +19,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from ..config import PaperFigures, Profile, load_experiment, load_matrix
 from ..text import signed
-from ..training.runs import find_run
-from .facts import TRAIN, VAL, Facts, Measure
+from ..training.runs import find_run, find_so_far
+from .facts import LATEST, TRAIN, VAL, Facts, Measure
 from .significance import mcnemar_one_sided
 
 PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
@@ -111,9 +113,14 @@ class Estimate:
 class Evidence:
     """The runs of one profile, and the contrasts that can be made of them; each is worked out once."""
 
-    def __init__(self, profile: Profile, facts: Mapping[str, Mapping[int, Facts]]):
-        """Take facts: experiment → seed → what its run left."""
-        self.profile, self.facts = profile, facts
+    def __init__(
+        self,
+        profile: Profile,
+        facts: Mapping[str, Mapping[int, Facts]],
+        under_way: Mapping[str, Sequence[pd.DataFrame]] | None = None,
+    ):
+        """Take facts: experiment → seed → what its run left; under_way: experiment → histories of its other seeds."""
+        self.profile, self.facts, self.under_way = profile, facts, under_way or {}
         self._estimates: dict[tuple[Term, ...], Estimate | None] = {}
         self._dispersions: dict[Measure, tuple[float, int]] = {}
         self._percents: dict[tuple[str, Measure], dict[int, float]] = {}
@@ -121,11 +128,14 @@ class Evidence:
     @classmethod
     def on_disk(cls, profile: Profile) -> "Evidence":
         """Read the finished runs of the profile's seeds; ResultsError where a file of one cannot be read."""
-        found = {
-            e.name: {s: Facts.of(run) for s in profile.seeds if (run := find_run(e, profile, s))}
-            for e in load_matrix().experiments
+        rows = load_matrix().experiments
+        found = {e.name: {s: Facts.of(run) for s in profile.seeds if (run := find_run(e, profile, s))} for e in rows}
+        under_way = {
+            e.name: [run.history for s in profile.seeds if s not in runs and (run := find_so_far(e, profile, s))]
+            for e in rows
+            if (runs := found[e.name])
         }
-        return cls(profile, found)
+        return cls(profile, found, under_way)
 
     def seeds_of(self, experiments: Iterable[str]) -> tuple[int, ...]:
         """List the seeds under which every one of the experiments has run."""
@@ -208,8 +218,29 @@ class Evidence:
             # every number of classes has the dispersion of 20
             dispersion, dof = self._dispersion(Measure(term.measure.kind))
             pooled += term.weight**2 * dispersion * self._binomial(term.experiment, term.measure, seeds)
-        own = float(by_seed.var(ddof=1)) if len(seeds) > 1 else 0.0
+        if len(seeds) > 1:
+            own = float(by_seed.var(ddof=1))
+        else:
+            own, own_dof = self._apart_so_far(terms, seeds)
+            dof = own_dof if own > pooled else dof
         return float((max(pooled, own) / len(seeds)) ** 0.5), dof
+
+    def _apart_so_far(self, terms: Sequence[Term], seeds: tuple[int, ...]) -> tuple[float, int]:
+        """The variance between a contrast's one seed and those under way, by the last checks that all have, points²."""
+        variance, dof = 0.0, 0
+        for term in terms:
+            others = self.under_way.get(term.experiment, ())
+            histories = [*(self.facts[term.experiment][seed].history for seed in seeds), *others]
+            if not others:
+                continue
+            common = min(history["iteration"].max() for history in histories)
+            checks = [h[(h["iteration"] > 0) & (h["iteration"] <= common)].tail(LATEST) for h in histories]
+            if len(checks[0]):
+                splits = term.measure.splits or {"val": 1}
+                levels = [sum(sign * c[f"{split}_accuracy"].mean() for split, sign in splits.items()) for c in checks]
+                variance += term.weight**2 * float(np.var(levels, ddof=1)) * 1e4
+                dof = min(dof, len(others)) or len(others)
+        return variance, dof
 
     def _dispersion(self, measure: Measure) -> tuple[float, int]:
         """How much wider than p(1 − p) the spread between seeds is, pooled over experiments; degrees of freedom."""

@@ -11,6 +11,7 @@ import pandas as pd
 from ..text import device_words
 from ..training.runs import Run
 
+LATEST = 5  # checks that say where a training stands
 Kind: TypeAlias = Literal["val", "train", "gap", "early"]
 
 

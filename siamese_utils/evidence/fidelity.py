@@ -13,8 +13,9 @@ from ..text import JOIN, device_words, listed, seed_words, signed
 from ..training.provenance import ORIGIN_COLUMNS
 from ..training.runs import find_so_far
 from . import likeness as statistic
-from .author_logs import LATEST, author_log, comparable_log, incomparable
+from .author_logs import author_log, comparable_log, incomparable
 from .estimates import PAPER_EPISODES
+from .facts import LATEST
 from .likeness import MEASURES, LikenessVerdict, Mean, Replicates, differences, mean_difference
 
 NOTHING = "Nothing has been run at the full protocol yet."
@@ -58,6 +59,29 @@ def known_replicates(experiment: Experiment) -> list[Replicates]:
     runs = [e.author.run for e in map(load_experiment, ("baseline", "baseline-10k")) if e.author]
     own = [history for _, _, history in histories([experiment])]
     return [Replicates.of([author_log(run) for run in runs]), Replicates.of(own)]
+
+
+def seeds_apart() -> pd.DataFrame:
+    """Say how far runs of one recipe come apart in val accuracy: the author's baselines, and our seeds of each row.
+
+    `times the noise`: the root mean square difference of means over ten checks, in standard deviations of the noise of
+    their episodes; 1 where there is nothing but that. Rows with fewer checks in common are left out.
+    """
+    (authors, _), groups = known_replicates(load_experiment("baseline")), {}
+    groups["the author’s baselines"] = authors
+    for row in curves(histories()):
+        groups[row.label] = Replicates.of(row.ours)
+    lines = [
+        {
+            "runs of one recipe": label,
+            "runs": group.runs,
+            "checks": checks,
+            "times the noise": f"{statistic.spread([group], 'val', statistic.WINDOW)[0] ** 0.5:.1f}",
+        }
+        for label, group in groups.items()
+        if (checks := max(map(len, group.apart), default=0)) >= statistic.WINDOW
+    ]
+    return pd.DataFrame(lines)
 
 
 def other_order(experiment: Experiment) -> Experiment:

@@ -146,7 +146,7 @@ def estimate_words(estimate: Estimate) -> str:
     is_accuracy = len(terms) == 1 and measure.kind != "gap"
     low = max(estimate.low, 0) if is_accuracy else estimate.low
     written = number if is_accuracy else signed
-    seeds = "; one seed, with the spread between seeds of other rows" if len(estimate.seeds) == 1 else ""
+    seeds = "; one seed" if len(estimate.seeds) == 1 else ""
     interval = f" (95 % interval {written(low)} to {written(estimate.high)}{seeds})" if estimate.has_interval else ""
     points, side = f"{abs(value):.1f} points", "above" if value > 0 else "below"
     if measure.n_way:

@@ -16,6 +16,7 @@ from ..evidence.board import NOT_IN_TABLE, Board
 from ..evidence.claims import FirstLoss
 from ..evidence.estimates import Term, Z, paper_of, resolution
 from ..evidence.fidelity import Likeness, histories, likenesses
+from ..evidence.likeness import WIDEST
 from ..text import number, signed
 from ..training.runs import check_iterations
 from .rendering import render
@@ -99,20 +100,22 @@ def _beside_log(profile: Profile) -> dict[str, list[str]]:
 
 
 def _comes_again(board: Board) -> dict[str, list[str]]:
-    """The rows whose accuracy on new characters is the paper's within the noise of both, and those where it is not.
+    """The rows whose accuracy on new characters is the paper's within the noise of both, those where it is not, and
+    those where the noise is too large to say.
 
     The noise, 95 %: our interval, the paper's 250 episodes, and its one seed, with the spread between ours. It is asked
     at the author's protocol only, of the networks that the author trained.
     """
-    found: dict[str, list[str]] = {"yes": [], "no": []}
+    found: dict[str, list[str]] = {"yes": [], "no": [], "too rough": []}
     rows = board.rows.query("variant != 'as described' and seeds > 0 and paper_val.notna()")
     for row in rows.to_dict("records") if board.profile.is_paper_protocol else ():
         ours = board.evidence.estimate((Term(1, row["experiment"]),))
         low, high = (ours.low, ours.high) if ours and ours.has_interval else (row["low"], row["high"])
         noise = hypot((high - low) / 2, resolution(row["paper_val"]), Z * board.evidence.spread_at(row["paper_val"]))
         both = f"({number(row['ours_val'])} %, paper {number(row['paper_val'])} %)"
-        again = abs(row["ours_val"] - row["paper_val"]) <= noise
-        found["yes" if again else "no"].append(f"{_short(load_experiment(row['experiment']))} {both}")
+        apart = abs(row["ours_val"] - row["paper_val"])
+        answer = "no" if apart > noise else "yes" if noise < WIDEST["val"] else "too rough"
+        found[answer].append(f"{_short(load_experiment(row['experiment']))} {both}")
     return found
 
 
