@@ -92,6 +92,27 @@ def test_own_seeds_count_as_replicates(reports, monkeypatch):
     assert likeness.spread(groups, "val", 10)[1] == 5 + 2 * 2
 
 
+def test_how_far_seeds_come_apart_is_told_in_units_of_their_noise(reports, monkeypatch):
+    """One row's seeds differ by chance alone, another's by 20 points besides; a row with one seed is left out."""
+    log = log_of("baseline-10k").iloc[:41]
+    rng = np.random.default_rng(0)
+
+    def seed_of(name, seed, shift):
+        counted = rng.binomial(PAPER_EPISODES, np.full(len(log), 0.4 + shift)) / PAPER_EPISODES
+        return load_experiment(name), seed, log.assign(val_accuracy=counted)
+
+    shifts = {"dense-512": (0, 0), "without-l2": (0, 0.2), "mlp": (0,)}
+    found = [seed_of(name, seed, shift) for name, row in shifts.items() for seed, shift in enumerate(row)]
+    monkeypatch.setattr(fidelity, "histories", lambda *named: [] if named else found)
+    table = fidelity.seeds_apart().set_index("runs of one recipe")
+    assert list(table.index) == ["the author’s baselines", "Dense - 512", "without L2 Regularization"]
+    assert list(table["checks"]) == [50, 40, 40]
+    times = table["times the noise"].astype(float)
+    assert times["Dense - 512"] < 1.5
+    sd = 100 * (2 * 0.5 * 0.5 / (10 * PAPER_EPISODES)) ** 0.5
+    assert times["without L2 Regularization"] == pytest.approx(20 / sd, rel=0.2)
+
+
 # ---- the verdict ---------------------------------------------------------------------------------
 
 
