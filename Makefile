@@ -64,8 +64,8 @@ docs: $(VENV)/.ready-dev ## the documentation as a site, build/docs/index.html; 
 teaching: slides ## for a class, in build/teaching: the notebooks without and with solutions, and slides, see docs/teaching.md
 	$(BIN)/siamese copies
 
-slides: $(VENV)/.ready ## slides with speaker's notes, which need no network: PROFILE=laptop by default
-	$(BIN)/siamese slides --profile $(or $(PROFILE),laptop)
+slides: $(VENV)/.ready ## slides with speaker's notes, which need no network: PROFILE=paper by default
+	$(BIN)/siamese slides --profile $(or $(PROFILE),paper)
 
 setup: $(VENV)/.ready ## only create the environment
 
