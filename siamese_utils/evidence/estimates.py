@@ -7,9 +7,9 @@ episodes   every network answers the same episodes, so an episode's contrast, av
 seeds      another seed gives another network. The spread of a contrast over a few seeds is itself hardly known, so it
            is pooled: variance between seeds = dispersion · p(1 − p), one dispersion for all experiments of the profile
            (quasi-binomial; P. McCullagh and J. Nelder, Generalized Linear Models, 1989, Section 4.5). Where a
-           contrast's own spread is larger, that one counts. For a contrast of one seed, its own is how far that run
-           and others under way lay apart where both had come; without any it has the pooled spread alone. It has no
-           interval where one of its networks did not train at all: whether another seed would is not known.
+           contrast's own spread is larger, that one counts. A contrast of one seed has the pooled spread alone, and
+           no interval where that says too little of a network: it did not train at all, and another seed might, or
+           another seed that is under way lies further away than the pooled spread and the noise of its checks explain.
 
 The interval is Student's t on the sum of both, with the pooled estimate's degrees of freedom. Between two networks
 there is McNemar's exact test for every seed besides; the weaker evidence counts.
@@ -30,6 +30,7 @@ from .significance import mcnemar_one_sided
 
 PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
 CHANCE = 5.0  # % of 20-way episodes that guessing answers correctly
+LEARNED = 0.1  # the accuracy of a network that has learned something
 Z = float(special.ndtri(0.975))
 
 
@@ -148,9 +149,13 @@ class Evidence:
         return max((len(runs) for runs in self.facts.values()), default=0)
 
     def is_degenerate(self, experiment: str) -> bool:
-        """Check whether an experiment has runs, and none of them tells any two images from any other two."""
+        """Check whether an experiment has runs, and none of them tells any two images from any other two.
+
+        A run under way that stands clearly above guessing is one that does.
+        """
         runs = self.facts.get(experiment, {})
-        return bool(runs) and all(facts.degenerate for facts in runs.values())
+        latest = [history["val_accuracy"].tail(LATEST).mean() for history in self.under_way.get(experiment, ())]
+        return bool(runs) and all(facts.degenerate for facts in runs.values()) and max(latest, default=0) < LEARNED
 
     def spread_at(self, percent: float) -> float:
         """Compute the standard deviation between seeds that the pooled dispersion gives a val accuracy, in points."""
@@ -172,7 +177,7 @@ class Evidence:
         se_episodes, episodes = self._episode_error(terms, seeds)
         se_seeds, dof = self._seed_error(terms, seeds, by_seed)
         value, error = float(by_seed.mean()), float(np.hypot(se_episodes, se_seeds))
-        known = len(seeds) > 1 or (dof > 0 and not any(map(self.is_degenerate, names)))
+        known = len(seeds) > 1 or (dof > 0 and not any(self._is_unsteady(name, seeds[0]) for name in names))
         half_width = float(special.stdtrit(max(dof, 1), 0.975)) * error if known else np.nan
         return Estimate(
             value=value,
@@ -218,29 +223,22 @@ class Evidence:
             # every number of classes has the dispersion of 20
             dispersion, dof = self._dispersion(Measure(term.measure.kind))
             pooled += term.weight**2 * dispersion * self._binomial(term.experiment, term.measure, seeds)
-        if len(seeds) > 1:
-            own = float(by_seed.var(ddof=1))
-        else:
-            own, own_dof = self._apart_so_far(terms, seeds)
-            dof = own_dof if own > pooled else dof
+        own = float(by_seed.var(ddof=1)) if len(seeds) > 1 else 0.0
         return float((max(pooled, own) / len(seeds)) ** 0.5), dof
 
-    def _apart_so_far(self, terms: Sequence[Term], seeds: tuple[int, ...]) -> tuple[float, int]:
-        """The variance between a contrast's one seed and those under way, by the last checks that all have, points²."""
-        variance, dof = 0.0, 0
-        for term in terms:
-            others = self.under_way.get(term.experiment, ())
-            histories = [*(self.facts[term.experiment][seed].history for seed in seeds), *others]
-            if not others:
-                continue
-            common = min(history["iteration"].max() for history in histories)
-            checks = [h[(h["iteration"] > 0) & (h["iteration"] <= common)].tail(LATEST) for h in histories]
-            if len(checks[0]):
-                splits = term.measure.splits or {"val": 1}
-                levels = [sum(sign * c[f"{split}_accuracy"].mean() for split, sign in splits.items()) for c in checks]
-                variance += term.weight**2 * float(np.var(levels, ddof=1)) * 1e4
-                dof = min(dof, len(others)) or len(others)
-        return variance, dof
+    def _is_unsteady(self, experiment: str, seed: int) -> bool:
+        """Whether another seed might do otherwise than the pooled spread says, by what is known of a network."""
+        ours, (dispersion, dof) = self.facts[experiment][seed].history, self._dispersion(VAL)
+        for other in self.under_way.get(experiment, ()):
+            both = ours.merge(other, on="iteration", suffixes=("", "_other"))
+            checks = both[both["iteration"] > 0].tail(LATEST)
+            one, another = checks["val_accuracy"].mean(), checks["val_accuracy_other"].mean()
+            p = (one + another) / 2
+            episodes = len(checks) * self.profile.check_episodes
+            variance = 2 * p * (1 - p) * (dispersion + 1 / max(episodes, 1))
+            if abs(one - another) > float(special.stdtrit(dof, 0.975)) * variance**0.5:
+                return True
+        return self.facts[experiment][seed].degenerate
 
     def _dispersion(self, measure: Measure) -> tuple[float, int]:
         """How much wider than p(1 − p) the spread between seeds is, pooled over experiments; degrees of freedom."""

@@ -375,11 +375,12 @@ def test_one_seed_far_from_another_under_way_decides_nothing():
     history = made.facts["dense-512"][0].history
     other = history[history["iteration"] <= 3000]
     far = other.assign(val_accuracy=other["val_accuracy"] + 0.3)
-    alike, apart = (Evidence(made.profile, made.facts, {"dense-512": [h]}) for h in (other, far))
-    assert judge([claim(BELOW)], alike)[0].verdict == "reproduced"
-    (found,) = judge([claim(BELOW)], apart)
-    assert found.verdict == "undecided"
-    assert found.estimate.se_seeds == pytest.approx(30 / 2**0.5)
+    made = with_one_seed_of("dense-512", world={"dense-512": 20.0})
+    for under_way, verdict in (other, "reproduced"), (other.iloc[:1], "reproduced"), (far, "undecided"):
+        (found,) = judge([claim(BELOW)], Evidence(made.profile, made.facts, {"dense-512": [under_way]}))
+        assert found.verdict == verdict
+    assert np.isnan(found.estimate.low)
+    assert found.needs.startswith("One seed cannot decide")
 
 
 def test_one_seed_close_to_the_other_says_what_it_could_see():
