@@ -217,12 +217,17 @@ class Evidence:
         return 100 * variance**0.5, min(counts)
 
     def _seed_error(self, terms: Sequence[Term], seeds: tuple[int, ...], by_seed: np.ndarray) -> tuple[float, int]:
-        """The standard error from the choice of seeds, in points: pooled, or the contrast's own where larger."""
-        pooled, dof = 0.0, 0
+        """The standard error from the choice of seeds, in points: pooled, or the contrast's own where larger.
+
+        Measures of one network rise and fall together: what it has in common cancels in their difference.
+        """
+        spread, dof = dict.fromkeys((term.experiment for term in terms), 0.0), 0
         for term in terms:
             # every number of classes has the dispersion of 20
             dispersion, dof = self._dispersion(Measure(term.measure.kind))
-            pooled += term.weight**2 * dispersion * self._binomial(term.experiment, term.measure, seeds)
+            scale = dispersion * self._binomial(term.experiment, term.measure, seeds)
+            spread[term.experiment] += term.weight * scale**0.5
+        pooled = sum(deviation**2 for deviation in spread.values())
         own = float(by_seed.var(ddof=1)) if len(seeds) > 1 else 0.0
         return float((max(pooled, own) / len(seeds)) ** 0.5), dof
 

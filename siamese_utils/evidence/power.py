@@ -12,7 +12,7 @@ from .questions import Test
 from .significance import LEVEL
 
 POWER = 0.8
-MOST_EPISODES = 10_000_000  # more than anyone would draw
+MOST_EPISODES = 200_000  # more than anyone would draw
 
 
 def needs(test: Test, tests: int) -> str:
@@ -27,7 +27,7 @@ def needs(test: Test, tests: int) -> str:
         return f"{seen}; about {seeds} seeds would decide."
     episodes = episodes_needed(estimate, test.distance, tests)
     if episodes > MOST_EPISODES:
-        return f"{seen}; too close to call with any number of runs."
+        return f"{seen}; too close to call."
     return f"{seen}; about {float(f'{episodes:.2g}'):,.0f} episodes and more seeds would decide."
 
 

@@ -17,7 +17,7 @@ from siamese_utils.evidence import claims, power
 from siamese_utils.evidence.claims import Absolute, Against, Claim, FirstLoss, Ordered, Training, load_claims
 from siamese_utils.evidence.comparisons import compare
 from siamese_utils.evidence.estimates import Evidence, Term, resolution
-from siamese_utils.evidence.facts import Facts
+from siamese_utils.evidence.facts import Facts, Measure
 from siamese_utils.evidence.questions import Question, paper_bears_out
 from siamese_utils.evidence.significance import holm, mcnemar_one_sided
 from siamese_utils.evidence.verdicts import judge
@@ -396,6 +396,17 @@ def test_one_seed_of_a_network_that_did_not_train_decides_nothing():
     (found,) = judge([claim(BELOW)], Evidence(made.profile, {**made.facts, "dense-512": {0: blank}}))
     assert found.verdict == "undecided"
     assert found.needs == "One seed cannot decide: a network and its luck look the same."
+
+
+def test_measures_of_one_network_rise_and_fall_together():
+    """A seed that is 3 points better is so at 10 and at 20 ways: their difference hardly depends on it."""
+    made = evidence(special={"baseline": {"drift": 3.0}})
+    ten, twenty = (Term(1, "baseline", Measure(n_way=k)) for k in (10, 20))
+    drop = made.estimate((ten, replace(twenty, weight=-1)))
+    assert drop.se_seeds < made.estimate((twenty,)).se_seeds / 2
+    one, other = (Term(1, name, Measure(n_way=20)) for name in ("dense-512", "mlp"))
+    apart = made.estimate((one, replace(other, weight=-1)))
+    assert apart.se_seeds == pytest.approx(np.hypot(*(made.estimate((term,)).se_seeds for term in (one, other))))
 
 
 def test_missing_runs_are_not_run_and_named():
