@@ -127,11 +127,20 @@ def test_a_curve_of_several_seeds_shows_each_and_their_mean(runs):
     assert words_of(figures.learning_curves(runs[:1]))[:2] == ["val", "train"]
 
 
-def test_the_mean_ends_where_the_first_seed_does(runs):
+def test_the_mean_is_that_of_the_seeds_that_have_come_furthest(runs):
+    """One that stops earlier has its thin line, a cross at its end, and no part in the mean."""
     path = runs[0].folder / "history.csv"
     path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")
-    (ax,) = figures.learning_curves([results.Run(runs[0].folder), *runs[1:3]]).axes
-    assert list([line for line in ax.lines if line.get_color() == style.BLUE][-1].get_xdata()) == [0, 2]
+    behind, one, other = (results.Run(run.folder) for run in runs[:3])
+    figure = figures.learning_curves([behind, one, other])
+    (ax,) = figure.axes
+    lines = [line for line in ax.lines if line.get_color() == style.BLUE]
+    assert list(lines[-1].get_xdata()) == [0, 2, 4]
+    mean = 50 * (one.history["val_accuracy"] + other.history["val_accuracy"])
+    assert lines[-1].get_ydata() == pytest.approx(list(mean))
+    (cross,) = [line for line in lines if line.get_marker() == "x"]
+    assert list(cross.get_xdata()) == [2]
+    assert "val, a seed that has come so far" in words_of(figure)
 
 
 def test_the_papers_figure_stands_at_the_margin(runs):

@@ -23,14 +23,16 @@ MARKED = 15
 AUTHOR: Look = {"color": GREY, "linewidth": 1.3}
 STOP: Look = {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 2))}
 PAPER: Look = {"color": INK, "marker": "<", "markersize": 6, "linestyle": ""}
+BEHIND: Look = {"color": BLUE, "marker": "x", "markersize": 5, "linestyle": ""}
 
 
 @styled
 def learning_curves(runs: Iterable[Run]) -> Figure:
     """Accuracy at every check in %, a panel an experiment, all with the same axes.
 
-    Val has a thin line a seed and a bold one for their mean, train its mean alone. The author's whole logged curve
-    stands beside them where an iteration is the same there and here, else the paper's Table 1 at the right margin.
+    Val has a thin line a seed and a bold one for the mean of those that have come furthest, train that mean alone. The
+    author's whole logged curve stands beside them where an iteration is the same there and here, else the paper's
+    Table 1 at the right margin.
     """
     groups = _by_experiment(runs)
     if not groups:
@@ -54,6 +56,9 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
             highest += list(checks["val_accuracy"])
             look = _val_look(len(group) > 1, len(checks) <= MARKED)
             ax.plot(checks["iteration"], 100 * checks["val_accuracy"], clip_on=False, **look)
+            if run not in _furthest(group):
+                ax.plot(checks["iteration"].iloc[-1:], 100 * checks["val_accuracy"].iloc[-1:], clip_on=False, **BEHIND)
+                entries["val, a seed that has come so far"] = BEHIND
             columns = (checks[name] for name in ("iteration", "val_accuracy", "val_low", "val_high"))
             for iteration, val, low, high in zip(*columns, strict=True):
                 words = f"val {100 * val:.1f} % ({100 * low:.1f}–{100 * high:.1f}), seed {run.seed}, run {run.run_id}"
@@ -78,7 +83,7 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
 
 @styled
 def loss_curves(runs: Iterable[Run]) -> Figure:
-    """Training loss, mean over the seeds, on a logarithmic axis; a panel an experiment, all with the same axes.
+    """Training loss, mean of the seeds that have come furthest; a panel an experiment, all with the same logarithmic axes.
 
     The first loss is that of the very first batch, before any update. The author's log of batch losses stands beside
     ours where an iteration is the same and the images have the paper's size, on which the penalty depends.
@@ -100,7 +105,7 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
         marks = {**mean, "marker": "o" if len(curve) <= MARKED else ""}
         ax.plot(curve.index, curve["mean_loss"], clip_on=False, **marks)
         for iteration, loss, own in zip(curve.index, curve["mean_loss"], curve["batch_loss"], strict=True):
-            words = f"mean loss {loss:.3f}, batch loss {own:.3f}, {_seeds(group)}"
+            words = f"mean loss {loss:.3f}, batch loss {own:.3f}, {_seeds(_furthest(group))}"
             style.note(ax, iteration, loss, f"{experiment.label}, iteration {iteration:,}: {words}")
         words = f"first loss {np.mean([run.metrics['first_batch_loss'] for run in group]):.3f}"
         if group[0].image_size == 105 and experiment.author and experiment.author.first_loss:
@@ -119,7 +124,7 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
 def weight_curves(runs: Iterable[Run]) -> Figure:
     """Length of the kernel weights, and part of saturated embedding units, over the iterations; a line an experiment.
 
-    Mean over the seeds. Runs that did not record them are left out.
+    Mean of the seeds that have come furthest. Runs that did not record them are left out.
     """
     groups = _by_experiment(run for run in runs if {"kernel_norm", "saturated"} <= set(run.history))
     if not groups:
@@ -143,7 +148,7 @@ def weight_curves(runs: Iterable[Run]) -> Figure:
             ax.plot(curve.index, values, markersize=4, markevery=every, clip_on=False, **look)
             ends.append((float(curve.index[-1]), float(values.iloc[-1]), label.replace("(as ", "(")))
             for iteration, value in zip(curve.index, values, strict=True):
-                told = f"{words} {value:.3g}{unit}, {_seeds(groups[name])}"
+                told = f"{words} {value:.3g}{unit}, {_seeds(_furthest(groups[name]))}"
                 style.note(ax, iteration, value, f"{label}, iteration {iteration:,}: {told}")
         if scale == 100:
             ax.set_ylim(0, 100)
@@ -221,10 +226,15 @@ def _by_experiment(runs: Iterable[Run]) -> Groups:
     return groups
 
 
+def _furthest(group: list[Run]) -> list[Run]:
+    """Those of an experiment's runs that have made the most updates."""
+    last = [int(run.history["iteration"].max()) for run in group]
+    return [run for run, end in zip(group, last, strict=True) if end == max(last)]
+
+
 def _mean_curve(group: list[Run]) -> pd.DataFrame:
-    """History by iteration, mean over the seeds, of the checks that all of them have made."""
-    checks = pd.concat([run.history for run in group]).groupby("iteration")
-    return checks.mean(numeric_only=True)[checks.size() == len(group)]
+    """History by iteration, mean over the seeds that have come furthest."""
+    return pd.concat([run.history for run in _furthest(group)]).groupby("iteration").mean(numeric_only=True)
 
 
 def _author_log(run: Run, image_size: int | None = None) -> pd.DataFrame:
