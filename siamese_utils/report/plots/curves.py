@@ -83,7 +83,7 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
 
 @styled
 def loss_curves(runs: Iterable[Run]) -> Figure:
-    """Training loss, mean of the seeds that have come furthest; a panel an experiment, all with the same logarithmic axes.
+    """Training loss, mean of the seeds that have come furthest; a panel an experiment, with the same logarithmic axes.
 
     The first loss is that of the very first batch, before any update. The author's log of batch losses stands beside
     ours where an iteration is the same and the images have the paper's size, on which the penalty depends.
