@@ -61,7 +61,7 @@ def protocols(split: Split, n_way: int = 20, n_episodes: int = 20_000, seed: int
 def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
     """How steady the training was: accuracies in % at the checks, a line a run.
 
-    The last checks are ten at most, that at iteration 0 left out. The gap is train minus val, both as means over these.
+    The last checks are ten at most, that at iteration 0 left out.
     """
     lines = []
     for run in runs:
@@ -71,13 +71,33 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
             {
                 "experiment": run.experiment.label,
                 "seed": run.seed,
-                "val, last check": number(val.iloc[-1]),
+                "val, final check": number(val.iloc[-1]),
                 "val, best check": number(val.max()),
-                "val, last checks": f"{end.min():.1f} to {end.max():.1f}" if len(end) else "–",
+                "val, last checks, range": f"{end.min():.1f} to {end.max():.1f}" if len(end) else "–",
                 "drops between checks": f"{int((val.diff() < 0).sum())} of {len(val) - 1}",
-                "gap, last checks": signed(train[end.index].mean() - end.mean()) if len(end) else "–",
+                "train − val, last checks, mean": signed(train[end.index].mean() - end.mean()) if len(end) else "–",
             }
         )
+    return pd.DataFrame(lines)
+
+
+def weights(runs: Iterable[Run]) -> pd.DataFrame:
+    """Where the runs that recorded their weights have come: network, seed, iteration, and at its check length of the
+    weights, saturated (of embedding values) and val, in %."""
+    lines = []
+    for run in runs:
+        if "kernel_norm" in run.history:
+            last = run.history.iloc[-1]
+            lines.append(
+                {
+                    "network": run.experiment.label,
+                    "seed": run.seed,
+                    "iteration": int(last["iteration"]),
+                    "length of the weights": float(last["kernel_norm"]),
+                    "saturated, %": 100 * float(last["saturated"]),
+                    "val, %": 100 * float(last["val_accuracy"]),
+                }
+            )
     return pd.DataFrame(lines)
 
 

@@ -351,8 +351,8 @@ def test_an_answered_episode_shows_similarities_choice_and_whether_it_is_right(c
         figure = pictures.episode_figure(split, drawn, number, similarities)
         cells = check(figure)[1:]
         assert figure.subfigs[1].get_suptitle().endswith(f"the network is {verdict}")
-        for ax, value in zip(cells, similarities[number, :, 0], strict=True):
-            assert ax.get_xlabel().startswith(f"{value:.3f}")
+        for way, (ax, value) in enumerate(zip(cells, similarities[number, :, 0], strict=True), 1):
+            assert ax.get_xlabel().startswith(f"{way}: {value:.3f}")
             assert ax.patches[1].get_width() == pytest.approx(value)
         (chosen,) = [way for way, ax in enumerate(cells) if len(ax.patches) == 3]
         assert chosen == similarities[number].argmax()

@@ -39,7 +39,7 @@ def test_networks_stand_under_what_became_of_the_papers_word():
     found = parts(conclusion(board({"without-dropout": 80.0}), SECTION))
     (otherwise,) = found["Unlike the paper"]
     assert otherwise.startswith("without Dropout : +5.0 points (95 % interval")
-    assert otherwise.endswith("the paper −7.2, within the noise of its 250 episodes.")
+    assert otherwise.endswith("the paper −7.2 (within the noise of its 250 episodes).")
     assert len(found["As in the paper"]) == 2
     small = parts(conclusion(board(profile="laptop"), SECTION))
     assert len(small["In the direction of the paper, its figure left open"]) >= 2

@@ -119,7 +119,7 @@ def test_checks_count_the_steps_down(reports, tiny):
     run = make_run("baseline", tiny, 0, answers(700))
     line = tables.checks([run]).iloc[0]
     assert line["drops between checks"] == "0 of 2"
-    assert line["val, last check"] == "50.0"
+    assert line["val, final check"] == "50.0"
 
 
 def test_k_way_has_a_line_for_every_k(reports, tiny):
@@ -132,5 +132,17 @@ def test_a_run_with_its_first_check_alone_has_no_last_ones(reports, tiny):
     history = pd.read_csv(run.folder / "history.csv")
     history[history["iteration"] == 0].to_csv(run.folder / "history.csv", index=False)
     (line,) = tables.checks([Run(run.folder)]).to_dict("records")
-    assert (line["val, last checks"], line["gap, last checks"]) == ("–", "–")
+    assert (line["val, last checks, range"], line["train − val, last checks, mean"]) == ("–", "–")
     assert line["drops between checks"] == "0 of 0"
+
+
+def test_the_weights_of_runs_that_recorded_them_stand_at_their_last_check(reports, tiny):
+    run = make_run("baseline", tiny, 0, answers(700))
+    assert tables.weights([run]).empty
+    history = run.history.assign(kernel_norm=2.5, saturated=0.25)
+    history.to_csv(run.folder / "history.csv", index=False)
+    (line,) = tables.weights([Run(run.folder)]).to_dict("records")
+    assert line["network"] == "Baseline"
+    assert line["iteration"] == history["iteration"].max()
+    assert (line["length of the weights"], line["saturated, %"]) == (2.5, 25.0)
+    assert line["val, %"] == pytest.approx(100 * history["val_accuracy"].iloc[-1])

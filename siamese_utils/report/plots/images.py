@@ -146,14 +146,14 @@ def episode_figure(
         same_class, answer = support[0] == query[0], way == episodes.target[number]
         frame, colour = (4, INK) if answer and reveal else (0.8, GREY)
         show_drawing(ax, split.images[support[0], support[1]], frame, colour)
-        words = "answer" if answer else "same class again" if same_class else ""
+        words = "right" if answer else "same class again" if same_class else ""
         words += ", the query itself" if (support == query).all() else ""
         if not reveal:
             ax.set_xlabel(str(way + 1), fontsize=8.5)
         elif answered is None:
             ax.set_xlabel(f"{words or 'other class'}, drawer {support[1] + 1}", fontsize=7)
         else:
-            _similarity_bar(ax, float(answered[way]), words, chosen=way == choice)
+            _similarity_bar(ax, way + 1, float(answered[way]), words, chosen=way == choice)
     title = f"support set: {episodes.n_way} ways, 1 shot"
     if similarities is not None:
         right = is_correct(similarities, episodes)[number]
@@ -163,8 +163,8 @@ def episode_figure(
     return figure
 
 
-def _similarity_bar(ax: Axes, value: float, words: str, *, chosen: bool) -> None:
-    """Write a similarity between 0 and 1 under a drawing, with a bar of its length; frame the network's choice."""
+def _similarity_bar(ax: Axes, number: int, value: float, words: str, *, chosen: bool) -> None:
+    """Write a support's number and similarity between 0 and 1 under its drawing, with a bar; frame the choice."""
     place: Look = {"transform": ax.transAxes, "clip_on": False, "linewidth": 0}
     ax.add_patch(Rectangle((0, -0.2), 1, 0.07, facecolor=PALE_GREY, **place))
     ax.add_patch(Rectangle((0, -0.2), float(np.nan_to_num(value)), 0.07, facecolor=BLUE, **place))
@@ -172,7 +172,7 @@ def _similarity_bar(ax: Axes, value: float, words: str, *, chosen: bool) -> None
         look: Look = {**place, "linewidth": 2.4, "linestyle": (0, (3, 1.2)), "edgecolor": ORANGE}
         ax.add_patch(Rectangle((-0.07, -0.07), 1.14, 1.14, fill=False, **look))
     words = ", ".join(filter(None, [words, "chosen" if chosen else ""]))
-    ax.set_xlabel(f"{value:.3f}\n{words}".rstrip(), fontsize=8, labelpad=12, linespacing=1.1)
+    ax.set_xlabel(f"{number}: {value:.3f}\n{words}".rstrip(), fontsize=7.5, labelpad=12, linespacing=1.1)
 
 
 def _blocks(model: keras.Model) -> list[tuple[str, str]]:
