@@ -275,17 +275,17 @@ def summary(judgements: Sequence[Likeness]) -> str:
     """Say in sentences how many runs agree with the author's log."""
     if not judgements:
         return NOTHING
-    labels = {
-        verdict: [j.experiment.label for j in judgements if j.verdict == verdict]
+    by_verdict = {
+        verdict: [j for j in judgements if j.verdict == verdict]
         for verdict in ("agrees", "differs", "too short to say", "not compared")
     }
     agree, differ = (
-        f"{len(rows)} {words}{f' ({listed(rows)})' if rows else ''}"
-        for rows, words in ((labels["agrees"], "in agreement"), (labels["differs"], "different"))
+        f"{len(found)} {words}{f' ({listed(_with_seeds(found))})' if found else ''}"
+        for found, words in ((by_verdict["agrees"], "in agreement"), (by_verdict["differs"], "different"))
     )
     said = (
-        f"Runs beside the author’s log: {agree}, {differ}, {len(labels['too short to say'])} too short to say, "
-        f"{len(labels['not compared'])} without a log of this network."
+        f"Runs beside the author’s log: {agree}, {differ}, {len(by_verdict['too short to say'])} too short to say, "
+        f"{len(by_verdict['not compared'])} without a log of this network."
     )
     firsts = [abs(j.first) for j in judgements if j.first is not None]
     if firsts:
@@ -294,6 +294,14 @@ def summary(judgements: Sequence[Likeness]) -> str:
             f"ones (median {float(np.median(firsts)):.2f})."
         )
     return said
+
+
+def _with_seeds(judgements: Iterable[Likeness]) -> list[str]:
+    """Rows, each once, with its seeds where it is not seed 0 alone."""
+    seeds: dict[str, list[int]] = {}
+    for judged in judgements:
+        seeds.setdefault(judged.experiment.label, []).append(judged.seed)
+    return [label if own == [0] else f"{label} ({seed_words(own)})" for label, own in seeds.items()]
 
 
 def source_words(found: Sequence[tuple[Experiment, int, pd.DataFrame]]) -> str:
