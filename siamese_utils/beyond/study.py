@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..config import Profile, name_list
+from ..config import Profile
 from ..data.dataset import Dataset
 from ..evidence.factorial import load_factorial
 from ..report.rendering import render_html
 from ..report.study import Study, show_line
+from ..schema import name_list
 from ..training.jobs import Job
 from ..training.runs import Run
 from ..training.store import Notify, OnProgress

@@ -55,8 +55,9 @@ def run(
     ] = None,
 ) -> None:
     """Train experiments, or load those that are finished; a killed run goes on from its last check."""
-    from ..config import Profile, checked, load_experiment, load_matrix, load_profile
+    from ..config import Profile, load_experiment, load_matrix, load_profile
     from ..data.load import load_dataset
+    from ..schema import checked
     from ..training.jobs import jobs_of
 
     chosen = load_profile(profile)

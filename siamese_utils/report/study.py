@@ -19,11 +19,12 @@ import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
 from markupsafe import Markup
 
-from ..config import Experiment, Profile, load_experiment, load_matrix, name_list, section_experiments, with_seeds
+from ..config import Experiment, Profile, load_experiment, load_matrix, section_experiments, with_seeds
 from ..data.dataset import Dataset
 from ..data.load import load_dataset
 from ..errors import ParamsError
 from ..evidence.board import Board
+from ..schema import name_list
 from ..text import how_many
 from ..training.jobs import Job, complete, jobs_of
 from ..training.runs import Run, find_run, find_so_far

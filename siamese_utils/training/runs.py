@@ -29,11 +29,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..config import LARGEST_SEED, Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
+from ..config import Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
 from ..data.load import dataset_fingerprint
 from ..errors import ResultsError
 from ..evaluation.accuracy import Score
 from ..paths import reports_dir
+from ..schema import LARGEST_SEED
 from .integrity import DAMAGED, SPLITS, find_problem, find_problem_under_way, is_recorded, iterations_of_checks
 from .provenance import ORIGIN_COLUMNS
 

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from ..config import Strict
 from ..errors import ResultsError
 from ..files import locked, write_json
 from ..process import variables_set
+from ..schema import Strict
 from .integrity import find_problem, find_problem_under_way, is_recorded, sha256
 from .provenance import short_commit
 from .runs import SHIPPED, WEIGHTS, Run
