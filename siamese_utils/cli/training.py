@@ -191,12 +191,11 @@ def status(profile: ProfileOption = "demo") -> None:
     from ..paths import reports_dir
     from ..report.batch import notebook_names, read_outcomes
     from ..text import duration, how_many
-    from ..training.runs import log_file, seeds_of
-    from ..training.state import seconds_left, states_of
+    from ..training.state import log_file, seconds_left, seeds_of, states_of
 
     chosen = load_profile(profile)
     states = states_of(chosen, seeds_of)
-    left = seconds_left([(row, state) for row, _, state in states], chosen)
+    left = seconds_left(states, chosen)
     beyond = method_states(chosen)
     # for a narrow screen
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

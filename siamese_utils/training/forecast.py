@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from ..config import Experiment, Profile, load_experiment, load_matrix
+from ..config import Experiment, Profile, load_experiment
 from ..data.load import load_dataset
 from .runs import check_iterations, find_so_far
 
 WARM_UP, TIMED = 2, 6  # steps
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """Runs of the matrix that are not finished, and about how many seconds they take."""
+def forecast(profile: Profile, experiments: Iterable[Experiment]) -> tuple[int, float]:
+    """How many runs of the experiments are not finished, and about how many seconds they take.
 
-    runs: int
-    seconds: float
-
-
-def forecast(profile: Profile, experiments: Iterable[Experiment] | None = None) -> Forecast:
-    """Time the baseline, and multiply by the updates and checks that are missing: other rows cost more or less.
-
-    experiments  None: the whole matrix
-
+    The baseline is timed, and multiplied by the updates and checks that are missing: other rows cost more or less.
     Raises DataError where the dataset cannot be had.
     """
     runs = updates = checks = 0
-    for experiment in load_matrix().experiments if experiments is None else experiments:
+    for experiment in experiments:
         wanted = check_iterations(experiment, profile)
         for seed in profile.seeds:
             found = find_so_far(experiment, profile, seed)
@@ -39,9 +29,9 @@ def forecast(profile: Profile, experiments: Iterable[Experiment] | None = None) 
             left = [check for check in wanted if check > done]
             runs, updates, checks = runs + 1, updates + wanted[-1] - done, checks + len(left)
     if not runs:
-        return Forecast(0, 0.0)
+        return 0, 0.0
     a_step, a_check = _time(profile)
-    return Forecast(runs, updates * a_step + checks * a_check)
+    return runs, updates * a_step + checks * a_check
 
 
 def _time(profile: Profile) -> tuple[float, float]:
@@ -54,14 +44,11 @@ def _time(profile: Profile) -> tuple[float, float]:
     dataset, baseline, moments = load_dataset(profile), load_experiment("baseline"), []
     model = build_model(baseline, profile, profile.seeds[0])
     checks = [WARM_UP - 1, WARM_UP + TIMED - 1]
-    train(
-        model,
-        dataset.train,
-        baseline,
-        profile,
-        checks=checks,
-        after_check=lambda *_: moments.append(time.perf_counter()),
-    )
+
+    def after_check(*_: object) -> None:
+        moments.append(time.perf_counter())
+
+    train(model, dataset.train, baseline, profile, checks=checks, after_check=after_check)
     check_model(model, dataset, profile, 0)  # the first traces
     begun = time.perf_counter()
     check_model(model, dataset, profile, 1)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any
 
 from ..config import Experiment, Profile
 from ..data.dataset import Dataset
@@ -23,25 +26,14 @@ class Job:
     train: Callable[[OnProgress], Run]
 
 
-def complete(jobs: Iterable[Job], on_progress: Callable[[int, int, Progress], object] | None = None) -> list[Run]:
+def complete(jobs: Sequence[Job], on_progress: Callable[[int, int, Progress], object]) -> list[Run]:
     """The run of every job; those not on disk are trained now, one after the other.
 
     on_progress  is told which of how many trainings it is, from 1 on, and how far that is
     """
-    jobs = list(jobs)
     found = [job.find() for job in jobs]
-    missing, trained, runs = found.count(None), 0, []
-    for job, run in zip(jobs, found, strict=True):
-        if run is None:
-            trained += 1
-
-            def tell(progress: Progress, number: int = trained) -> None:
-                if on_progress:
-                    on_progress(number, missing, progress)
-
-            run = job.train(tell)
-        runs.append(run)
-    return runs
+    missing, number = found.count(None), count(1)
+    return [run or job.train(partial(on_progress, next(number), missing)) for job, run in zip(jobs, found, strict=True)]
 
 
 def jobs_of(
@@ -64,26 +56,16 @@ def jobs_of(
     for experiment in experiments:
         kernel_shapes(experiment.recipe, profile)
 
-    def job(experiment: Experiment, seed: int) -> Job:
-        def find() -> Run | None:
-            run = find_run(experiment, profile, seed)
-            return run if run and (run.weights or not weights) else None
+    def find(experiment: Experiment, seed: int) -> Run | None:
+        run = find_run(experiment, profile, seed)
+        return run if run and (run.weights or not weights) else None
 
-        def train(on_progress: OnProgress) -> Run:
-            from .loop import load_or_train  # only now: it takes Keras
+    def train(experiment: Experiment, seed: int, on_progress: OnProgress) -> Run:
+        from .loop import load_or_train  # only now: it takes Keras
 
-            data = dataset() if dataset else None
-            return load_or_train(
-                experiment,
-                profile,
-                seed,
-                until=until,
-                dataset=data,
-                on_progress=on_progress,
-                weights=weights,
-                notify=notify,
-            )
+        data = dataset() if dataset else None
+        options: dict[str, Any] = {"dataset": data, "on_progress": on_progress, "weights": weights, "notify": notify}
+        return load_or_train(experiment, profile, seed, until=until, **options)
 
-        return Job(experiment.label, seed, find, train)
-
-    return [job(experiment, seed) for experiment in experiments for seed in seeds]
+    wanted = [(experiment, seed) for experiment in experiments for seed in seeds]
+    return [Job(row.label, seed, partial(find, row, seed), partial(train, row, seed)) for row, seed in wanted]
