@@ -35,7 +35,6 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
     part, known = folder / f"{name}.part", f"md5:{md5}" if md5 else None
     instead = f"or {instead}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f".{name}.lock", f"the download of {name}"):
             _refuse_planted(part)
             resumed = part.exists()
@@ -111,10 +110,7 @@ def _append_rest(url: str, part: Path) -> None:
         if response.status_code == 416 and offered == f"bytes */{have}":
             return  # nothing is missing
         resumes = response.status_code == 206 and offered.startswith(f"bytes {have}-")
-        if not resumes and response.status_code in (
-            206,
-            416,
-        ):  # other bytes than these, or `part` is too long
+        if not resumes and response.status_code in (206, 416):  # other bytes than these, or `part` is too long
             part.unlink(missing_ok=True)
             raise requests.ConnectionError("the server does not resume")
         response.raise_for_status()

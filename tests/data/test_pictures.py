@@ -185,8 +185,8 @@ def test_what_pillow_reads_is_read(tmp_path):
     assert {".jfif", ".jpe", ".jp2", ".psd", ".bmp", ".webp"} <= endings()
     assert not {".eps", ".ps", ".pdf", ".h5", ".mpg", ".wmf"} & endings()
     found = find_images(tmp_path)
-    assert len(found.files["x"]) == len(list((tmp_path / "x").iterdir()))
-    read_each([(str(path), path) for path in found.files["x"]], lambda image, _: image)
+    assert len(found["x"]) == len(list((tmp_path / "x").iterdir()))
+    read_each([(str(path), path) for path in found["x"]], lambda image, _: image)
 
 
 def test_files_that_look_like_images_are_counted_in_one_line(tmp_path):
@@ -203,7 +203,7 @@ def test_files_that_look_like_images_are_counted_in_one_line(tmp_path):
     ) as given:
         found = find_images(tmp_path)
     assert len(given) == 1
-    assert [path.name for path in found.files["x"]] == ["1.png", "2.png"]
+    assert [path.name for path in found["x"]] == ["1.png", "2.png"]
 
 
 @pytest.mark.parametrize(
