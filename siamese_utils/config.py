@@ -193,13 +193,9 @@ def params_dir() -> Path:
     return project_root() / "params"
 
 
-def profiles_dir() -> Path:
-    return params_dir() / "profiles"
-
-
 def profile_names() -> list[str]:
     """The profiles in params/profiles/, by name."""
-    return sorted(path.stem for path in profiles_dir().glob("*.yaml"))
+    return sorted(path.stem for path in (params_dir() / "profiles").glob("*.yaml"))
 
 
 def load_profile(profile: str | Path | Profile) -> Profile:
@@ -210,7 +206,7 @@ def load_profile(profile: str | Path | Profile) -> Profile:
     """
     if isinstance(profile, Profile):
         return profile
-    path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else profiles_dir() / f"{profile}.yaml"
+    path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else params_dir() / "profiles" / f"{profile}.yaml"
     try:
         found = path.is_file()
     except (OSError, ValueError):  # no path at all: too long, or with a NUL
