@@ -52,8 +52,7 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
         else:
             mirror = os.environ.get("SIAMESE_OMNIGLOT_URL")
             setting = " and SIAMESE_OMNIGLOT_URL" if mirror and url.startswith(mirror.rstrip("/")) else ""
-            why = f"({type(error).__name__}): check the network{setting}"
-            problem = f"cannot reach {url} {why}"
+            problem = f"cannot reach {url} ({type(error).__name__}): check the network{setting}"
         raise DataError(f"{problem}, {instead}.") from error
     except ValueError as error:
         raise DataError(

@@ -80,7 +80,7 @@ class Run:
         """One line a check; the columns are listed in `checkpoints.HISTORY_COLUMNS`."""
         path = self.folder / "history.csv"
         try:
-            history = pd.read_csv(path, dtype={name: str for name in ORIGIN_COLUMNS})
+            history = pd.read_csv(path, dtype=dict.fromkeys(ORIGIN_COLUMNS, str))
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from error
         if "loss" not in history and not {"iteration", "batch_loss", "val_accuracy"} <= set(history):

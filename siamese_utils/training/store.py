@@ -74,8 +74,9 @@ def find_or_make(
                         f"took {found.seconds:.0f} s where the results were made; the results stay as they are."
                     )
                 begun = time.perf_counter()
-                # complete, but killed before it had its name
-                new = Run(partial if _is_complete(partial) else make())
+                # of a kill when all was there but the name
+                is_complete = not find_problem(partial) and is_recorded(partial / WEIGHTS)
+                new = Run(partial if is_complete else make())
                 if found:
                     words = _compared(found.metrics["scores"], new.metrics["scores"])
                     notify(f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}.")
@@ -99,11 +100,6 @@ def lock_of(folder: Path) -> Iterator[None]:
             with suppress(OSError, ValueError):
                 if json.loads(worker_file(folder).read_bytes()) == this:
                     worker_file(folder).unlink()
-
-
-def _is_complete(partial: Path) -> bool:
-    """Whether all of a run is there, and lacks its name only."""
-    return not find_problem(partial) and is_recorded(partial / WEIGHTS)
 
 
 def finish(partial: Path, final: Path) -> Run:
