@@ -28,8 +28,8 @@ from siamese_utils.evidence.fidelity import histories
 from siamese_utils.report.batch import choose_notebooks, execute_batch
 from siamese_utils.report.study import open_study
 from siamese_utils.schema import Name, name_list, seed_list
-from siamese_utils.training.jobs import jobs_of
 from siamese_utils.training.runs import find_run
+from siamese_utils.training.store import jobs_of
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def _foretell(profile: Profile, chosen: dict[str, Any]) -> None:
     """Say how long the runs that the chosen notebooks and seeds miss will take, before anything is trained."""
     from ..config import with_seeds
     from ..report.batch import choose_notebooks, experiments_of
-    from ..training.forecast import forecast
+    from ..training.state import forecast
 
     needed = experiments_of(choose_notebooks(chosen.get("notebooks", ())), chosen.get("experiments", ()))
     runs, seconds = forecast(with_seeds(profile, chosen.get("seeds", ())), needed)

@@ -58,7 +58,7 @@ def run(
     from ..config import Profile, load_experiment, load_matrix, load_profile
     from ..data.load import load_dataset
     from ..schema import checked
-    from ..training.jobs import jobs_of
+    from ..training.store import jobs_of
 
     chosen = load_profile(profile)
     if convolutions:
@@ -87,7 +87,7 @@ def factorial(profile: ProfileOption = "laptop") -> None:
     from ..config import load_profile
     from ..data.load import load_dataset
     from ..evidence.factorial import cells, load_factorial, shortened
-    from ..training.jobs import jobs_of
+    from ..training.store import jobs_of
 
     chosen, seeds = shortened(load_profile(profile)), load_factorial().seeds
     dataset = lru_cache(lambda: load_dataset(chosen))

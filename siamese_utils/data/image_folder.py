@@ -118,8 +118,8 @@ def dataset_of(
         )
     ends = np.cumsum([len(images) for images in classes.values()])
     parts = dict(zip(classes, np.split(pixels, ends[:-1]), strict=True))
-    files = iter([(file, digest) for (file, _), (_, digest) in zip(every, read, strict=True)])
-    say_doubles({key: [next(files) for _ in images] for key, images in classes.items()}, set(val))
+    digests = iter([digest for _, digest in read])
+    say_doubles({key: [(file, next(digests)) for file, _ in images] for key, images in classes.items()}, set(val))
     digest = hashlib.sha256(f"{size}{f' {part}' if part != EVALUATION_PART else ''}".encode())
     for key, images in parts.items():
         digest.update(key.encode() + repr(images.shape).encode() + images.tobytes())

@@ -1,4 +1,7 @@
-"""How far each wanted run has come, whoever trains it, read from what is on disk here or in a shared folder."""
+"""How far each wanted run has come, whoever trains it, and how long the rest will take.
+
+It is read from what is on disk here or in a shared folder; `forecast` times a few steps as well.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from ..config import Experiment, Profile, load_matrix
+from ..config import Experiment, Profile, load_experiment, load_matrix
+from ..data.load import load_dataset
 from ..models.cost import cost_of
 from ..process import Process
 from ..schema import LARGEST_SEED
@@ -39,6 +43,8 @@ SILENCE = 3600
 END = 4096
 # how a log's last line begins that tells of no failure
 ENDED_WELL = ("interrupted", "done")
+# steps of the baseline
+WARM_UP, TIMED = 2, 6
 
 Word = Literal["finished", "running", "failed", "under way", "left out", "not run"]
 
@@ -160,6 +166,49 @@ def what_is_left(states: Sequence[tuple[Experiment, int, State]], profile: Profi
             f"{duration(seconds)} of training left, one run after the other, by the pace of those that are here"
         )
     return told
+
+
+def forecast(profile: Profile, experiments: Iterable[Experiment]) -> tuple[int, float]:
+    """How many runs of the experiments are not finished, and about how many seconds they take.
+
+    The baseline is timed, and multiplied by the updates and checks that are missing: other rows cost more or less.
+    Raises DataError where the dataset cannot be had.
+    """
+    runs = updates = checks = 0
+    for experiment in experiments:
+        wanted = check_iterations(experiment, profile)
+        for seed in profile.seeds:
+            found = find_so_far(experiment, profile, seed)
+            if found and found.finished:
+                continue
+            done = int(found.history["iteration"].max()) if found else -1
+            left = [check for check in wanted if check > done]
+            runs, updates, checks = runs + 1, updates + wanted[-1] - done, checks + len(left)
+    if not runs:
+        return 0, 0.0
+    a_step, a_check = _time_baseline(profile)
+    return runs, updates * a_step + checks * a_check
+
+
+def _time_baseline(profile: Profile) -> tuple[float, float]:
+    """Seconds of a training step and of a check of the baseline."""
+    from ..models.siamese import build_model
+    from .loop import prepare_backend, train
+    from .scores import check_model
+
+    prepare_backend(profile.seeds[0], profile.convolutions)
+    dataset, baseline, moments = load_dataset(profile), load_experiment("baseline"), []
+    model = build_model(baseline, profile, profile.seeds[0])
+    checks = [WARM_UP - 1, WARM_UP + TIMED - 1]
+
+    def after_check(*_: object) -> None:
+        moments.append(time.perf_counter())
+
+    train(model, dataset.train, baseline, profile, checks=checks, after_check=after_check)
+    check_model(model, dataset, profile, 0)  # the first traces
+    begun = time.perf_counter()
+    check_model(model, dataset, profile, 1)
+    return (moments[1] - moments[0]) / TIMED, time.perf_counter() - begun
 
 
 def _process(folder: Path) -> Process | None:
