@@ -88,9 +88,8 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
     cache_dir  where downloads and the packed cache are kept; default `paths.data_dir()`
 
     Without `source`: the cache, else the folder that SIAMESE_DATA_DIR names, else a download, from the mirror that
-    SIAMESE_OMNIGLOT_URL names if it does; one that stops is resumed, in this call or by the next, and intact zips are
-    kept. A damaged cache is rebuilt. Raises DataError where the data is missing, damaged, not Omniglot, or cannot be
-    stored.
+    SIAMESE_OMNIGLOT_URL names if it does; one that stops is resumed, by this call or the next, and intact zips stay.
+    A damaged cache is rebuilt. Raises DataError where the data is missing, damaged, not Omniglot, or cannot be stored.
     """
     folder = paths.data_dir() if cache_dir is None else Path(cache_dir).expanduser()
     cache = folder / CACHE_NAME
