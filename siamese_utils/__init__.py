@@ -52,6 +52,8 @@ MODULES = {
     "beyond": "beyond",
 }
 
+# the same names, for editors and for whoever checks types
+# ruff: noqa: F401
 if TYPE_CHECKING:
     from . import beyond
     from .config import load_experiment, load_matrix, load_profile
@@ -69,35 +71,7 @@ if TYPE_CHECKING:
     from .training.loop import load_or_train, train
     from .training.runs import tidy
 
-__all__ = [
-    "OneShot",
-    "beyond",
-    "build_model",
-    "compare_runs",
-    "conclusions",
-    "draw_episodes",
-    "draw_pairs",
-    "drawing_pad",
-    "embed_split",
-    "evaluate",
-    "factorial",
-    "fidelity",
-    "first_loss",
-    "gather",
-    "leakage",
-    "load_dataset",
-    "load_experiment",
-    "load_matrix",
-    "load_or_train",
-    "load_profile",
-    "open_study",
-    "plots",
-    "similarities",
-    "tables",
-    "tidy",
-    "train",
-    "wilson",
-]
+__all__ = sorted([*FUNCTIONS, *MODULES])
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,9 @@
 """Keras, imported when it is first asked for: `from .backend import keras, layers, ops`.
 
-TensorFlow, or JAX where only that is installed, unless KERAS_BACKEND says otherwise. What its native code writes to
-stderr on every machine is left out: it tells of optional instructions and of GPUs that are not there, comes before any
-log level is read, and would stand in every notebook and report. So would its advice against retracing: whoever trains
-several models in one process has a new `predict` for each. All other warnings and errors are not touched.
+What its native code writes to stderr on every machine is left out: it tells of optional instructions and of GPUs that
+are not there, comes before any log level is read, and would stand in every notebook and report. So would its advice
+against retracing: whoever trains several models in one process has a new `predict` for each. All other warnings and
+errors are not touched.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ def _import_keras() -> Any:
                 f"this needs `pip install siamese-utils[{extra}]`: KERAS_BACKEND is {name!r}, but {module} is not "
                 "installed."
             )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # a GPU's memory as it is needed, so that several runs fit onto one side by side
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

@@ -12,11 +12,11 @@ from siamese_utils.config import (
     load_profile,
     params_dir,
     profile_names,
-    read_yaml,
     section_experiments,
 )
 from siamese_utils.errors import ParamsError
 from siamese_utils.paths import data_dir, project_root, reports_dir
+from siamese_utils.schema import read_yaml
 
 # Table 1 of the paper: group, row, train and val accuracy
 TABLE_1 = [

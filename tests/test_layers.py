@@ -6,7 +6,7 @@ import re
 from conftest import ROOT
 
 PACKAGE = ROOT / "siamese_utils"
-GROUND = ("errors", "paths", "files", "process", "backend", "text", "config")
+GROUND = ("errors", "paths", "files", "process", "backend", "text", "schema", "config")
 WINGS = ("data", "models", "evaluation", "training", "evidence", "report", "beyond", "inference", "cli")
 ORDER = {**dict.fromkeys(GROUND, 0), **{name: place for place, name in enumerate(WINGS, start=1)}}
 

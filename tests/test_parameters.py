@@ -14,15 +14,12 @@ from siamese_utils.beyond.config import load_beyond, load_method
 from siamese_utils.beyond.study import method_jobs
 from siamese_utils.config import (
     CLASSES,
-    Name,
     Profile,
     load_experiment,
     load_matrix,
     load_profile,
-    name_list,
     params_dir,
     run_key,
-    seed_list,
     with_seeds,
 )
 from siamese_utils.data.load import load_dataset
@@ -30,8 +27,9 @@ from siamese_utils.errors import ParamsError
 from siamese_utils.evidence.fidelity import histories
 from siamese_utils.report.batch import choose_notebooks, execute_batch
 from siamese_utils.report.study import open_study
-from siamese_utils.training.jobs import jobs_of
+from siamese_utils.schema import Name, name_list, seed_list
 from siamese_utils.training.runs import find_run
+from siamese_utils.training.store import jobs_of
 
 
 @pytest.mark.parametrize(

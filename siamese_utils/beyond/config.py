@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from .. import config
-from ..config import ImageSize, Iterations, Name, Profile, Strict, Units
+from ..config import Profile, params_dir
 from ..errors import ParamsError
+from ..schema import ImageSize, Iterations, Name, Strict, Units, checked, read_yaml, refuse_repeated
 
 LossName = Literal[
     "contrastive", "cosine", "cross_entropy", "triplet", "hard_triplet", "quadruplet", "prototype",
@@ -201,7 +201,7 @@ class Beyond(Strict):
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> "Beyond":
         names = [method.name for method in self.methods]
-        config.refuse_repeated("method name", names)
+        refuse_repeated("method name", names)
         if unknown := sorted(set(self.demo) - set(names)):
             raise ValueError(f"no such method for the demo: {', '.join(unknown)}")
         return self
@@ -210,11 +210,11 @@ class Beyond(Strict):
 @lru_cache
 def load_beyond(path: Path | None = None) -> Beyond:
     """The whole of params/beyond.yaml; ParamsError where the file is not valid."""
-    path = path or config.params_dir() / "beyond.yaml"
-    raw = config.read_yaml(path)
+    path = path or params_dir() / "beyond.yaml"
+    raw = read_yaml(path)
     defaults: dict[str, Any] = raw.pop("defaults", {})
     rows = [{**defaults, **row} for row in raw.get("methods", [])]
-    return config.checked(Beyond, {**raw, "methods": rows}, path)
+    return checked(Beyond, {**raw, "methods": rows}, path)
 
 
 def methods_of(group: Group, profile: Profile) -> list[Method]:

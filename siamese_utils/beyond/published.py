@@ -8,10 +8,11 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import Field, model_validator
 
-from ..config import Profile, Strict, checked, params_dir, read_yaml
+from ..config import Profile, params_dir
 from ..evidence.board import trained_on
 from ..report.readme import seed_links
 from ..report.rendering import render
+from ..schema import Strict, checked, read_yaml
 from ..text import how_many, listed, number
 from ..training.runs import Run
 from .config import Method, load_method, methods_of

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ..config import Profile, checked_seed, key_hash, load_experiment, run_key
+from ..config import Profile, key_hash, load_experiment, run_key
 from ..data.load import dataset_fingerprint
 from ..paths import reports_dir
+from ..schema import checked_seed
 from ..training.runs import Run, partial_folder, run_if_sound
 from ..training.state import State, state_in
 from .config import Method, load_beyond

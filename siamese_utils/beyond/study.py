@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..config import Profile, name_list
+from ..config import Profile
 from ..data.dataset import Dataset
 from ..evidence.factorial import load_factorial
 from ..report.rendering import render_html
 from ..report.study import Study, show_line
-from ..training.jobs import Job
+from ..schema import name_list
 from ..training.runs import Run
-from ..training.store import Notify, OnProgress
+from ..training.store import Job, Notify, OnProgress
 from .config import Method, load_method
 from .published import figures_of, runs_by_method
 from .runs import HeldOut, find_method_run, find_run_on
@@ -93,7 +93,7 @@ def method_jobs(
     weights: bool = False,
     notify: Notify = warnings.warn,
 ) -> list[Job]:
-    """The runs of methods under every seed, as `jobs.complete` takes them.
+    """The runs of methods under every seed, as `store.complete` takes them.
 
     dataset  loads the profile's dataset, called where one is trained; a method of its own image size loads its own
     archive  train and evaluate on this one of `archives.ARCHIVES` instead

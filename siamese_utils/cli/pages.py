@@ -161,13 +161,13 @@ def _foretell(profile: Profile, chosen: dict[str, Any]) -> None:
     """Say how long the runs that the chosen notebooks and seeds miss will take, before anything is trained."""
     from ..config import with_seeds
     from ..report.batch import choose_notebooks, experiments_of
-    from ..training.forecast import forecast
+    from ..training.state import forecast
 
     needed = experiments_of(choose_notebooks(chosen.get("notebooks", ())), chosen.get("experiments", ()))
-    expected = forecast(with_seeds(profile, chosen.get("seeds", ())), needed)
-    if expected.runs:
-        about = f"about {duration(expected.seconds)} on this machine, by a few steps of the baseline"
-        out.print(f"{how_many(expected.runs, 'run')} of Table 1 not finished: {about}.", soft_wrap=True)
+    runs, seconds = forecast(with_seeds(profile, chosen.get("seeds", ())), needed)
+    if runs:
+        about = f"about {duration(seconds)} on this machine, by a few steps of the baseline"
+        out.print(f"{how_many(runs, 'run')} of Table 1 not finished: {about}.", soft_wrap=True)
 
 
 def _execute(profile: str, **chosen: Any) -> bool:

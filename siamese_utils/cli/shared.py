@@ -11,8 +11,8 @@ from rich import progress
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from ..training.jobs import Job
     from ..training.runs import Run
+    from ..training.store import Job
 
 out = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -57,8 +57,7 @@ def display() -> progress.Progress:
 
 def complete_jobs(jobs: Sequence[Job]) -> list[Run]:
     """The runs of the jobs; those not on disk are trained now, under a progress display."""
-    from ..training.jobs import complete
-    from ..training.store import Progress
+    from ..training.store import Progress, complete
 
     with display() as shown:
         whole = shown.add_task("runs", total=len(jobs), what="")

@@ -55,9 +55,10 @@ def run(
     ] = None,
 ) -> None:
     """Train experiments, or load those that are finished; a killed run goes on from its last check."""
-    from ..config import Profile, checked, load_experiment, load_matrix, load_profile
+    from ..config import Profile, load_experiment, load_matrix, load_profile
     from ..data.load import load_dataset
-    from ..training.jobs import jobs_of
+    from ..schema import checked
+    from ..training.store import jobs_of
 
     chosen = load_profile(profile)
     if convolutions:
@@ -86,7 +87,7 @@ def factorial(profile: ProfileOption = "laptop") -> None:
     from ..config import load_profile
     from ..data.load import load_dataset
     from ..evidence.factorial import cells, load_factorial, shortened
-    from ..training.jobs import jobs_of
+    from ..training.store import jobs_of
 
     chosen, seeds = shortened(load_profile(profile)), load_factorial().seeds
     dataset = lru_cache(lambda: load_dataset(chosen))
@@ -190,12 +191,11 @@ def status(profile: ProfileOption = "demo") -> None:
     from ..paths import reports_dir
     from ..report.batch import notebook_names, read_outcomes
     from ..text import duration, how_many
-    from ..training.runs import log_file, seeds_of
-    from ..training.state import seconds_left, states_of
+    from ..training.state import log_file, seconds_left, seeds_of, states_of
 
     chosen = load_profile(profile)
     states = states_of(chosen, seeds_of)
-    left = seconds_left([(row, state) for row, _, state in states], chosen)
+    left = seconds_left(states, chosen)
     beyond = method_states(chosen)
     # for a narrow screen
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

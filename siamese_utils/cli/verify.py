@@ -130,7 +130,7 @@ def _retrain(runs: list[Run], profile: Profile) -> bool:
     from ..files import writable
     from ..paths import reports_dir
     from ..training.loop import load_or_train
-    from ..training.verify import RETRAINED, Retrained, compare_anew, record_retrained, reports_of_its_own
+    from ..training.verify import RETRAINED, compare_anew, record_retrained, reports_of_its_own
 
     reports = reports_dir() / profile.name
     writable(reports / RETRAINED)
@@ -144,12 +144,12 @@ def _retrain(runs: list[Run], profile: Profile) -> bool:
                 name, held_out = run.config["learner"]["name"], run.config["held_out"]
                 anew = train_method(name, profile, run.seed, held_out=held_out, archive=_archive_of(run))
             if anew.run_id == run.run_id:
-                found = compare_anew(run, anew)
+                agrees, words = compare_anew(run, anew)
             else:
-                found = Retrained(run.run_id, False, f"the data here is another: it became {anew.run_id}")
-            record_retrained(reports, run, anew, found)
-        table.add_row(escape(found.run_id), "agrees" if found.agrees else "[bold red]does not agree[/]", found.words)
-        good = good and found.agrees
+                agrees, words = False, f"the data here is another: it became {anew.run_id}"
+            record_retrained(reports, run, anew, agrees, words)
+        table.add_row(escape(run.run_id), "agrees" if agrees else "[bold red]does not agree[/]", words)
+        good = good and agrees
     if runs:
         out.print(table)
     return good

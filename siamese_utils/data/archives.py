@@ -65,13 +65,8 @@ def load(name: str, size: int, source: Path | None = None) -> Dataset:
     if not path.is_file():
         if source:
             raise DataError(f"there is no {archive.file} in {source}: give the archive, or a folder that holds it.")
-        path = fetch(
-            archive.url,
-            paths.data_dir(),
-            name=archive.file,
-            md5=archive.md5,
-            instead=f"get {archive.file} by another way and set SIAMESE_DATA_DIR to its folder",
-        )
+        instead = f"get {archive.file} by another way and set SIAMESE_DATA_DIR to its folder"
+        path = fetch(archive.url, paths.data_dir(), name=archive.file, md5=archive.md5, instead=instead)
     try:
         return archive.read(path, size)
     except DAMAGED as error:
@@ -176,17 +171,18 @@ def _pickled_split(file: IO[bytes], size: int) -> tuple[Split, dict[str, list[tu
     pixels, numbers = content["image_data"], content["class_dict"]
     if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"images of shape {pixels.shape} and type {pixels.dtype}")
-    names = tuple(sorted(numbers))
-    rows = [_numbers_of(name, numbers[name], len(pixels)) for name in names]
-    if len(set(np.concatenate(rows).tolist())) < sum(map(len, rows)):
+    rows = {name: _numbers_of(name, numbers[name], len(pixels)) for name in sorted(numbers)}
+    every = np.concatenate(list(rows.values()))
+    if len(np.unique(every)) < len(every):
         raise ValueError("an image number stands there twice")
-    classes = {name: np.empty((len(row), size, size, 3), np.uint8) for name, row in zip(names, rows, strict=True)}
-    for images, row in zip(classes.values(), rows, strict=True):
-        for target, number in zip(images, row, strict=True):
-            target[:] = np.asarray(Image.fromarray(pixels[number]).resize((size, size), Image.Resampling.BOX))
+
+    def resized(number: int) -> np.ndarray:
+        return np.asarray(Image.fromarray(pixels[number]).resize((size, size), Image.Resampling.BOX))
+
+    classes = {name: np.stack([resized(number) for number in row]) for name, row in rows.items()}
     digests = {
-        name: [(f"{name}, image {number}", digest_of(pixels[number].tobytes())) for number in chosen]
-        for name, chosen in zip(names, rows, strict=True)
+        name: [(f"{name}, image {number}", digest_of(pixels[number].tobytes())) for number in row]
+        for name, row in rows.items()
     }
     return Split.of(classes), digests
 
@@ -208,10 +204,7 @@ class _ArraysOnly(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         arrays = {"_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar"}
-        if (module.partition(".")[0] == "numpy" and name in arrays) or (module, name) == (
-            "_codecs",
-            "encode",
-        ):
+        if (module.partition(".")[0] == "numpy" and name in arrays) or (module, name) == ("_codecs", "encode"):
             return super().find_class(module.replace("numpy.core", "numpy._core"), name)
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no array")
 

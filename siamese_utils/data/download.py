@@ -35,7 +35,6 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
     part, known = folder / f"{name}.part", f"md5:{md5}" if md5 else None
     instead = f"or {instead}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f".{name}.lock", f"the download of {name}"):
             _refuse_planted(part)
             resumed = part.exists()
@@ -53,8 +52,7 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
         else:
             mirror = os.environ.get("SIAMESE_OMNIGLOT_URL")
             setting = " and SIAMESE_OMNIGLOT_URL" if mirror and url.startswith(mirror.rstrip("/")) else ""
-            why = f"({type(error).__name__}): check the network{setting}"
-            problem = f"cannot reach {url} {why}"
+            problem = f"cannot reach {url} ({type(error).__name__}): check the network{setting}"
         raise DataError(f"{problem}, {instead}.") from error
     except ValueError as error:
         raise DataError(
@@ -111,10 +109,7 @@ def _append_rest(url: str, part: Path) -> None:
         if response.status_code == 416 and offered == f"bytes */{have}":
             return  # nothing is missing
         resumes = response.status_code == 206 and offered.startswith(f"bytes {have}-")
-        if not resumes and response.status_code in (
-            206,
-            416,
-        ):  # other bytes than these, or `part` is too long
+        if not resumes and response.status_code in (206, 416):  # other bytes than these, or `part` is too long
             part.unlink(missing_ok=True)
             raise requests.ConnectionError("the server does not resume")
         response.raise_for_status()

@@ -11,7 +11,6 @@ import unicodedata
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +32,10 @@ PART = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Found:
-    """The image files of a folder, by class: "class" or "group/class" → paths, both sorted."""
+def find_images(root: Path, fewest: int = 2) -> dict[str, list[Path]]:
+    """Every image file under a folder: "class" or "group/class" → paths, both sorted.
 
-    root: Path
-    files: dict[str, list[Path]]
-
-
-def find_images(root: Path, fewest: int = 2) -> Found:
-    """Every image file under a folder, by class. What is hidden, and what file managers leave, is no part of it.
+    What is hidden, and what file managers leave, is no part of it.
 
     fewest  how many images a class must have: to train, one to show and one to ask
     Raises DataError with what to do where the layout is not clear, a folder cannot be listed, or classes have too few.
@@ -79,7 +72,7 @@ def find_images(root: Path, fewest: int = 2) -> Found:
             f"a class needs two images, one to show and one to ask, but {named(few)}: add another, or remove the "
             "folder."
         )
-    return Found(root, dict(sorted(files.items())))
+    return dict(sorted(files.items()))
 
 
 def load_folder(root: Path, size: int) -> Dataset:
@@ -87,9 +80,9 @@ def load_folder(root: Path, size: int) -> Dataset:
 
     Raises DataError where `find_images` or `dataset_of` does.
     """
-    found = find_images(root)
-    classes = {name: [(str(path), path) for path in paths] for name, paths in found.files.items()}
-    return dataset_of(printable(found.root.name), str(found.root), classes, size)
+    classes = {name: [(str(path), path) for path in paths] for name, paths in find_images(root).items()}
+    root = Path(root).expanduser().resolve()
+    return dataset_of(printable(root.name), str(root), classes, size)
 
 
 def dataset_of(
@@ -125,8 +118,8 @@ def dataset_of(
         )
     ends = np.cumsum([len(images) for images in classes.values()])
     parts = dict(zip(classes, np.split(pixels, ends[:-1]), strict=True))
-    files = iter([(file, digest) for (file, _), (_, digest) in zip(every, read, strict=True)])
-    say_doubles({key: [next(files) for _ in images] for key, images in classes.items()}, set(val))
+    digests = iter([digest for _, digest in read])
+    say_doubles({key: [(file, next(digests)) for file, _ in images] for key, images in classes.items()}, set(val))
     digest = hashlib.sha256(f"{size}{f' {part}' if part != EVALUATION_PART else ''}".encode())
     for key, images in parts.items():
         digest.update(key.encode() + repr(images.shape).encode() + images.tobytes())

@@ -73,11 +73,9 @@ CACHE_NAME = "omniglot.npz"
 LARGEST_FILE, LARGEST_ARCHIVE = 100_000, 500_000_000  # bytes, unpacked; a drawing takes about 250
 
 # What the zip, PNG and npy readers raise for bytes they cannot make sense of.
-UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, SyntaxError),
-    *(KeyError, IndexError, TypeError, AttributeError, OverflowError, lzma.LZMAError),
-    Image.DecompressionBombError,
-)
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError,
+              RuntimeError, SyntaxError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+              Image.DecompressionBombError)  # fmt: skip
 
 
 def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
@@ -90,9 +88,8 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
     cache_dir  where downloads and the packed cache are kept; default `paths.data_dir()`
 
     Without `source`: the cache, else the folder that SIAMESE_DATA_DIR names, else a download, from the mirror that
-    SIAMESE_OMNIGLOT_URL names if it does; one that stops is resumed, in this call or by the next, and intact zips are
-    kept. A damaged cache is rebuilt. Raises DataError where the data is missing, damaged, not Omniglot, or cannot be
-    stored.
+    SIAMESE_OMNIGLOT_URL names if it does; one that stops is resumed, by this call or the next, and intact zips stay.
+    A damaged cache is rebuilt. Raises DataError where the data is missing, damaged, not Omniglot, or cannot be stored.
     """
     folder = paths.data_dir() if cache_dir is None else Path(cache_dir).expanduser()
     cache = folder / CACHE_NAME
@@ -143,6 +140,10 @@ def read_folder(source: Path) -> Dataset:
             f"the drawings in {source} are not Omniglot's (fingerprint {found[:12]}, not "
             f"{FINGERPRINT[:12]}): get {ZIPS} from {URL}."
         )
+    return _dataset(train, val)
+
+
+def _dataset(train: Split, val: Split) -> Dataset:
     return Dataset("omniglot", train, val, FINGERPRINT, synthetic=False, source=SOURCE)
 
 
@@ -168,8 +169,7 @@ def _read_split(where: Path, archive: Zip) -> Split:
     for path, content in _zip_files(where) if where.is_file() else _folder_files(where):
         character, file_name = _split_path(where, path, archive)
         drawings[character].append((file_name, content))
-    wrong = [f"{len(files)} drawings of {name}" for name, files in drawings.items() if len(files) != DRAWERS]
-    if wrong:
+    if wrong := [f"{len(files)} drawings of {name}" for name, files in drawings.items() if len(files) != DRAWERS]:
         raise DataError(f"{where} holds {named(wrong)}, not {DRAWERS}: get it again from {URL}.")
     characters = tuple(sorted(drawings))
     alphabets = len({character.partition("/")[0] for character in characters})
@@ -201,9 +201,8 @@ def _zip_files(path: Path) -> Iterator[tuple[str, bytes]]:
             for info in archive.infolist():
                 if info.file_size > LARGEST_FILE:
                     raise DataError(f"{path} holds {info.filename!r}, too large for a drawing: get it from {URL}.")
-                if info.filename.endswith(("/", "\\")):  # as Windows packs them, too
-                    _refuse_folder(info.filename, path)
-                elif not _is_litter(info.filename):
+                # folders end so, as Windows packs them, too
+                if _is_to_be_read(info.filename, info.filename.endswith(("/", "\\")), path):
                     yield info.filename, archive.read(info)
     except UNREADABLE as error:
         raise DataError(f"{path} is damaged or incomplete ({error}): get it again from {URL}.") from error
@@ -214,27 +213,21 @@ def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     try:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder.parent).as_posix()
-            if path.is_dir():
-                _refuse_folder(name, folder)
-                continue
-            if _is_litter(name):
-                continue
-            if path.stat().st_size > LARGEST_FILE:
-                raise DataError(f"{path} is too large for a drawing: remove it, or unpack {folder.name}.zip again.")
-            yield name, path.read_bytes()
+            if _is_to_be_read(name, path.is_dir(), folder):
+                if path.stat().st_size > LARGEST_FILE:
+                    raise DataError(f"{path} is too large for a drawing: remove it, or unpack {folder.name}.zip again.")
+                yield name, path.read_bytes()
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error}): check its permissions and its disk.") from error
 
 
-def _refuse_folder(name: str, where: Path) -> None:
-    if name.rstrip("/\\").lower().endswith(".png"):
-        raise DataError(f"{where} holds a folder {name!r}, named like a drawing: remove it, or get it from {URL}.")
-
-
-def _is_litter(path: str) -> bool:
-    """Whether a file is what file managers leave behind."""
+def _is_to_be_read(path: str, is_folder: bool, where: Path) -> bool:
+    """Whether it is a file, and not what file managers leave behind; DataError for a folder named like a drawing."""
+    if is_folder and path.rstrip("/\\").lower().endswith(".png"):
+        raise DataError(f"{where} holds a folder {path!r}, named like a drawing: remove it, or get it from {URL}.")
     *folders, name = path.replace("\\", "/").split("/")
-    return "__MACOSX" in folders or name.startswith("._") or name.lower() in (".ds_store", "thumbs.db", "desktop.ini")
+    left_behind = name.startswith("._") or name.lower() in (".ds_store", "thumbs.db", "desktop.ini")
+    return not (is_folder or left_behind or "__MACOSX" in folders)
 
 
 def _split_path(where: Path, path: str, archive: Zip) -> tuple[str, str]:
@@ -275,15 +268,12 @@ def _decode(content: bytes, where: str) -> np.ndarray:
 def _read_cache(path: Path) -> Dataset | None:
     """The dataset from the packed cache, or None where there is no intact one.
 
-    Every array is checked by the zip's CRC-32, and the fingerprint is the one taken when the pixels were
-    packed: without a processor's help, SHA-256 over all 358 million pixels takes longer than a load may.
+    Every array is checked by the zip's CRC-32, and the fingerprint is the one taken when the pixels were packed:
+    without a processor's help, SHA-256 over all 358 million pixels takes longer than a load may.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                return None
-        with np.load(path, allow_pickle=False) as stored:
-            if str(stored["fingerprint"]) != FINGERPRINT:
+        with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as stored:
+            if archive.testzip() is not None or str(stored["fingerprint"]) != FINGERPRINT:
                 return None
             splits = []
             for name in ARCHIVES:
@@ -292,8 +282,7 @@ def _read_cache(path: Path) -> Dataset | None:
                 pixels = np.unpackbits(stored[name], count=len(characters) * DRAWERS * SIZE * SIZE)
                 pixels *= 255
                 splits.append(Split(pixels.reshape(len(characters), DRAWERS, SIZE, SIZE), characters))
-            train, val = splits
-            return Dataset("omniglot", train, val, FINGERPRINT, synthetic=False, source=SOURCE)
+            return _dataset(*splits)
     except UNREADABLE:
         return None
 

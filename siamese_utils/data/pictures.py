@@ -8,7 +8,6 @@ import warnings
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias, TypeVar
 
@@ -52,27 +51,6 @@ Source: TypeAlias = "str | Path | IO[bytes] | Image.Image"
 Made = TypeVar("Made")
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture as it was read.
-
-    image   upright, without transparency; mode L where it has no colour, else RGB
-    frames  whether its file has more than one frame or page; it is the first
-    """
-
-    image: Image.Image
-    frames: bool = False
-
-    @property
-    def remarks(self) -> list[str]:
-        """What its owner should know of it."""
-        ranges = np.reshape(np.asarray(self.image.getextrema()), (-1, 2))
-        blank = bool((ranges[:, 1] - ranges[:, 0] <= NEARLY_NONE).all())
-        said = {"of several frames or pages, of which the first is used": self.frames,
-                "of one single colour, or nearly, which shows nothing": blank}  # fmt: skip
-        return [words for words, holds in said.items() if holds]
-
-
 def endings() -> set[str]:
     """The endings of file names that are read as pictures: ".png", ".jpg" and so on."""
     return {ending for ending, kind in Image.registered_extensions().items() if kind in FORMATS and kind in Image.OPEN}
@@ -107,12 +85,12 @@ def read_each(sources: Iterable[tuple[str, Source]], make: Callable[[Image.Image
     odd: dict[str, list[str]] = defaultdict(list)
     for name, source in sources:
         try:
-            picture = read_image(source, name)
-            made.append(make(picture.image, name))
+            image, remarks = read_image(source, name)
+            made.append(make(image, name))
         except DataError as error:
             broken.append(str(error).removesuffix("."))
             continue
-        for words in picture.remarks:
+        for words in remarks:
             odd[words].append(printable(name))
     if broken:
         raise DataError(f"{named(broken, mark='; ')}.")
@@ -121,15 +99,16 @@ def read_each(sources: Iterable[tuple[str, Source]], make: Callable[[Image.Image
     return made
 
 
-def read_image(source: Source, name: str = "") -> Picture:
-    """The picture in a file, or a PIL image; DataError, naming it, where it cannot be read.
+def read_image(source: Source, name: str = "") -> tuple[Image.Image, list[str]]:
+    """The picture in a file, or a PIL image, as `flat` makes it, and what its owner should know of it.
 
-    Files are opened by the formats above only, and by one without a signature only where their ending says so.
+    Raises DataError, naming it, where it cannot be read. Files are opened by the formats above only, and by one without
+    a signature only where their ending says so.
     """
     name = printable(name or (str(source) if isinstance(source, str | Path) else "the image"))
     try:
         if isinstance(source, Image.Image):
-            return Picture(flat(source), source.tell() == 0 and _has_frames(source))
+            return _with_remarks(source)
         if not isinstance(source, str | Path):
             return _read(source, _formats(Path()))
         path = Path(source).expanduser()
@@ -148,12 +127,21 @@ def read_image(source: Source, name: str = "") -> Picture:
         raise DataError(f"{name} is not a readable image ({why}): replace or remove it.") from error
 
 
-def _read(file: IO[bytes], formats: list[str]) -> Picture:
+def _read(file: IO[bytes], formats: list[str]) -> tuple[Image.Image, list[str]]:
     with warnings.catch_warnings():
         # of damaged metadata, and of many pixels
         warnings.simplefilter("ignore")
         with Image.open(file, formats=formats) as opened:
-            return Picture(flat(opened), _has_frames(opened))
+            return _with_remarks(opened)
+
+
+def _with_remarks(image: Image.Image) -> tuple[Image.Image, list[str]]:
+    upright, remarks = flat(image), []
+    if image.tell() == 0 and _has_frames(image):
+        remarks.append("of several frames or pages, of which the first is used")
+    if np.ptp(np.reshape(np.asarray(upright.getextrema()), (-1, 2)), axis=1).max() <= NEARLY_NONE:
+        remarks.append("of one single colour, or nearly, which shows nothing")
+    return upright, remarks
 
 
 def flat(image: Image.Image) -> Image.Image:

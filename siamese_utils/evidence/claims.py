@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..config import Experiment, Strict, checked, load_experiment, load_matrix, params_dir, read_yaml, refuse_repeated
+from ..config import Experiment, load_experiment, load_matrix, params_dir
 from ..errors import ParamsError
 from ..paths import project_root
+from ..schema import Strict, checked, read_yaml, refuse_repeated
 from .estimates import paper_of, resolution
 from .facts import Kind
 

@@ -16,7 +16,8 @@ import pandas as pd
 from pydantic import Field
 from scipy import special
 
-from ..config import Experiment, Profile, Seed, Strict, checked, load_experiment, params_dir, read_yaml
+from ..config import Experiment, Profile, load_experiment, params_dir
+from ..schema import Seed, Strict, checked, read_yaml
 from ..training.runs import Run, find_run
 from .significance import holm
 

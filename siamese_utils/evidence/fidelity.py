@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from ..config import Experiment, load_experiment, load_matrix, load_profile, name_list, seed_list
+from ..config import Experiment, load_experiment, load_matrix, load_profile
+from ..schema import name_list, seed_list
 from ..text import JOIN, device_words, listed, seed_words, signed
 from ..training.provenance import ORIGIN_COLUMNS
 from ..training.runs import find_so_far

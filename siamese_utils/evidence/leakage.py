@@ -25,7 +25,8 @@ from ..data.dataset import Split
 from ..evaluation.accuracy import embed_split, similarity_of_rows, wilson
 from ..evaluation.episodes import Episodes, draw_episodes
 from ..text import signed
-from ..training.runs import Run, final_seed
+from ..training.runs import Run
+from ..training.scores import final_seed
 
 if TYPE_CHECKING:
     import keras

@@ -220,7 +220,7 @@ def images_by_class(
 ) -> Mapping[str, Sequence[ImageLike]]:
     """A support set as a sequence of images for each class; DataError where it, or a class of it, is empty or none."""
     if isinstance(support, str | Path):
-        return find_images(Path(support), fewest=1).files
+        return find_images(Path(support), fewest=1)
     one = (str, Path, Image.Image, np.ndarray)
     try:
         classes = {name: [images] if isinstance(images, one) else list(images) for name, images in support.items()}

@@ -34,6 +34,8 @@ FIXED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {"axis": -1, "center": True, "scale": True, "renorm": False},
     "ReLU": {"max_value": None, "negative_slope": 0.0, "threshold": 0.0},
 }
+# how many arrays of weights a layer has, beside its bias
+ARRAYS = {"Conv2D": 1, "Dense": 1, "BatchNormalization": 4}
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "linear": lambda x: x,
     "relu": lambda x: np.maximum(x, 0),
@@ -104,7 +106,7 @@ class Network:
                 _refuse_unsupported(entry)
                 kept = weights.get(f"{place}/vars", {})
                 values = [_array(kept[key]) for key in sorted(kept, key=int)]
-                if len(values) != _weights_of(entry):
+                if len(values) != ARRAYS.get(kind, 0) + bool(entry["config"].get("use_bias")):
                     # of a layer in two networks, Keras keeps the weights in one place
                     raise Unsupported(f"{kind} {entry['name']} without its weights")
                 self.layers.append(Layer(entry["name"], kind, entry["config"], values))
@@ -189,13 +191,6 @@ def _refuse_unsupported(entry: dict[str, Any]) -> None:
         or min(config.get("strides", [1])) < 1
     ):
         raise Unsupported(f"{kind} {entry['name']}")
-
-
-def _weights_of(entry: dict[str, Any]) -> int:
-    """How many arrays a layer has."""
-    return {"Conv2D": 1, "Dense": 1, "BatchNormalization": 4}.get(entry["class_name"], 0) + bool(
-        entry["config"].get("use_bias")
-    )
 
 
 def _array(kept: h5py.Dataset) -> np.ndarray:

@@ -88,18 +88,14 @@ def count_parameters(recipe: Recipe, profile: Profile) -> int:
     return sum(prod(shape) + shape[-1] for shape in shapes.values()) + 4 * sum(normed)
 
 
-def expected_square_sum(shape: tuple[int, ...]) -> float:
-    """The expected sum of squares of a kernel's weights under Glorot uniform: 2n / (fan_in + fan_out) for n weights.
-
-    Source: X. Glorot and Y. Bengio, AISTATS 2010.
-    """
-    area = prod(shape[:-2])
-    return 2 * prod(shape) / (area * shape[-2] + area * shape[-1])
-
-
 def expected_penalty(experiment: Experiment, profile: Profile) -> float:
-    """The expected L2 penalty before the first update: l2 · expected sum of squared kernel weights."""
+    """The expected L2 penalty before the first update: l2 · expected sum of squared kernel weights.
+
+    Under Glorot uniform it is 2n / (fan_in + fan_out) for the n weights of a kernel. Source: X. Glorot and Y. Bengio,
+    AISTATS 2010.
+    """
     recipe = experiment.recipe
     if recipe.initializer == "zeros":
         return 0.0
-    return recipe.l2 * sum(map(expected_square_sum, kernel_shapes(recipe, profile).values()))
+    kernels = kernel_shapes(recipe, profile).values()
+    return recipe.l2 * sum(2 * prod(shape) / (prod(shape[:-2]) * sum(shape[-2:])) for shape in kernels)

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import keras, layers, on_cpu
-from ..config import Experiment, LearningRate, Profile, Recipe, checked_seed, load_experiment, load_profile
+from ..config import Experiment, LearningRate, Profile, Recipe, load_experiment, load_profile
+from ..schema import checked_seed
 from .layers import AbsoluteDifference
 from .plan import HEAD, backbone_plan, kernel_shapes
 

@@ -21,11 +21,12 @@ from pydantic import Field, TypeAdapter
 
 from .. import config
 from ..backend import native_stderr_silenced
-from ..config import Experiment, Name, Profile
+from ..config import Experiment, Profile
 from ..errors import ParamsError, ResultsError
 from ..files import locked, write_json, write_text
 from ..paths import project_root, reports_dir
 from ..process import Process, variables_set
+from ..schema import Name, name_list, seed_list
 from ..training.integrity import sha256
 from .notebooks import read_notebook
 from .private import forget_folders
@@ -75,7 +76,7 @@ def choose_notebooks(chosen: str | Iterable[str]) -> list[str]:
     """
     names = notebook_names()
     picked = set()
-    for wanted in config.name_list("notebooks", chosen):
+    for wanted in name_list("notebooks", chosen):
         stem = Path(wanted).stem
         fits = [name for name in names if stem in (name, name[:2], name[3:])]
         if not fits:
@@ -188,8 +189,8 @@ def execute_batch(
     if named.endswith((".yaml", ".yml")):
         named = str(Path(named).resolve())  # notebooks run in their own folder
     profile = config.load_profile(profile)
-    names, chosen_seeds = choose_notebooks(notebooks), list(config.seed_list(seeds))
-    wanted = [config.load_experiment(name).name for name in config.name_list("experiments", experiments, Experiment)]
+    names, chosen_seeds = choose_notebooks(notebooks), list(seed_list(seeds))
+    wanted = [config.load_experiment(name).name for name in name_list("experiments", experiments, Experiment)]
     folder = reports_dir() / profile.name
     _stored(folder)  # unreadable, it is said before anything runs
     outcomes = []

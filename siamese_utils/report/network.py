@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..config import params_dir, read_yaml
+from ..config import params_dir
 from ..data.dataset import Split
 from ..data.synthetic import draw_dataset
 from ..evaluation.accuracy import embed, score_of
 from ..evaluation.episodes import Episodes, draw_episodes, is_correct
 from ..models.by_numpy import Network, load_network
 from ..paths import reports_dir
+from ..schema import read_yaml
 from ..training.integrity import is_recorded
 from ..training.runs import SHIPPED, Run, run_if_sound
 

@@ -19,15 +19,15 @@ import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
 from markupsafe import Markup
 
-from ..config import Experiment, Profile, load_experiment, load_matrix, name_list, section_experiments, with_seeds
+from ..config import Experiment, Profile, load_experiment, load_matrix, section_experiments, with_seeds
 from ..data.dataset import Dataset
 from ..data.load import load_dataset
 from ..errors import ParamsError
 from ..evidence.board import Board
+from ..schema import name_list
 from ..text import how_many
-from ..training.jobs import Job, complete, jobs_of
 from ..training.runs import Run, find_run, find_so_far
-from ..training.store import Progress
+from ..training.store import Job, Progress, complete, jobs_of
 from .conclusions import conclusion, full_length
 from .live import SHOWN_WIDTH, LiveCurves, show_errors_as_sentences
 from .origin import origin, so_far_words

@@ -16,9 +16,9 @@ from ..config import Experiment, Profile, load_matrix
 from ..errors import ResultsError
 from ..files import replacing, write_json
 from ..models import siamese
-from .integrity import DAMAGED, SPLITS, find_problem_under_way, is_recorded, record_sums, sha256
+from .integrity import DAMAGED, SPLITS, find_problem_under_way, is_recorded, read_history, record_sums, sha256
 from .provenance import ORIGIN_COLUMNS
-from .runs import WEIGHTS, check_iterations, partial_folder, read_history, run_folder, run_if_sound
+from .runs import WEIGHTS, check_iterations, partial_folder, run_folder, run_if_sound
 from .store import Notify
 
 RECORD = "checkpoints.json"
@@ -199,7 +199,7 @@ def _last_checkpoint(partial: Path) -> list[tuple[Path, str]]:
 
 def _lines(place: Path) -> History:
     """The lines of a folder's history, their iterations as numbers."""
-    return [{**line, "iteration": int(line["iteration"])} for line in read_history(place / "history.csv")]
+    return [{**line, "iteration": int(line["iteration"])} for line in read_history(place)]
 
 
 def _up_to(lines: History, iteration: int) -> History:

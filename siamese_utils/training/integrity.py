@@ -79,8 +79,8 @@ def find_problem(folder: Path) -> str:
             return f"without {', '.join(lacking)}"
         if changed := [name for name in EVIDENCE if not is_recorded(folder / name)]:
             return f"{', '.join(changed)} changed since {SUMS} was written"
-        config, metrics = (_read_json(folder / name) for name in ("config.json", "metrics.json"))
-        history = _read_history(folder)
+        config, metrics = (read_json(folder / name) for name in ("config.json", "metrics.json"))
+        history = read_history(folder)
         _check_name(folder, config)
         _check_metrics(folder, config, metrics)
         _check_history(config, history, finished=True)
@@ -102,9 +102,9 @@ def find_problem_under_way(folder: Path) -> str:
         # a kill may come between a check's history and its checksum: there the record of checks decides
         if changed and not (folder / "checkpoints.json").is_file():
             return f"{', '.join(changed)} changed since {SUMS} was written"
-        config = _read_json(folder / "config.json")
+        config = read_json(folder / "config.json")
         _check_name(folder, config)
-        _check_history(config, _read_history(folder), finished=False)
+        _check_history(config, read_history(folder), finished=False)
     except DAMAGED as error:
         return _in_words(error)
     return ""
@@ -121,14 +121,16 @@ def iterations_of_checks(last: int, every: int) -> list[int]:
     return sorted({*range(0, last + 1, every), last})
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The keys and values of a run's file; Disagreement, a ValueError, where it holds something else."""
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise Disagreement(f"{path.name} holds no keys and values")
     return content
 
 
-def _read_history(folder: Path) -> list[dict[str, str]]:
+def read_history(folder: Path) -> list[dict[str, str]]:
+    """The lines of a run's history, a dictionary of strings each."""
     with open(folder / "history.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 

@@ -24,13 +24,7 @@ from .checkpoints import History, prepare_resume, save_checkpoint
 from .intervals import interval_of
 from .precision import Convolutions, choose_convolutions
 from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks
-from .runs import (
-    Run,
-    check_iterations,
-    open_run,
-    partial_folder,
-    run_folder,
-)
+from .runs import Run, check_iterations, open_run, partial_folder, run_folder
 from .scores import check_model, final_scores, keep_results
 from .store import Notify, OnProgress, Progress, find_or_make, lock_of
 

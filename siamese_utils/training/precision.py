@@ -1,19 +1,17 @@
 """In which precision a device computes convolutions: a choice of the device, like TF32 on a GPU, not of a run.
 
-On a processor with bfloat16 instructions, TensorFlow's graph rewriter takes convolutions and matrix products to
-bfloat16, with sums in float32, and what lies between them; weights, losses and the optimizer stay in float32. The
-layers, the initial weights and the dropout masks are the same, so that a run can be compared step by step with one in
-float32 (Keras' policy "mixed_bfloat16" draws other masks). It is recorded with every check and result, and is no part
-of a run's key.
+On a processor with bfloat16 instructions, TensorFlow's graph rewriter takes convolutions, matrix products and what lies
+between them to bfloat16, with sums in float32; weights, losses and the optimizer stay in float32. Initial weights and
+dropout masks are the same, other than under Keras' policy "mixed_bfloat16". It is recorded with every check and result.
 """
 
 from __future__ import annotations
 
 import warnings
-from functools import lru_cache
 from typing import Literal
 
 from ..backend import keras, on_cpu
+from .provenance import cpu_info
 
 Convolutions = Literal["auto", "float32", "bfloat16"]
 REWRITER = "auto_mixed_precision_onednn_bfloat16"  # among TensorFlow's experimental optimizer options
@@ -51,15 +49,9 @@ def convolutions_in_use() -> str:
     return "bfloat16" if tf.config.optimizer.get_experimental_options().get(REWRITER) else "float32"
 
 
-@lru_cache
 def bfloat16_instructions() -> tuple[str, ...]:
     """Those of the processor's instruction sets that compute in bfloat16, as Linux lists them; () elsewhere."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    except OSError:
-        return ()
-    return tuple(sorted(INSTRUCTIONS & set(flags)))
+    return tuple(sorted(INSTRUCTIONS.intersection(cpu_info("flags").split())))
 
 
 def _on_tensorflows_cpu() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import lru_cache
 from importlib import metadata
@@ -13,13 +14,8 @@ from typing import Any
 
 from ..paths import project_root
 
-ORIGIN_COLUMNS = (
-    "commit",
-    "backend",
-    "device",
-    "processor",
-    "convolutions",
-)  # of a check, in a run's history
+# of a check, in a run's history
+ORIGIN_COLUMNS = ("commit", "backend", "device", "processor", "convolutions")
 PACKAGES = ("keras", "tensorflow", "jax", "numpy", "pandas", "scipy")
 
 
@@ -85,24 +81,24 @@ def package_versions() -> dict[str, str]:
     """Versions of the installed packages that numbers depend on."""
     versions = {}
     for name in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return versions
 
 
-@lru_cache
 def processor() -> str:
     """The processor's model name, as the system tells it."""
+    return cpu_info("model name") or platform.processor() or platform.machine()
+
+
+@lru_cache
+def cpu_info(key: str) -> str:
+    """What Linux says of the first processor under a key, such as "model name" or "flags"; "" elsewhere."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
+            return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return ""
 
 
 def _git(*arguments: str) -> str | None:
@@ -111,11 +107,7 @@ def _git(*arguments: str) -> str | None:
         return None  # of an installed package, the history around it is another's
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -16,11 +16,8 @@ agree is in no table, and is not loaded.
 
 from __future__ import annotations
 
-import csv
-import json
-import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,19 +26,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..config import LARGEST_SEED, Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
+from ..config import Experiment, Profile, key_hash, load_experiment, load_matrix, run_key
 from ..data.load import dataset_fingerprint
 from ..errors import ResultsError
 from ..evaluation.accuracy import Score
 from ..paths import reports_dir
-from .integrity import DAMAGED, SPLITS, find_problem, find_problem_under_way, is_recorded, iterations_of_checks
+from .integrity import DAMAGED, find_problem, find_problem_under_way, is_recorded, iterations_of_checks, read_json
 from .provenance import ORIGIN_COLUMNS
 
 if TYPE_CHECKING:
     import keras
 
 WEIGHTS, SHIPPED = "model.keras", "shipped.keras"
-FINAL_SEED = 2_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ class Run:
         """One line a check; the columns are listed in `checkpoints.HISTORY_COLUMNS`."""
         path = self.folder / "history.csv"
         try:
-            history = pd.read_csv(path, dtype={name: str for name in ORIGIN_COLUMNS})
+            history = pd.read_csv(path, dtype=dict.fromkeys(ORIGIN_COLUMNS, str))
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from error
         if "loss" not in history and not {"iteration", "batch_loss", "val_accuracy"} <= set(history):
@@ -137,14 +133,9 @@ class Run:
     @property
     def weights(self) -> Path | None:
         """The file of the model: trained here, shipped with the repository, or a run's under way; None without any."""
-        names = (WEIGHTS, SHIPPED) if self.finished else self._checkpoints
-        return next((path for path in (self.folder / name for name in names) if path.is_file()), None)
-
-    @property
-    def _checkpoints(self) -> list[str]:
-        """The checkpoints' names, the last one first."""
-        found = self.folder.glob("checkpoint-*.keras")
-        return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
+        if self.finished:
+            return next((path for name in (WEIGHTS, SHIPPED) if (path := self.folder / name).is_file()), None)
+        return max(self.folder.glob("checkpoint-*.keras"), key=lambda path: path.stat().st_mtime, default=None)
 
     def checked_weights(self) -> Path:
         """The file of the model; ResultsError where it is not here, or a finished run's is not the one on record."""
@@ -200,11 +191,6 @@ def worker_file(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.worker.json")
 
 
-def log_file(folder: Path) -> Path:
-    """Where who starts a training unattended keeps what it says: reports/<profile>/logs/<run>.log."""
-    return folder.parent.parent / "logs" / f"{folder.name}.log"
-
-
 def check_iterations(experiment: Experiment, profile: Profile) -> list[int]:
     """The updates after which a check is made: 0, every `check_every`-th, and the last."""
     return iterations_of_checks(profile.scaled(experiment.recipe.iterations), profile.check_every)
@@ -222,16 +208,18 @@ def open_run(folder: Path) -> Run:
 
 def find_run(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
     """The finished run, or None where it has not been run; one that is not to be believed is left out and named."""
-    folder, _ = run_folder(experiment, profile, seed)
-    return run_if_sound(folder)
+    return run_if_sound(run_folder(experiment, profile, seed)[0])
 
 
-def run_if_sound(folder: Path) -> Run | None:
-    """The finished run in a folder; None where there is none, and, with a warning, where its parts do not agree."""
+def run_if_sound(folder: Path, problem_of: Callable[[Path], str] = find_problem) -> Run | None:
+    """The finished run in a folder; None where there is none, and, with a warning, where its parts do not agree.
+
+    problem_of  says why a folder is not to be believed: of a run under way, `find_problem_under_way`
+    """
     if not folder.is_dir():
         return None
-    if problem := find_problem(folder):
-        _warn_left_out(folder, problem)
+    if problem := problem_of(folder):
+        warnings.warn(f"run {folder.name} is left out ({problem}): `siamese verify` says more.", stacklevel=2)
         return None
     return Run(folder)
 
@@ -244,10 +232,8 @@ def find_so_far(experiment: Experiment, profile: Profile, seed: int) -> Run | No
     """
     folder, _ = run_folder(experiment, profile, seed)
     for place in places_of(experiment, profile, seed):
-        if problem := (find_problem if place == folder else find_problem_under_way)(place):
-            _warn_left_out(place, problem)
-        else:
-            return Run(place)
+        if run := run_if_sound(place, find_problem if place == folder else find_problem_under_way):
+            return run
     return None
 
 
@@ -258,25 +244,6 @@ def places_of(experiment: Experiment, profile: Profile, seed: int) -> list[Path]
         return [folder]
     under_way = partial_folder(folder), under_way_dir(profile) / folder.name
     return [place for place in under_way if (place / "history.csv").is_file()]
-
-
-def seeds_of(experiment: Experiment, profile: Profile) -> list[int]:
-    """The profile's seeds, and those of other runs of the experiment that are here: finished, under way, or begun and
-    so far nothing but a log."""
-    named = re.compile(re.escape(experiment.name) + r"-s(\d+)-[0-9a-f]+(\.partial|\.log)?")
-    places = results_dir(profile), under_way_dir(profile), results_dir(profile).parent / "logs"
-    here = [path.name for place in places for path in place.glob("*")]
-    others = {int(found[1]) for name in here if (found := named.fullmatch(name))} - {*profile.seeds}
-
-    def is_here(seed: int) -> bool:
-        log = log_file(run_folder(experiment, profile, seed)[0])
-        return log.is_file() or bool(places_of(experiment, profile, seed))
-
-    return [*profile.seeds, *(seed for seed in sorted(others) if seed <= LARGEST_SEED and is_here(seed))]
-
-
-def _warn_left_out(folder: Path, problem: str) -> None:
-    warnings.warn(f"run {folder.name} is left out ({problem}): `siamese verify` says more.", stacklevel=3)
 
 
 def find_runs(profile: Profile, experiments: Iterable[Experiment] | None = None) -> list[Run]:
@@ -303,26 +270,14 @@ def tidy(runs: Iterable[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "accuracy", "low", "high", "correct", "episodes"])
 
 
-def final_seed(split: str, n_way: int) -> list[int]:
-    """The seed of the final episodes: who knows it can draw them again."""
-    return [FINAL_SEED, SPLITS.index(split), n_way]
-
-
 # ---- files ---------------------------------------------------------------------------------------
-
-
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """The lines of a run's history, a dictionary of strings each."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    return content
 
 
 def _unreadable(path: Path, reason: object) -> ResultsError:

@@ -1,10 +1,14 @@
-"""How far each wanted run has come, whoever trains it, read from what is on disk here or in a shared folder."""
+"""How far each wanted run has come, whoever trains it, and how long the rest will take.
+
+It is read from what is on disk here or in a shared folder; `forecast` times a few steps as well.
+"""
 
 from __future__ import annotations
 
 import platform
+import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan, nan
@@ -14,11 +18,23 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from ..config import Experiment, Profile, load_matrix
+from ..config import Experiment, Profile, load_experiment, load_matrix
+from ..data.load import load_dataset
 from ..models.cost import cost_of
 from ..process import Process
+from ..schema import LARGEST_SEED
 from ..text import duration, on_one_line
-from .runs import Run, check_iterations, find_so_far, log_file, partial_folder, places_of, run_folder, worker_file
+from .runs import (
+    Run,
+    check_iterations,
+    find_so_far,
+    partial_folder,
+    places_of,
+    results_dir,
+    run_folder,
+    under_way_dir,
+    worker_file,
+)
 
 _PROCESS = TypeAdapter(Process)
 # seconds without a check after which a process of another machine is taken to be gone
@@ -27,6 +43,8 @@ SILENCE = 3600
 END = 4096
 # how a log's last line begins that tells of no failure
 ENDED_WELL = ("interrupted", "done")
+# steps of the baseline
+WARM_UP, TIMED = 2, 6
 
 Word = Literal["finished", "running", "failed", "under way", "left out", "not run"]
 
@@ -57,6 +75,26 @@ class State:
     def iteration(self) -> int:
         """That of its last check, -1 without one."""
         return int(self.run.history["iteration"].iloc[-1]) if self.run else -1
+
+
+def log_file(folder: Path) -> Path:
+    """Where who starts a training unattended keeps what it says: reports/<profile>/logs/<run>.log."""
+    return folder.parent.parent / "logs" / f"{folder.name}.log"
+
+
+def seeds_of(experiment: Experiment, profile: Profile) -> list[int]:
+    """The profile's seeds, and those of other runs of the experiment that are here: finished, under way, or begun and
+    so far nothing but a log."""
+    named = re.compile(re.escape(experiment.name) + r"-s(\d+)-[0-9a-f]+(\.partial|\.log)?")
+    places = results_dir(profile), under_way_dir(profile), results_dir(profile).parent / "logs"
+    here = [path.name for place in places for path in place.glob("*")]
+    others = {int(found[1]) for name in here if (found := named.fullmatch(name))} - {*profile.seeds}
+
+    def is_here(seed: int) -> bool:
+        log = log_file(run_folder(experiment, profile, seed)[0])
+        return log.is_file() or bool(places_of(experiment, profile, seed))
+
+    return [*profile.seeds, *(seed for seed in sorted(others) if seed <= LARGEST_SEED and is_here(seed))]
 
 
 def state_of(experiment: Experiment, profile: Profile, seed: int) -> State:
@@ -91,32 +129,30 @@ def state_in(folder: Path, run: Run | None, exists: bool) -> State:
     return State("under way" if run else "left out" if exists else "not run", folder, run)
 
 
-def seconds_left(states: Iterable[tuple[Experiment, State]], profile: Profile) -> dict[Path, float]:
+def seconds_left(states: Sequence[tuple[Experiment, int, State]], profile: Profile) -> dict[Path, float]:
     """Seconds of training that each run still needs, by its folder; NaN where no run tells.
 
     At the run's own pace; without one, at that of the row's other seeds; without these, at the pace of all, in
     proportion to the counted work of a step (`models.cost`).
     """
-    states = list(states)
-    rows = {experiment.name: experiment for experiment, _ in states}
+    rows = {experiment.name: experiment for experiment, *_ in states}
     work = {name: cost_of(experiment, profile).flop for name, experiment in rows.items()}
     paces: dict[str, list[float]] = {}
-    for experiment, state in states:
+    for experiment, _, state in states:
         if state.run and (pace := state.run.pace) > 0:
             paces.setdefault(experiment.name, []).append(pace)
     per_work = median([pace / work[name] for name, own in paces.items() for pace in own] or [nan])
     of_row = {name: median(paces.get(name, [per_work * work[name]])) for name in rows}
     left = {}
-    for experiment, state in states:
+    for experiment, _, state in states:
         own = state.run.pace if state.run else nan
         steps = check_iterations(experiment, profile)[-1] - state.iteration
         left[state.folder] = steps * (own if own > 0 else of_row[experiment.name]) if state.word != "finished" else 0.0
     return left
 
 
-def what_is_left(states: Iterable[tuple[Experiment, int, State]], profile: Profile) -> list[str]:
+def what_is_left(states: Sequence[tuple[Experiment, int, State]], profile: Profile) -> list[str]:
     """What of the matrix is at work, has failed, and how long the rest takes, a sentence each; none when it is done."""
-    states = list(states)
     told = [
         f"{state.word}: {experiment.label} (seed {seed})"
         + (f", at iteration {state.iteration:,}" if state.run else "")
@@ -124,12 +160,55 @@ def what_is_left(states: Iterable[tuple[Experiment, int, State]], profile: Profi
         for experiment, seed, state in states
         if state.word in ("running", "failed")
     ]
-    seconds = sum(seconds_left([(experiment, state) for experiment, _, state in states], profile).values())
+    seconds = sum(seconds_left(states, profile).values())
     if any(state.word != "finished" for *_, state in states) and not isnan(seconds):
         told.append(
             f"{duration(seconds)} of training left, one run after the other, by the pace of those that are here"
         )
     return told
+
+
+def forecast(profile: Profile, experiments: Iterable[Experiment]) -> tuple[int, float]:
+    """How many runs of the experiments are not finished, and about how many seconds they take.
+
+    The baseline is timed, and multiplied by the updates and checks that are missing: other rows cost more or less.
+    Raises DataError where the dataset cannot be had.
+    """
+    runs = updates = checks = 0
+    for experiment in experiments:
+        wanted = check_iterations(experiment, profile)
+        for seed in profile.seeds:
+            found = find_so_far(experiment, profile, seed)
+            if found and found.finished:
+                continue
+            done = int(found.history["iteration"].max()) if found else -1
+            left = [check for check in wanted if check > done]
+            runs, updates, checks = runs + 1, updates + wanted[-1] - done, checks + len(left)
+    if not runs:
+        return 0, 0.0
+    a_step, a_check = _time_baseline(profile)
+    return runs, updates * a_step + checks * a_check
+
+
+def _time_baseline(profile: Profile) -> tuple[float, float]:
+    """Seconds of a training step and of a check of the baseline."""
+    from ..models.siamese import build_model
+    from .loop import prepare_backend, train
+    from .scores import check_model
+
+    prepare_backend(profile.seeds[0], profile.convolutions)
+    dataset, baseline, moments = load_dataset(profile), load_experiment("baseline"), []
+    model = build_model(baseline, profile, profile.seeds[0])
+    checks = [WARM_UP - 1, WARM_UP + TIMED - 1]
+
+    def after_check(*_: object) -> None:
+        moments.append(time.perf_counter())
+
+    train(model, dataset.train, baseline, profile, checks=checks, after_check=after_check)
+    check_model(model, dataset, profile, 0)  # the first traces
+    begun = time.perf_counter()
+    check_model(model, dataset, profile, 1)
+    return (moments[1] - moments[0]) / TIMED, time.perf_counter() - begun
 
 
 def _process(folder: Path) -> Process | None:

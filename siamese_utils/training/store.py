@@ -1,23 +1,28 @@
-"""A run's folder, found or made once: one way for the runs of the paper and for those beyond it."""
+"""Runs that are wanted, found or made once: one way for the runs of the paper and for those beyond it."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ..config import Experiment, Profile
+from ..data.dataset import Dataset
 from ..errors import OutputError
 from ..files import locked, write_json
+from ..models.plan import kernel_shapes
 from ..process import Process
 from .integrity import find_problem, is_recorded, record_sums
-from .runs import WEIGHTS, Run, open_run, partial_folder, worker_file
+from .runs import WEIGHTS, Run, find_run, open_run, partial_folder, worker_file
 
 Notify = Callable[[str], object]
 
@@ -74,8 +79,9 @@ def find_or_make(
                         f"took {found.seconds:.0f} s where the results were made; the results stay as they are."
                     )
                 begun = time.perf_counter()
-                # complete, but killed before it had its name
-                new = Run(partial if _is_complete(partial) else make())
+                # of a kill when all was there but the name
+                is_complete = not find_problem(partial) and is_recorded(partial / WEIGHTS)
+                new = Run(partial if is_complete else make())
                 if found:
                     words = _compared(found.metrics["scores"], new.metrics["scores"])
                     notify(f"weights of {found.run_id} trained in {time.perf_counter() - begun:.0f} s: {words}.")
@@ -99,11 +105,6 @@ def lock_of(folder: Path) -> Iterator[None]:
             with suppress(OSError, ValueError):
                 if json.loads(worker_file(folder).read_bytes()) == this:
                     worker_file(folder).unlink()
-
-
-def _is_complete(partial: Path) -> bool:
-    """Whether all of a run is there, and lacks its name only."""
-    return not find_problem(partial) and is_recorded(partial / WEIGHTS)
 
 
 def finish(partial: Path, final: Path) -> Run:
@@ -139,3 +140,67 @@ def _compared(recorded: list[dict[str, Any]], new: list[dict[str, Any]]) -> str:
         f"{differing} of {len(apart)} scores differ from those on record, by {100 * max(apart):.2f} points at most; "
         "machines round differently"
     )
+
+
+# ---- runs that are wanted --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that someone wants, of the paper or beyond it: how it is found, and how it is trained."""
+
+    label: str
+    seed: int
+    find: Callable[[], Run | None]
+    train: Callable[[OnProgress], Run]
+
+
+def complete(jobs: Sequence[Job], on_progress: Callable[[int, int, Progress], object]) -> list[Run]:
+    """The run of every job; those not on disk are trained now, one after the other.
+
+    on_progress  is told which of how many trainings it is, from 1 on, and how far that is
+    """
+    found = [job.find() for job in jobs]
+    missing, number = found.count(None), count(1)
+    return [
+        run or job.train(functools.partial(on_progress, next(number), missing))
+        for job, run in zip(jobs, found, strict=True)
+    ]
+
+
+def jobs_of(
+    experiments: Iterable[Experiment],
+    profile: Profile,
+    seeds: Iterable[int],
+    *,
+    dataset: Callable[[], Dataset] | None = None,
+    weights: bool = False,
+    notify: Notify = warnings.warn,
+    until: int | None = None,
+) -> list[Job]:
+    """The runs of experiments under every seed, as `complete` takes them.
+
+    dataset  loads the profile's dataset, called where one is trained;  the others: see `loop.load_or_train`
+
+    Raises ParamsError where the profile's images are too small for one of the networks, before any is trained.
+    """
+    experiments = list(experiments)
+    for experiment in experiments:
+        kernel_shapes(experiment.recipe, profile)
+
+    def find(experiment: Experiment, seed: int) -> Run | None:
+        run = find_run(experiment, profile, seed)
+        return run if run and (run.weights or not weights) else None
+
+    def train(experiment: Experiment, seed: int, on_progress: OnProgress) -> Run:
+        from .loop import load_or_train  # only now: it takes Keras
+
+        data = dataset() if dataset else None
+        options: dict[str, Any] = {"dataset": data, "on_progress": on_progress, "weights": weights, "notify": notify}
+        return load_or_train(experiment, profile, seed, until=until, **options)
+
+    wanted = [(experiment, seed) for experiment in experiments for seed in seeds]
+    return [
+        Job(row.label, seed, functools.partial(find, row, seed), functools.partial(train, row, seed))
+        for row, seed in wanted
+    ]

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from ..config import Strict
 from ..errors import ResultsError
 from ..files import locked, write_json
 from ..process import variables_set
+from ..schema import Strict
 from .integrity import find_problem, find_problem_under_way, is_recorded, sha256
 from .provenance import short_commit
 from .runs import SHIPPED, WEIGHTS, Run
@@ -62,17 +62,8 @@ def _problem_of(weights: Iterable[str], folder: Path) -> str:
     return f"{' and '.join(others)} not the one on record" if others else ""
 
 
-@dataclass(frozen=True)
-class Retrained:
-    """A run trained anew: whether it agrees with its record, and how far its scores are from those, in points."""
-
-    run_id: str
-    agrees: bool
-    words: str
-
-
-def compare_anew(recorded: Run, anew: Run) -> Retrained:
-    """Compare a second training of a run with its record.
+def compare_anew(recorded: Run, anew: Run) -> tuple[bool, str]:
+    """Whether a second training of a run agrees with its record, and how far apart the two are, in words.
 
     On the same machine, with the same packages, scores and losses must be the same. Elsewhere arithmetic rounds
     differently, and a training amplifies that: a network of the paper must have the same loss before its first update,
@@ -87,9 +78,9 @@ def compare_anew(recorded: Run, anew: Run) -> Retrained:
     at = f"of {step} steps" if step else "first"
     words = f"scores {100 * apart:.2f} points apart at most, losses ({at}) {first:.6g} and {again:.6g}"
     if _machine(recorded) == _machine(anew):
-        return Retrained(recorded.run_id, apart == 0 and first == again, f"same machine: {words}")
+        return apart == 0 and first == again, f"same machine: {words}"
     near = math.isclose(first, again, rel_tol=TOLERANCE_OF_MEAN if step else TOLERANCE)
-    return Retrained(recorded.run_id, near and apart <= APART, f"another machine: {words}")
+    return near and apart <= APART, f"another machine: {words}"
 
 
 class Retraining(Strict):
@@ -114,18 +105,18 @@ def read_retrained(reports: Path) -> dict[str, Retraining]:
         raise ResultsError(f"{path} cannot be read: restore it, or move it elsewhere.") from error
 
 
-def record_retrained(reports: Path, recorded: Run, anew: Run, found: Retrained) -> None:
+def record_retrained(reports: Path, recorded: Run, anew: Run, agrees: bool, words: str) -> None:
     """Keep what came of training a run anew, in the place of what came of it before."""
     origin = anew.metrics["provenance"]
     entry = Retraining(
         date=origin["finished"],
-        agrees=found.agrees,
-        words=found.words,
+        agrees=agrees,
+        words=words,
         commit=short_commit(origin),
         metrics=sha256(recorded.folder / "metrics.json"),
     )
     with locked(reports / f".{RETRAINED}.lock", RETRAINED):
-        kept = {**read_retrained(reports), found.run_id: entry}
+        kept = {**read_retrained(reports), recorded.run_id: entry}
         write_json(reports / RETRAINED, _RECORD.dump_python(dict(sorted(kept.items()))))
 
 

@@ -15,11 +15,12 @@ from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
 from siamese_utils.beyond.runs import find_method_run, method_folder
 from siamese_utils.beyond.training import load_or_train, splits, train_method
-from siamese_utils.config import load_profile, name_list
+from siamese_utils.config import load_profile
 from siamese_utils.data.dataset import Split
 from siamese_utils.data.load import load_dataset
 from siamese_utils.errors import ParamsError, ResultsError
 from siamese_utils.evaluation.accuracy import embed, similarity
+from siamese_utils.schema import name_list
 
 STILL = Augmentation(rotate=0, shear=0, scale=0, shift=0)
 

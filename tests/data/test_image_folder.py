@@ -125,7 +125,7 @@ def test_linked_folders_are_followed_but_not_in_circles(letters, tmp_path):
     (letters / "a").rename(tmp_path / "elsewhere")
     (letters / "a").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "round").symlink_to(letters)
-    names = set(find_images(letters).files)
+    names = set(find_images(letters))
     assert {name.partition("/")[0] for name in names} == {"a", "b", "c", "d", "e"}
     assert not [name for name in names if "round" in name]
 
@@ -222,7 +222,7 @@ def test_a_class_that_is_a_link_to_nowhere_is_an_error(letters):
 
 def test_folders_named_like_images_are_classes_or_refused(letters):
     (letters / "b" / "class0").rename(letters / "b" / "cat.png")
-    assert "b/cat.png" in find_images(letters).files
+    assert "b/cat.png" in find_images(letters)
     (letters / "b" / "class1" / "9.png").mkdir()
     with pytest.raises(DataError, match=r"class1/9\.png holds no images"):
         find_images(letters)
@@ -358,7 +358,7 @@ def test_groups_that_only_sound_like_parts_are_groups(first, second, tmp_path):
             for number in range(2):
                 write(tmp_path / pattern.format(name) / f"{number}.png", blob(np.random.default_rng(len(pattern))))
                 write(tmp_path / "Latin" / name / f"{number}.png", blob(np.random.default_rng(1)))
-    assert len(find_images(tmp_path).files) == 6
+    assert len(find_images(tmp_path)) == 6
 
 
 def test_folders_whose_names_are_printed_alike_are_refused(letters):

@@ -77,7 +77,7 @@ def picture_file(case):
     def read():
         from siamese_utils.data.pictures import read_image
 
-        image = read_image(path).image
+        image, _ = read_image(path)
         return hashlib.sha256(repr((image.mode, image.size)).encode() + image.tobytes()).hexdigest()
 
     reference = case.siamese(do=tell(read)).out

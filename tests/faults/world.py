@@ -113,7 +113,7 @@ class World:
 
         import siamese_utils.cli.app
         import siamese_utils.report.batch
-        import siamese_utils.training.jobs
+        import siamese_utils.training.store
         import siamese_utils.training.verify  # noqa: F401
         from siamese_utils.config import load_matrix, load_profile
         from siamese_utils.data import load

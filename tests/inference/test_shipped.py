@@ -18,7 +18,8 @@ from siamese_utils.data.load import load_dataset
 from siamese_utils.evaluation.accuracy import embed_split, predict_episodes
 from siamese_utils.evaluation.episodes import draw_episodes
 from siamese_utils.inference.one_shot import OneShot
-from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run, final_seed, find_run
+from siamese_utils.training.runs import SHIPPED, WEIGHTS, Run, find_run
+from siamese_utils.training.scores import final_seed
 
 LAPTOP = load_profile("laptop")
 SHIPPED_RUNS = ("baseline", "beyond-3-minutes", "beyond")

@@ -27,7 +27,7 @@ from siamese_utils.report.archive import CRATE, export
 from siamese_utils.report.records import LEFT_OUT, SCHEMA
 from siamese_utils.training.integrity import SUMS, record_sums
 from siamese_utils.training.runs import run_folder
-from siamese_utils.training.verify import Retrained, read_retrained, record_retrained
+from siamese_utils.training.verify import read_retrained, record_retrained
 
 # what a validator recommends and nobody knows before there is a public address and a place that publishes
 NOT_KNOWN = {
@@ -300,12 +300,12 @@ def test_a_committed_run_is_shipped_and_has_the_authors_for_agents(study, tmp_pa
 def test_a_run_is_verified_once_trained_anew_and_found_equal_to_what_it_is_now(study, tiny, tmp_path):
     run = archive.Run(study / "results" / run_of(study.parent, "baseline"))
     for agrees, tier in ((True, "verified"), (False, "re-run here")):
-        record_retrained(study, run, run, Retrained(run.run_id, agrees, "as it came"))
+        record_retrained(study, run, run, agrees, "as it came")
         export(TINY, tmp_path / "crate")
         assert tier_of(tmp_path / "crate", run.run_id) == tier
         (record,) = (each for each in results(tmp_path / "crate")["runs"] if each["run_id"] == run.run_id)
         assert record["retrained"]["words"] == "as it came"
-    record_retrained(study, run, run, Retrained(run.run_id, True, "as it came"))
+    record_retrained(study, run, run, True, "as it came")
     entry = read_retrained(study)[run.run_id].model_dump()
     (study / "retrained.json").write_text(json.dumps({run.run_id: {**entry, "metrics": "of other results"}}))
     export(TINY, tmp_path / "crate")

@@ -216,8 +216,8 @@ def test_a_batch_foretells_what_its_notebooks_and_seeds_need(monkeypatch, capsys
         "mlp",
     ]
     asked = []
-    monkeypatch.setattr("siamese_utils.training.forecast._time", lambda profile: (1.0, 1.0))
-    monkeypatch.setattr("siamese_utils.training.forecast.find_so_far", lambda *key: asked.append(key))
+    monkeypatch.setattr("siamese_utils.training.state._time_baseline", lambda profile: (1.0, 1.0))
+    monkeypatch.setattr("siamese_utils.training.state.find_so_far", lambda *key: asked.append(key))
     pages._foretell(load_profile("laptop"), {"notebooks": ["08"], "seeds": [5]})
     assert [(experiment.name, seed) for experiment, _, seed in asked] == [("baseline", 5), ("mlp", 5)]
     assert "2 runs" in capsys.readouterr().out

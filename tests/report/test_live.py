@@ -7,8 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from siamese_utils.report import batch, live, study
-from siamese_utils.training.jobs import Job
-from siamese_utils.training.store import Progress
+from siamese_utils.training.store import Job, Progress
 
 
 class Handle:

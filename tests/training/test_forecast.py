@@ -3,30 +3,31 @@
 import pytest
 
 from siamese_utils.config import load_matrix
-from siamese_utils.training import forecast as forecasts
 from siamese_utils.training import loop as training
-from siamese_utils.training.forecast import Forecast, forecast
+from siamese_utils.training import state
 from siamese_utils.training.runs import check_iterations
+from siamese_utils.training.state import forecast
 
 
 def test_missing_updates_and_checks_are_counted(reports, tiny, monkeypatch, fresh_keras):
-    monkeypatch.setattr(forecasts, "_time", lambda _: (1.0, 100.0))
-    wanted = [check_iterations(e, tiny) for e in load_matrix().experiments]
+    monkeypatch.setattr(state, "_time_baseline", lambda _: (1.0, 100.0))
+    matrix = load_matrix().experiments
+    wanted = [check_iterations(e, tiny) for e in matrix]
     everything = sum(checks[-1] + 1 + 100.0 * len(checks) for checks in wanted)
-    assert forecast(tiny) == Forecast(len(wanted), everything)
+    assert forecast(tiny, matrix) == (len(wanted), everything)
     training.load_or_train("baseline", tiny, until=2)  # updates 0 to 2, two checks
-    assert forecast(tiny) == Forecast(len(wanted), everything - 3 - 200.0)
+    assert forecast(tiny, matrix) == (len(wanted), everything - 3 - 200.0)
     training.load_or_train("baseline", tiny)
-    assert forecast(tiny).runs == len(wanted) - 1
+    assert forecast(tiny, matrix)[0] == len(wanted) - 1
 
 
 def test_a_step_takes_time(tiny, fresh_keras):
-    step, check = forecasts._time(tiny)
+    step, check = state._time_baseline(tiny)
     assert 0 < step < 60
     assert 0 < check < 60
 
 
 def test_nothing_missing_takes_no_time(reports, tiny, monkeypatch):
-    monkeypatch.setattr(forecasts, "find_so_far", lambda *_: type("Run", (), {"finished": True}))
-    monkeypatch.setattr(forecasts, "_time", lambda _: pytest.fail("it is timed"))
-    assert forecast(tiny) == Forecast(0, 0.0)
+    monkeypatch.setattr(state, "find_so_far", lambda *_: type("Run", (), {"finished": True}))
+    monkeypatch.setattr(state, "_time_baseline", lambda _: pytest.fail("it is timed"))
+    assert forecast(tiny, load_matrix().experiments) == (0, 0.0)

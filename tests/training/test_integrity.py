@@ -31,7 +31,7 @@ from siamese_utils.training.integrity import (
     record_sums,
 )
 from siamese_utils.training.runs import find_run, find_runs, partial_folder, run_folder
-from siamese_utils.training.verify import Retrained, compare_anew, read_retrained, record_retrained, survey
+from siamese_utils.training.verify import compare_anew, read_retrained, record_retrained, survey
 
 baseline = load_experiment("baseline")
 
@@ -540,9 +540,9 @@ def test_a_run_under_way_elsewhere_has_checksums(partial, tmp_path):
 def test_another_machines_training_may_differ_by_so_much_only(run):
     anew = SimpleNamespace(metrics=json.loads(json.dumps(run.metrics)), history=run.history)
     anew.metrics["provenance"] = {"processor": "another"}
-    assert compare_anew(run, anew).agrees
+    assert compare_anew(run, anew)[0]
     anew.metrics["scores"][0]["accuracy"] += 0.11
-    assert not compare_anew(run, anew).agrees
+    assert not compare_anew(run, anew)[0]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -566,15 +566,15 @@ def test_a_run_trained_anew_agrees_with_its_record_or_is_said_not_to(whole, tiny
     recorded = find_run(baseline, tiny, 0)
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "anew"))
     anew = training.load_or_train(baseline, tiny)
-    found = compare_anew(recorded, anew)
-    assert found.agrees
-    assert found.words.startswith("same machine: scores 0.00 points apart at most")
+    agrees, words = compare_anew(recorded, anew)
+    assert agrees
+    assert words.startswith("same machine: scores 0.00 points apart at most")
     recorded.metrics["scores"][0]["accuracy"] += 0.01
-    assert not compare_anew(recorded, anew).agrees
+    assert not compare_anew(recorded, anew)[0]
     recorded.metrics["provenance"]["processor"] = "another"
-    assert compare_anew(recorded, anew).agrees
+    assert compare_anew(recorded, anew)[0]
     recorded.history["batch_loss"] *= 1.01
-    assert not compare_anew(recorded, anew).agrees
+    assert not compare_anew(recorded, anew)[0]
 
 
 def test_a_methods_losses_are_compared_over_the_same_steps():
@@ -586,12 +586,12 @@ def test_a_methods_losses_are_compared_over_the_same_steps():
         return SimpleNamespace(run_id="a-method", metrics=metrics, history=history)
 
     recorded = run([125, 250], [2.0, 1.0], "one")
-    found = compare_anew(recorded, run([62, 125, 187, 250], [2.4, 1.6, 1.2, 0.8], "other"))
-    assert found.words.endswith(f"losses (of 125 steps) 2 and {(62 * 2.4 + 63 * 1.6) / 125:.6g}")
-    assert found.agrees
-    assert not compare_anew(recorded, run([62, 125], [2.4, 1.9], "other")).agrees
-    assert compare_anew(recorded, run([125, 250], [2.0, 9.0], "one")).agrees
-    assert not compare_anew(recorded, run([125, 250], [2.001, 1.0], "one")).agrees
+    agrees, words = compare_anew(recorded, run([62, 125, 187, 250], [2.4, 1.6, 1.2, 0.8], "other"))
+    assert words.endswith(f"losses (of 125 steps) 2 and {(62 * 2.4 + 63 * 1.6) / 125:.6g}")
+    assert agrees
+    assert not compare_anew(recorded, run([62, 125], [2.4, 1.9], "other"))[0]
+    assert compare_anew(recorded, run([125, 250], [2.0, 9.0], "one"))[0]
+    assert not compare_anew(recorded, run([125, 250], [2.001, 1.0], "one"))[0]
 
 
 def test_verify_trains_a_run_anew_beside_its_record(whole, capsys, monkeypatch, fresh_keras):
@@ -615,7 +615,8 @@ def test_verify_trains_a_run_anew_beside_its_record(whole, capsys, monkeypatch, 
 def test_the_record_of_trainings_anew_keeps_the_last_one_of_each_run(run):
     reports, metrics = run.folder.parents[1], {"provenance": {"finished": "2025-01-01", "commit": "0123456789abc"}}
     for run_id, agrees in (("b", True), ("a", True), ("b", False)):
-        record_retrained(reports, run, SimpleNamespace(metrics=metrics), Retrained(run_id, agrees, "so"))
+        recorded = SimpleNamespace(run_id=run_id, folder=run.folder)
+        record_retrained(reports, recorded, SimpleNamespace(metrics=metrics), agrees, "so")
     found = read_retrained(reports)
     assert [(name, entry.agrees, entry.date, entry.commit) for name, entry in found.items()] == [
         ("a", True, "2025-01-01", "0123456789"),

@@ -10,8 +10,8 @@ from siamese_utils.data.dataset import Dataset, Split
 from siamese_utils.evaluation.accuracy import embed_split, evaluate, predict_episodes
 from siamese_utils.evaluation.episodes import draw_episodes
 from siamese_utils.training.integrity import EVIDENCE, read_sums, sha256
-from siamese_utils.training.runs import Run, final_seed
-from siamese_utils.training.scores import check_model, final_scores, keep_results
+from siamese_utils.training.runs import Run
+from siamese_utils.training.scores import check_model, final_scores, final_seed, keep_results
 
 LEVELS = np.linspace(0, 1, 201, dtype=np.float32)  # an embedding's value by its pixel: 2 is 0.01, 198 is 0.99
 

@@ -16,8 +16,8 @@ from siamese_utils.cli import app as cli
 from siamese_utils.config import load_experiment
 from siamese_utils.process import Process
 from siamese_utils.training import state
-from siamese_utils.training.runs import log_file, run_folder, seeds_of, worker_file
-from siamese_utils.training.state import seconds_left, state_of
+from siamese_utils.training.runs import run_folder, worker_file
+from siamese_utils.training.state import log_file, seconds_left, seeds_of, state_of
 from siamese_utils.training.store import lock_of
 
 
@@ -164,10 +164,12 @@ def test_status_shows_where_a_run_is_trained_and_why_one_failed(half_way, wide):
 def test_time_left_goes_by_the_runs_own_pace_its_rows_or_all_in_proportion_to_their_work(half_way):
     names = ("mlp", "dense-512")
     states = [
-        (load_experiment(name), state_of(load_experiment(name), half_way, seed)) for name in names for seed in (0, 1)
+        (load_experiment(name), seed, state_of(load_experiment(name), half_way, seed))
+        for name in names
+        for seed in (0, 1)
     ]
     left = list(seconds_left(states, half_way).values())
-    pace = states[0][1].run.pace
+    pace = states[0][2].run.pace
     assert left[0] == pytest.approx(2 * pace), "iterations 3 and 4"
     assert left[1] == pytest.approx(5 * pace), "updates 0 to 4"
     assert left[2] == left[3] != left[1]
