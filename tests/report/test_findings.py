@@ -22,7 +22,7 @@ def laptop():
 
 
 def test_without_runs_only_the_paper_and_the_logs_speak(reports):
-    sentences = findings(Board.of("laptop"))
+    sentences = findings(numbers(Board.of("laptop")))
     assert len(sentences) == 3
     assert "9 of its 14 variants" in sentences[1]
     assert "seed" not in " ".join(sentences)
@@ -32,11 +32,11 @@ def test_without_runs_only_the_paper_and_the_logs_speak(reports):
 def test_drawn_characters_teach_nothing_about_the_paper(reports, tiny):
     for seed, right in ((0, 700), (1, 600)):
         make_run("baseline", tiny, seed, answers(right))
-    assert len(findings(Board(tiny))) == 3
+    assert len(findings(numbers(Board(tiny)))) == 3
 
 
 def test_the_findings_are_few_short_and_no_counts_of_verdicts(laptop):
-    sentences = findings(laptop)
+    sentences = findings(numbers(laptop))
     assert 3 <= len(sentences) <= 6
     for sentence in sentences:
         assert len(re.findall(r"[A-Za-z]{2,}", sentence)) <= 35, sentence
@@ -50,7 +50,7 @@ def test_at_the_authors_protocol_the_first_finding_stands_beside_the_log(monkeyp
 
     def first_finding(*judged):
         monkeypatch.setattr(module, "likenesses", lambda _: list(judged))
-        return findings(Board.of("paper"))[0]
+        return findings(numbers(Board.of("paper")))[0]
 
     agreeing = [
         replace(one, iteration=5000, verdict="agrees"),
