@@ -23,7 +23,7 @@ from ..config import PaperFigures, Profile, load_experiment, load_matrix
 from ..text import signed
 from ..training.runs import find_run
 from .facts import TRAIN, VAL, Facts, Measure
-from .significance import mcnemar_one_sided
+from .significance import half_width, mcnemar_one_sided
 
 PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
 CHANCE = 5.0  # % of 20-way episodes that guessing answers correctly
@@ -157,11 +157,11 @@ class Evidence:
         se_episodes, episodes = self._episode_error(terms, seeds)
         se_seeds, dof = self._seed_error(terms, seeds, by_seed)
         value, error = float(by_seed.mean()), float(np.hypot(se_episodes, se_seeds))
-        half_width = float(special.stdtrit(dof, 0.975)) * error if len(seeds) > 1 else np.nan
+        half = half_width(error, dof) if len(seeds) > 1 else np.nan
         return Estimate(
             value=value,
-            low=value - half_width,
-            high=value + half_width,
+            low=value - half,
+            high=value + half,
             se_episodes=se_episodes,
             se_seeds=se_seeds,
             dof=dof,
