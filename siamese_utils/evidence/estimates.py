@@ -26,7 +26,7 @@ from ..config import PaperFigures, Profile, load_experiment, load_matrix
 from ..text import signed
 from ..training.runs import find_run, find_so_far
 from .facts import LATEST, TRAIN, VAL, Facts, Measure
-from .significance import mcnemar_one_sided
+from .significance import half_width, mcnemar_one_sided
 
 PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
 CHANCE = 5.0  # % of 20-way episodes that guessing answers correctly
@@ -178,11 +178,11 @@ class Evidence:
         se_seeds, dof = self._seed_error(terms, seeds, by_seed)
         value, error = float(by_seed.mean()), float(np.hypot(se_episodes, se_seeds))
         known = len(seeds) > 1 or (dof > 0 and not any(self._is_unsteady(name, seeds[0]) for name in names))
-        half_width = float(special.stdtrit(max(dof, 1), 0.975)) * error if known else np.nan
+        half = half_width(error, max(dof, 1)) if known else np.nan
         return Estimate(
             value=value,
-            low=value - half_width,
-            high=value + half_width,
+            low=value - half,
+            high=value + half,
             se_episodes=se_episodes,
             se_seeds=se_seeds,
             dof=max(dof, 1),

@@ -19,7 +19,7 @@ from scipy import special
 from ..config import Experiment, Profile, load_experiment, params_dir
 from ..schema import Seed, Strict, checked, read_yaml
 from ..training.runs import Run, find_run
-from .significance import holm
+from .significance import half_width, holm
 
 
 class Level(Strict):
@@ -131,14 +131,12 @@ def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
     by_seed = float(groups.var(ddof=1).mean()) / len(frame)
     by_episode = float((groups.mean() * (100 - groups.mean())).mean()) / episodes / len(sizes)
     error = 2 * max(by_seed + by_episode, 1e-18) ** 0.5
-    half_width = float(special.stdtrit(dof, 0.975)) * error
+    half = half_width(error, dof)
     lines = []
     for factors in [*((name,) for name in names), *combinations(names, 2)]:
         sign = np.prod([frame[name] for name in factors], axis=0)
         value = float((sign * frame["accuracy"]).sum() / (len(frame) / 2))
         p = float(2 * special.stdtr(dof, -abs(value) / error))
-        lines.append(
-            {"factors": factors, "effect": value, "low": value - half_width, "high": value + half_width, "p": p}
-        )
+        lines.append({"factors": factors, "effect": value, "low": value - half, "high": value + half, "p": p})
     found = pd.DataFrame(lines)
     return found.assign(p=holm(list(found["p"])))

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from ..config import Experiment, load_experiment, load_matrix, load_profile
 from ..schema import name_list, seed_list
@@ -18,6 +17,7 @@ from .author_logs import author_log, comparable_log, incomparable
 from .estimates import PAPER_EPISODES
 from .facts import LATEST
 from .likeness import MEASURES, LikenessVerdict, Mean, Replicates, differences, mean_difference
+from .significance import half_width
 
 NOTHING = "Nothing has been run at the full protocol yet."
 FEWEST_LATEST = 3  # of the last checks, to say where a run under way stands
@@ -213,8 +213,8 @@ def standing(experiment: Experiment, history: pd.DataFrame) -> Standing:
             return None
         p, count = float(checks["val_accuracy"].mean()), len(checks) * PAPER_EPISODES
         smooth = (p * count + 0.5) / (count + 1)
-        half_width = float(special.stdtrit(dof, 0.975)) * (between * smooth * (1 - smooth) / count) ** 0.5
-        return Interval(100 * p, max(0.0, 100 * (p - half_width)), min(100.0, 100 * (p + half_width)))
+        half = half_width((between * smooth * (1 - smooth) / count) ** 0.5, dof)
+        return Interval(100 * p, max(0.0, 100 * (p - half)), min(100.0, 100 * (p + half)))
 
     return Standing(len(ours), mean(ours), mean(theirs), words)
 

@@ -37,7 +37,7 @@ from scipy import special
 from ..text import how_many, listed, signed
 from .estimates import PAPER_EPISODES
 from .first_loss import FIRST_LOSS_LEFT
-from .significance import LEVEL
+from .significance import LEVEL, half_width
 
 MEASURES = ("loss", "train", "val")
 # checks, of 100 iterations each; where the author's two baselines differ on train, they forget it within six
@@ -132,12 +132,12 @@ def mean_difference(apart: pd.DataFrame, measure: str, replicates: Sequence[Repl
         return (replicated, dof) if replicated >= own else (own, own_dof)
 
     variance, of = error(np.arange(len(values)))
-    half_width = float(special.stdtrit(of, 0.975)) * variance**0.5
+    half = half_width(variance**0.5, of)
     parts = [(values[w].mean() ** 2 / error(w)[0], error(w)[1]) for w in windows]
     apart_by = float(np.mean([square for square, _ in parts])) ** 0.5
     p = 2 * float(special.stdtr(min(df for _, df in parts), -apart_by))
     value = float(values.mean())
-    return Mean(value, value - half_width, value + half_width, p)
+    return Mean(value, value - half, value + half, p)
 
 
 def _values(apart: pd.DataFrame, measure: str) -> tuple[np.ndarray, np.ndarray]:

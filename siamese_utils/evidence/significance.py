@@ -23,6 +23,11 @@ def mcnemar_one_sided(only_first: np.ndarray, only_second: np.ndarray) -> tuple[
     return above, below
 
 
+def half_width(error: float, dof: int) -> float:
+    """Compute half of a 95 % interval, Student's t: from the standard error and its degrees of freedom."""
+    return float(special.stdtrit(dof, 0.975)) * error
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """Correct p values for their number (S. Holm, Scandinavian Journal of Statistics 6, 1979: step-down)."""
     order = np.argsort(p)

@@ -1,7 +1,7 @@
 """A study as one folder for an archive: an RO-Crate of its runs, report, parameters and locks, with their provenance.
 
-The folder is laid out as a checkout. It conforms to RO-Crate 1.1 (https://w3id.org/ro/crate/1.1) and Process Run Crate
-0.5; codecheck.yml is as https://codecheck.org.uk/spec/config/1.0/ says.
+The folder is laid out as a checkout; codecheck.yml is as https://codecheck.org.uk/spec/config/1.0/ says. What the crate
+says of itself is in `crate`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import yaml
-from rocrate.model.contextentity import ContextEntity
-from rocrate.rocrate import ROCrate
 
 from ..config import load_profile
 from ..errors import OutputError, ResultsError
@@ -33,29 +28,14 @@ from ..training.provenance import committed_files
 from ..training.runs import SHIPPED, WEIGHTS, Run
 from ..training.verify import RETRAINED, read_retrained, survey
 from .batch import read_outcomes
+from .crate import CRATE, MADE, address_of, describe, name_of
 from .notebooks import read_notebook
 from .plots import differences, to_png
 from .private import forget_folders
 from .records import SCHEMA, results_of
 from .scoreboard import claims_csv
 
-CRATE = "ro-crate-metadata.json"
-PROCESS = "https://w3id.org/ro/wfrun/process/0.5"
-TERMS = "https://w3id.org/ro/terms/workflow-run"
 OF_PROJECT = ("LICENSE", "NOTICE.md", "CITATION.cff", "pyproject.toml", "requirements.lock", "environment.yml")
-# what whoever checks the archive makes again
-MADE = {
-    "differences.png": "how far each row of Table 1 is from the baseline, in the paper and here",
-    "results.json": "every number of the runs, of Table 1 and of the verdicts, and where each comes from",
-    "claims.csv": "the verdict on every claim of the paper",
-    "index.html": "the report, one page that needs no network",
-}
-MEDIA = {
-    **{".json": "application/json", ".csv": "text/csv", ".html": "text/html", ".png": "image/png"},
-    **{".ipynb": "application/x-ipynb+json", ".md": "text/markdown", ".toml": "application/toml"},
-    **{".yaml": "application/yaml", ".yml": "application/yaml", ".cff": "application/yaml"},
-    **{".npz": "application/zip", ".keras": "application/zip"},
-}
 
 
 def export(profile: str | Path, folder: Path, *, weights: bool = False) -> list[str]:
@@ -94,7 +74,7 @@ def export(profile: str | Path, folder: Path, *, weights: bool = False) -> list[
             (part / "differences.png").write_bytes(to_png(differences(board.rows, iterations=chosen.iterations)))
         _write_codecheck(part, chosen.name, citation["references"][0])
         sums = {name: sha256(part / name) for name in _files(part)}
-        _describe(part, sums, results, citation)
+        describe(part, sums, results, citation)
         sums[CRATE] = sha256(part / CRATE)
         write_text(part / SUMS, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
         old = Path(aside) / "old"
@@ -134,9 +114,6 @@ def _refuse_others(folder: Path) -> None:
 
 def _files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-
-
-# ---- what is in it -------------------------------------------------------------------------------
 
 
 def _believed(reports: Path, weights: bool) -> tuple[dict[Path, Run], list[str]]:
@@ -198,127 +175,14 @@ def _copy_report(reports: Path, inside: Path) -> list[str]:
 
 def _write_codecheck(part: Path, profile: str, paper: dict[str, Any]) -> None:
     """Write CODECHECK's configuration; its `codechecker` and `report` are left to whoever checks."""
-    about = {"title": paper["title"], "authors": [{"name": _name(author)} for author in paper["authors"]]}
+    about = {"title": paper["title"], "authors": [{"name": name_of(author)} for author in paper["authors"]]}
     files = {name: MADE[Path(name).name] for name in _files(part) if Path(name).name in MADE}
     content = {
         "version": "https://codecheck.org.uk/spec/config/1.0/",
-        "paper": {**about, "reference": _address(paper)} if _address(paper) else about,
+        "paper": {**about, "reference": address_of(paper)} if address_of(paper) else about,
         "manifest": [{"file": name, "comment": comment} for name, comment in files.items()],
         "summary": "`make reproduce` makes the report of the demo, without data or a GPU. `siamese reproduce --profile "
         f"{profile}` trains what this archive holds and makes its report; `siamese export` writes its tables again. "
         f"`siamese verify --profile {profile} --retrain 3` trains three of the runs anew and compares them.",
     }
     write_text(part / "codecheck.yml", yaml.safe_dump(content, explicit_start=True, sort_keys=False, width=120))
-
-
-# ---- what is said of it --------------------------------------------------------------------------
-
-
-def _describe(part: Path, sums: dict[str, str], results: dict[str, Any], citation: dict[str, Any]) -> None:
-    """Write the crate's metadata: every file, and each finished run as an action of the code that made it.
-
-    sums  the files' checksums by name
-    """
-    crate = ROCrate(version="1.1")
-    crate.metadata.extra_terms = {name: f"{TERMS}#{name}" for name in ("environment", "sha256")}
-    files = {
-        name: crate.add_file(part / name, name, properties={**_of_file(part / name), "sha256": digest})
-        for name, digest in sums.items()
-    }
-    # written last
-    files[SUMS] = crate.add_file(part / SUMS, SUMS, properties={"name": SUMS, "encodingFormat": "text/plain"})
-
-    def thing(identity: str, kind: str, **properties: Any) -> Any:
-        known = {name: value for name, value in properties.items() if value}
-        return crate.get(identity) or crate.add(ContextEntity(crate, identity, {"@type": kind, **known}))
-
-    def agent(entry: dict[str, Any]) -> Any:
-        kind, home = "Organization" if "name" in entry else "Person", entry.get("affiliation")
-        about = {"url": entry.get("website"), "affiliation": home and agent({"name": home})}
-        return thing(entry.get("orcid") or _id(_name(entry)), kind, name=_name(entry), **about)
-
-    def code(commit: str | None, modified: bool | None) -> Any:
-        version = f"{commit or 'unknown'}{', with uncommitted changes' if modified else ''}"
-        return thing(f"{address or ''}{_id(version)}", "SoftwareSourceCode", version=version, **software)
-
-    def action(run: dict[str, Any], folder: Any) -> Any:
-        config = files[f"{run['folder']}/config.json"]
-        dataset = {"name": run["dataset"], "identifier": run["fingerprint"]}
-        settings = {name: run[name] for name in ("backend", "device", "processor", "convolutions") if run[name]}
-        return thing(
-            f"#run-{run['run_id']}",
-            "CreateAction",
-            name=folder["name"],
-            description=folder["description"],
-            endTime=run["finished"],
-            instrument=code(run["commit"], run["modified"]),
-            object=[thing(_id(run["fingerprint"]), "CreativeWork", **dataset), config],
-            result=[file for file in folder["hasPart"] if file is not config],
-            # who trains elsewhere is not known
-            agent=authors if run["tier"] != "re-run here" else None,
-            environment=[
-                thing(_id(f"{name}={value}"), "PropertyValue", name=name, value=value)
-                for name, value in {**settings, **run["packages"]}.items()
-            ],
-            actionStatus="http://schema.org/CompletedActionStatus",
-        )
-
-    paper, address = citation["references"][0], citation.get("repository-code") or citation.get("url")
-    authors = _one([agent(entry) for entry in citation["authors"]])
-    writers = _one([agent(entry) for entry in paper["authors"]])
-    licence = thing(f"https://spdx.org/licenses/{citation['license']}", "CreativeWork", name=citation["license"])
-    software = {"name": citation["title"].partition(":")[0], "softwareVersion": citation["version"]}
-    software |= {"url": address, "codeRepository": address, "license": licence, "author": authors}
-    actions, folders, by_folder = [], [], defaultdict(list)
-    for name, file in files.items():
-        by_folder[name.rpartition("/")[0]].append(file)
-    for run in results["runs"]:
-        of_run = by_folder[run["folder"]]
-        words = f"Training of {run['name']}, seed {run['seed']}, under the profile {run['profile']}"
-        about = {"name": words, "description": f"{run['iterations']:,} updates of the recipe in config.json"}
-        folders.append(crate.add_dataset(dest_path=run["folder"], properties={**about, "hasPart": of_run}))
-        if run["status"] == "finished":
-            actions.append(action(run, folders[-1]))
-        else:
-            folders[-1]["creativeWorkStatus"] = "Incomplete"
-    in_folders = {file.id for folder in folders for file in folder["hasPart"]}
-    now = int(os.environ.get("SOURCE_DATE_EPOCH", datetime.now(timezone.utc).timestamp()))
-    cited = {"name": paper["title"], "author": writers, "description": paper.get("notes")}
-    for name, value in {
-        "name": f"{paper['title']}, run again: the profile {results['profile']}",
-        "description": f"{how_many(len(actions), 'finished run')} and {len(folders) - len(actions)} under way, with "
-        f"parameters, locks, tables and report. {citation['message']}",
-        "datePublished": datetime.fromtimestamp(now, timezone.utc).isoformat(),
-        "license": licence,
-        "author": authors,
-        "keywords": ", ".join(citation["keywords"]),
-        "citation": thing(_address(paper) or _id(paper["title"]), "ScholarlyArticle", **cited),
-        "conformsTo": thing(PROCESS, "CreativeWork", name="Process Run Crate", version=PROCESS.rpartition("/")[2]),
-        "hasPart": [*(file for file in files.values() if file.id not in in_folders), *folders],
-        "mentions": _one([code(results["commit"], results["modified"]), *actions]),
-    }.items():
-        crate.root_dataset[name] = value
-    crate.metadata.write(part)
-
-
-def _of_file(path: Path) -> dict[str, str]:
-    about = {"description": MADE[path.name]} if path.name in MADE else {}
-    known = {"encodingFormat": MEDIA.get(path.suffix, "text/plain"), "contentSize": str(path.stat().st_size)}
-    return {"name": path.name, **known, **about}
-
-
-def _one(entities: list[Any]) -> Any:
-    """RO-Crate 1.1 wants a list of several only."""
-    return entities[0] if len(entities) == 1 else entities
-
-
-def _id(words: str) -> str:
-    return f"#{quote(words)}"
-
-
-def _name(author: dict[str, Any]) -> str:
-    return author.get("name") or f"{author['given-names']} {author['family-names']}"
-
-
-def _address(work: dict[str, Any]) -> str | None:
-    return f"https://doi.org/{work['doi']}" if "doi" in work else work.get("url") or work.get("repository-code")

@@ -28,7 +28,7 @@ from ..paths import project_root, reports_dir
 from ..process import Process, variables_set
 from ..schema import Name, name_list, seed_list
 from ..training.integrity import sha256
-from .notebooks import read_notebook
+from .notebooks import parameters_of, read_notebook
 from .private import forget_folders
 
 # the one notebook whose runs are not the paper's
@@ -83,28 +83,6 @@ def choose_notebooks(chosen: str | Iterable[str]) -> list[str]:
             raise ParamsError(f"no notebook {wanted!r}: choose from {', '.join(names)}.")
         picked.update(fits)
     return [name for name in names if name in picked] if picked else names
-
-
-def parameters_of(path: Path) -> dict[str, Any]:
-    """The parameters that a notebook declares in its `parameters` cell, with their default values.
-
-    Raises ParamsError where the cell holds anything but plain values.
-    """
-    for cell in read_notebook(path).cells:
-        if "parameters" in cell.metadata.get("tags", []):
-            try:
-                return {
-                    target.id: ast.literal_eval(node.value)
-                    for node in ast.parse(cell.source).body
-                    if isinstance(node, ast.Assign)
-                    for target in node.targets
-                    if isinstance(target, ast.Name)
-                }
-            except (SyntaxError, ValueError, TypeError) as error:
-                raise ParamsError(
-                    f"{path}: the cell tagged parameters holds more than names with plain values: mend it, as {error}."
-                ) from error
-    return {}
 
 
 def experiments_of(notebooks: Iterable[str], experiments: Iterable[str] = ()) -> list[Experiment]:
@@ -274,8 +252,7 @@ def _stored(folder: Path) -> dict[str, Outcome]:
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:
     """Those of the wanted experiments that a notebook's section shows."""
     matrix = config.load_matrix()
-    sections = {name for name, section in matrix.sections.items() if section.notebook == notebook}
-    shown = {experiment.name for experiment in matrix.experiments if experiment.section in sections}
+    shown = {e.name for e in matrix.experiments if matrix.sections[e.section].notebook == notebook}
     return [name for name in wanted if name in shown]
 
 

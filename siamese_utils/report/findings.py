@@ -4,7 +4,7 @@ The sentences stand in templates/findings.md.j2 and conclusion.html.j2; one that
 or nothing here.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from math import hypot
 from typing import Any
 
@@ -28,9 +28,9 @@ SPACE = "\u00a0"
 SHORT = {"baseline": "the baseline", "mlp": "the MLP"}
 
 
-def findings(board: Board) -> list[str]:
-    """The sentences on what the runs and the logs teach, the first that have their numbers."""
-    paragraphs = render("findings.md.j2", numbers(board)).split("\n\n")
+def findings(known: Mapping[str, Any]) -> list[str]:
+    """The sentences on what the runs and the logs teach, the first that have their `numbers`."""
+    paragraphs = render("findings.md.j2", known).split("\n\n")
     sentences = [" ".join(paragraph.split()) for paragraph in paragraphs if paragraph.strip()]
     return [sentence.replace(" %", f"{SPACE}%").replace(" ± ", f"{SPACE}±{SPACE}") for sentence in sentences][:MOST]
 

@@ -14,7 +14,6 @@ LONG = 3
 OPEN = "img:not(.solution img), ul.claims, .error, .celltag_papermill-error-cell-tag, .celltag_open"
 FOLD = ".celltag_fold"
 SOLUTION = ".celltag_solution"
-PART = ":scope > h3:first-child"
 # said once, at the top; by their words in notebooks that were executed before these had classes
 ABOUT = ".about, .banner.alert, .rich > p:has(+ .banner.alert)"
 RULE = 'details.rule, p.caption:-soup-contains("How a verdict comes about")'
@@ -98,11 +97,11 @@ def _fold(soup: BeautifulSoup, content: Tag, kind: str, words: str) -> None:
 def _fold_parts(soup: BeautifulSoup, *, failed: bool) -> None:
     for inner in soup.select(".text-cell > h3"):
         _split(soup, inner)
-    starts = [(cell, heading) for cell in soup.select(".text-cell") if (heading := cell.select_one(PART))]
+    starts = [(cell, heading) for cell in soup.select(".text-cell") if (heading := _heading_of(cell))]
     for number, (cell, heading) in enumerate(starts):
         following: list[Tag] = []
         for sibling in cell.find_next_siblings():
-            if sibling.select_one(PART):
+            if _heading_of(sibling):
                 break
             following.append(sibling)
         part, summary = soup.new_tag("details", attrs={"class": "part"}), soup.new_tag("summary")
@@ -115,6 +114,12 @@ def _fold_parts(soup: BeautifulSoup, *, failed: bool) -> None:
         shows = part.select_one(OPEN) or (number == 0 and not part.select_one(FOLD))
         if failed or (shows and not part.select_one(FOLD)):
             part["open"] = ""
+
+
+def _heading_of(cell: Tag) -> Tag | None:
+    """The heading that a cell begins with, if it begins a part."""
+    first = cell.find(True, recursive=False)
+    return first if isinstance(first, Tag) and first.name == "h3" else None
 
 
 def _split(soup: BeautifulSoup, heading: Tag) -> None:

@@ -1,5 +1,6 @@
-"""Executed notebooks as files: read, or refused in a sentence; what stopped one; whether it ran to its end."""
+"""Notebooks as files: read, or refused in a sentence; their parameters; what stopped one; whether it ran to its end."""
 
+import ast
 import json
 import warnings
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import nbformat
 
-from ..errors import ResultsError
+from ..errors import ParamsError, ResultsError
 from .sanitize import readable_text
 
 
@@ -39,6 +40,28 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     if problems:
         raise _unreadable(path, str(problems["ValidationError"]).splitlines()[0])
     return notebook
+
+
+def parameters_of(path: Path) -> dict[str, Any]:
+    """The parameters that a notebook declares in its `parameters` cell, with their default values.
+
+    Raises ParamsError where the cell holds anything but plain values.
+    """
+    for cell in read_notebook(path).cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            try:
+                return {
+                    target.id: ast.literal_eval(node.value)
+                    for node in ast.parse(cell.source).body
+                    if isinstance(node, ast.Assign)
+                    for target in node.targets
+                    if isinstance(target, ast.Name)
+                }
+            except (SyntaxError, ValueError, TypeError) as error:
+                raise ParamsError(
+                    f"{path}: the cell tagged parameters holds more than names with plain values: mend it, as {error}."
+                ) from error
+    return {}
 
 
 def first_error(notebook: nbformat.NotebookNode) -> str | None:

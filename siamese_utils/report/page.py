@@ -82,10 +82,11 @@ def build_report(profile: Profile, *, size_budget: int = SIZE_BUDGET) -> Path:
     shipped = find_run()
     network, network_data = try_it(shipped) if shipped else (None, None)
     introduction = [section for section in sections if section.title.startswith(("Start", "1"))]
+    known = numbers(board)
     values = {
-        **numbers(board),
+        **known,
         "built": datetime.now(timezone.utc),
-        "findings": findings(board),
+        "findings": findings(known),
         "figure": key_figure(board),
         "table1": table1_html(board),
         "claims": scoreboard_html(board),

@@ -107,6 +107,8 @@ def _pattern(files: tuple[str, ...], ours: tuple[str, ...], private: tuple[str, 
     tilde = [rf"~(?=[/\\]{LETTER})"] if home else []
     hidden = f"(?:{'|'.join([any_of(private), *(BEGINS + each for each in (*ELSEWHERE, *tilde))])}){ENDS}"
     return re.compile(
+        # how any of them begins: most letters of a text are passed over at once
+        r"(?=[/\\%~]|[A-Za-z][:%&\\]|file:)"
         r"(?:file:(?://)?)?(?:"
         rf"(?P<file>{any_of(files)}){ENDS}"
         rf"|(?P<kept>{any_of(ours)}){ENDS}(?P<inside>{SEPARATOR}(?={LETTER}))?"

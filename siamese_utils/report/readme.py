@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ..errors import ResultsError
 from ..evidence.board import NOT_IN_TABLE, Board
-from .findings import findings
+from .findings import findings, numbers
 from .rendering import render
 from .table1 import accuracy_words
 
@@ -26,7 +26,7 @@ def results_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str:
         "small": small,
         "decides": deciding(full, small),
         "rows": shown,
-        "findings": findings(deciding(full, small)),
+        "findings": findings(numbers(deciding(full, small))),
         "beyond": list(beyond),
         "accuracy_words": accuracy_words,
         "seed_links": seed_links,
@@ -39,7 +39,12 @@ def front_page(full: Board, small: Board) -> str:
     board = deciding(full, small)
     reference, *rows = board.rows[board.rows["group"] != NOT_IN_TABLE].to_dict("records")
     shown = [row for row in rows if row["variant"] != "as described"]
-    values = {"profile": board.profile, "reference": reference, "rows": shown, "findings": findings(board)[:SENTENCES]}
+    values = {
+        "profile": board.profile,
+        "reference": reference,
+        "rows": shown,
+        "findings": findings(numbers(board))[:SENTENCES],
+    }
     return render("front_page.md.j2", values)
 
 

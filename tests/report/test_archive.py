@@ -23,7 +23,8 @@ from siamese_utils.config import load_experiment, load_profile
 from siamese_utils.errors import OutputError, ResultsError
 from siamese_utils.evidence.board import Board
 from siamese_utils.report import archive
-from siamese_utils.report.archive import CRATE, export
+from siamese_utils.report.archive import export
+from siamese_utils.report.crate import CRATE, MADE
 from siamese_utils.report.records import LEFT_OUT, SCHEMA
 from siamese_utils.training.integrity import SUMS, record_sums
 from siamese_utils.training.runs import run_folder
@@ -431,7 +432,7 @@ def test_codecheck_yml_has_the_fields_of_its_specification(crate):
     assert found["paper"].keys() == {"title", "authors", "reference"}
     assert found["paper"]["reference"].startswith("https://")
     assert all(author.keys() == {"name"} for author in found["paper"]["authors"])
-    assert {Path(item["file"]).name for item in found["manifest"]} == set(archive.MADE)
+    assert {Path(item["file"]).name for item in found["manifest"]} == set(MADE)
     for item in found["manifest"]:
         assert item.keys() == {"file", "comment"}
         assert (folder / item["file"]).is_file()

@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from siamese_utils.errors import ParamsError
 from siamese_utils.report import batch
+from siamese_utils.report.notebooks import parameters_of
 
 
 def write(path, *sources):
@@ -78,7 +79,7 @@ def test_one_notebook_again_keeps_what_is_known_of_the_others(home, reports):
 
 def test_a_parameter_that_the_notebook_does_not_declare_is_refused(home, tmp_path):
     path = home / "notebooks" / "00_first.ipynb"
-    assert batch.parameters_of(path) == {"profile": "x", "seeds": []}
+    assert parameters_of(path) == {"profile": "x", "seeds": []}
     with pytest.raises(ParamsError, match="has no parameter sedes: it knows profile, seeds"):
         batch.execute_notebook(path, tmp_path / "out.ipynb", {"sedes": [1]})
     assert not (tmp_path / "out.ipynb").exists()
@@ -89,7 +90,7 @@ def test_parameters_that_are_no_plain_values_are_one_sentence(source, home):
     path = home / "notebooks" / "00_first.ipynb"
     write(path, source)
     with pytest.raises(ParamsError, match=r"00_first\.ipynb: the cell tagged parameters"):
-        batch.parameters_of(path)
+        parameters_of(path)
 
 
 def test_a_cell_that_takes_too_long_fails_its_notebook(home, tmp_path):

@@ -11,7 +11,8 @@ from browser import DESK, check_report, chromium, opened
 from conftest import ROOT, TINY
 
 from siamese_utils.config import load_matrix
-from siamese_utils.report.batch import notebook_names, parameters_of
+from siamese_utils.report.batch import notebook_names
+from siamese_utils.report.notebooks import parameters_of
 
 MEGABYTES = 15
 

@@ -23,7 +23,7 @@ def laptop():
 
 
 def test_without_runs_only_the_paper_and_the_logs_speak(reports):
-    sentences = findings(Board.of("laptop"))
+    sentences = findings(numbers(Board.of("laptop")))
     assert len(sentences) == 3
     assert "9 of its 14 variants" in sentences[1]
     assert "seed" not in " ".join(sentences)
@@ -33,11 +33,11 @@ def test_without_runs_only_the_paper_and_the_logs_speak(reports):
 def test_drawn_characters_teach_nothing_about_the_paper(reports, tiny):
     for seed, right in ((0, 700), (1, 600)):
         make_run("baseline", tiny, seed, answers(right))
-    assert len(findings(Board(tiny))) == 3
+    assert len(findings(numbers(Board(tiny)))) == 3
 
 
 def test_the_findings_are_few_short_and_no_counts_of_verdicts(laptop):
-    sentences = findings(laptop)
+    sentences = findings(numbers(laptop))
     assert 3 <= len(sentences) <= 6
     for sentence in sentences:
         assert len(re.findall(r"[A-Za-z]{2,}", sentence)) <= 35, sentence
@@ -52,7 +52,7 @@ def test_at_the_authors_protocol_the_paper_s_accuracies_come_first():
     assert 10 <= sum(map(len, found.values())) <= len(rows)
     line = rows.set_index("experiment").loc["dense-512"]
     assert f"{line['label']} ({line['ours_val']:.1f} %, paper {line['paper_val']:.1f} %)" in found["yes"]
-    first = findings(board)[0].replace("\u00a0", " ")
+    first = findings(numbers(board))[0].replace("\u00a0", " ")
     assert f"{len(found['yes'])} of the {len(found['yes']) + len(found['no'])} networks" in first
     assert all(words in first for words in found["no"])
     assert not any(numbers(Board.of("laptop"))["comes_again"].values())
@@ -80,7 +80,7 @@ def test_at_the_authors_protocol_a_finding_stands_beside_the_log(monkeypatch):
 
     def beside_the_log(*judged):
         monkeypatch.setattr(module, "likenesses", lambda _: list(judged))
-        return findings(Board.of("paper"))[1]
+        return findings(numbers(Board.of("paper")))[1]
 
     agreeing = [
         replace(one, iteration=5000, verdict="agrees"),
