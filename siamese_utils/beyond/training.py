@@ -25,10 +25,9 @@ from ..training.provenance import code_version
 from ..training.runs import Run, partial_folder
 from ..training.scores import keep_results
 from ..training.store import Notify, OnProgress, find_or_make
-from .batches import batch_of_step
+from .batches import batch_of_step, find_hard_classes, is_due
 from .checkpoints import Parts
 from .config import Method, load_method
-from .hard_classes import find_hard_classes, is_due
 from .networks import Reads, backbone_of, build_siamese, build_trainer
 from .paper_rows import in_grey, pairs_of, train_row
 from .runs import OWN, HeldOut, method_folder
