@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import bench_table
-from side_by_side import Turn, parser, take_turns
+from side_by_side import Turn, parser, say, take_turns
 
 from siamese_utils import paths
 from siamese_utils.config import Profile, load_profile
@@ -165,10 +165,6 @@ def omniglot_source() -> Path | None:
         return named
     zips = (paths.data_dir() / f"{archive.name}.zip" for archive in omniglot.ARCHIVES.values())
     return paths.data_dir() if all(path.is_file() for path in zips) else None
-
-
-def say(words: str) -> None:
-    sys.stderr.write(words + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from side_by_side import Turn
+from side_by_side import Turn, short
 
 from siamese_utils.config import Profile, load_experiment
 from siamese_utils.report.plots import style
@@ -186,11 +186,6 @@ def words(measure: str, found: Found, profile: Profile) -> str:
     }[measure]
 
 
-def short(value: Any) -> Any:
-    """Four digits of a figure; nothing for None."""
-    return f"{value:.4g}" if isinstance(value, float) else value
-
-
 def markdown(
     lines: list[dict[str, Any]],
     goals: list[dict[str, Any]],
@@ -203,7 +198,7 @@ def markdown(
     def table(of: list[dict[str, Any]]) -> str:
         left = {"measure", "way", "note", "comparison", "goal", "verdict"}
         head = [list(of[0]), ["---" if name in left else "--:" for name in of[0]]]
-        body = [["" if value is None else str(short(value)) for value in line.values()] for line in of]
+        body = [[short(value) for value in line.values()] for line in of]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in head + body)
 
     pairs = profile.batch_size or load_experiment("baseline").recipe.batch_size

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import growth_runs
-from side_by_side import Turn, parser, whole_process
+from side_by_side import Turn, parser, say, short, whole_process
 
 HERE = Path(__file__).resolve().parent
 SNAKEMAKE = "snakemake"
@@ -231,15 +231,6 @@ def read(path: Path) -> list[dict[str, str]]:
         return []
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def short(value: Any) -> str:
-    """Four digits of a figure; nothing for None."""
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def say(words: str) -> None:
-    sys.stderr.write(words + "\n")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from side_by_side import COMMAND_LINE
+
 SOURCE, PROFILE = "laptop", "growth"
-COMMAND_LINE = "from siamese_utils.cli import main; main()"
 EVIDENCE = """
 from siamese_utils.evidence.board import Board
 board = Board.of({profile!r})

@@ -3,13 +3,15 @@
 import argparse
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+# `siamese` as `python -c` takes it
+COMMAND_LINE = "from siamese_utils.cli import main; main()"
 
 
 class Turn(NamedTuple):
@@ -85,11 +87,10 @@ def take_turns(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, li
     return turns
 
 
-def tell_medians(turns: dict[str, list[Turn]], unit: str, ratio: tuple[str, str]) -> None:
-    """Print the median of each way's seconds, and the ratio of the medians of two ways, the first over the second."""
-    medians = {name: statistics.median(turn.seconds for turn in of) for name, of in turns.items()}
-    width = max(map(len, [*medians, "ratio"]))
-    for name, median in medians.items():
-        sys.stdout.write(f"{name:{width}} {median:.3f} {unit} (median of {len(turns[name])})\n")
-    over, under = (medians[name] for name in ratio)
-    sys.stdout.write(f"{'ratio':{width}} {over / under:.2f}\n")
+def short(value: Any) -> str:
+    """Four digits of a figure; nothing for None."""
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def say(words: str) -> None:
+    sys.stderr.write(words + "\n")

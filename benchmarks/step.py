@@ -10,6 +10,7 @@ save.
 import statistics
 import sys
 from functools import partial
+from unittest import mock
 
 from side_by_side import parser, take_turns
 
@@ -18,6 +19,7 @@ from siamese_utils.config import load_experiment, load_profile
 from siamese_utils.data.pairs import gather
 from siamese_utils.data.synthetic import draw_dataset
 from siamese_utils.models import siamese as models
+from siamese_utils.models.plan import backbone_plan
 from siamese_utils.training import intervals
 from siamese_utils.training import loop as training
 
@@ -41,19 +43,16 @@ class Batches(keras.utils.PyDataset):
 
 def pooled_first(profile) -> keras.Model:
     """The same network with each block's ReLU behind its pooling, which is exact: fewer values to go through."""
-    block = models._conv_block
 
-    def swapped(*given):
-        found = block(*given)
-        at = next(place for place, layer in enumerate(found) if isinstance(layer, layers.ReLU))
-        found[at], found[at + 1] = found[at + 1], found[at]
+    def swapped(recipe, padding):
+        found = list(backbone_plan(recipe, padding))
+        for at, (kind, *_) in enumerate(found):
+            if kind == "MaxPooling2D":
+                found[at - 1], found[at] = found[at], found[at - 1]
         return found
 
-    models._conv_block = swapped
-    try:
+    with mock.patch.object(models, "backbone_plan", swapped):
         return models.build_model(BASELINE, profile)
-    finally:
-        models._conv_block = block
 
 
 def in_one_call(profile) -> keras.Model:

@@ -15,10 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from side_by_side import Turn, now, since, timed, whole_process
+from side_by_side import COMMAND_LINE, Turn, now, since, timed, whole_process
 
 Ways = dict[str, Callable[[int], Any]]  # each takes how many
-COMMAND_LINE = "from siamese_utils.cli import main; main()"
 ELSEWHERE, NO_TORCH = "not on this processor", "PyTorch is not installed"
 
 

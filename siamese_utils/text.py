@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from math import isnan
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .config import Profile
+if TYPE_CHECKING:
+    from .config import Profile
 
 JOIN = "\u2060"  # an interval is not broken over two lines
 
@@ -20,7 +20,7 @@ def dataset_words(profile: Profile, sizes: Iterable[int] = ()) -> str:
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None or np.isnan(value) else f"{value:.{digits}f}"
+    return "–" if value is None or isnan(value) else f"{value:.{digits}f}"
 
 
 def signed(value: float, digits: int = 1) -> str:

@@ -1,14 +1,21 @@
-"""Batches of P classes with K images each, a function of seed and step, and what is done to their images."""
+"""Batches of P classes with K images each, a function of seed and step, and what is done to their images.
+
+Hard-class mining finds which classes look most alike to a network in training, so that batches can hold them together.
+Source: Y. Suh et al., "Stochastic class-based hard example mining for deep metric learning", CVPR 2019, choose whole
+classes by how near they lie; they keep a running signature of each class, where this embeds one image of each anew.
+"""
 
 import numpy as np
 
-from ..backend import ops
+from ..backend import keras, ops
 from ..data.dataset import Split, with_channels
 from ..errors import ParamsError
-from .config import Augmentation, Method
+from .config import Augmentation, HardClasses, Method
 
 # a character and its rotations by 90°; forms 4 to 7 are those of its mirror image
 ROTATIONS = 4
+# of the matrix of distances between classes at a time
+ROWS = 512
 
 
 def draw_classes(
@@ -83,7 +90,7 @@ def random_maps(rng: np.random.Generator, augmentation: Augmentation, images: in
 def batch_of_step(
     method: Method, split: Split, seed: int, step: int, hard: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The batch of one training step, a function of seed, step and the pools of hard classes (see `hard_classes`).
+    """The batch of one training step, a function of seed, step and the pools of hard classes (see `find_hard_classes`).
 
     Images (P·K, size, size, 1 or 3) float32, 0 ink to 255 paper, class by class, and their classes (P·K,) int.
     """
@@ -103,3 +110,39 @@ def batch_of_step(
         moved = ops.image.affine_transform(batch, maps, interpolation="bilinear", fill_mode="constant", fill_value=255)
         batch = ops.convert_to_numpy(moved)
     return batch, np.repeat(classes, method.images)
+
+
+def is_due(mining: HardClasses | None, step: int, steps: int) -> bool:
+    """Whether the pools of hard classes are found again at this step of a training of so many."""
+    if mining is None:
+        return False
+    since = step - int(mining.start * steps)
+    return since >= 0 and since % mining.refresh == 0
+
+
+def find_hard_classes(method: Method, backbone: keras.Model, split: Split, seed: int, step: int) -> np.ndarray | None:
+    """For every class, form by form, its pool: the `pool_size` most like it, of other characters, unsorted.
+
+    Returns (classes · forms, pool_size) int, from one image of each class, drawn at random; a symmetrical character may
+    be in a pool with all its forms. None where there are no other characters, or the method does not mine.
+    """
+    classes = split.classes * method.forms
+    pool_size = min(method.hard_classes.pool_size if method.hard_classes else 0, classes - method.forms)
+    if pool_size < 1:
+        return None
+    rng = np.random.default_rng([seed, step, 1])
+    drawers = rng.integers(0, np.tile(split.sizes, method.forms))
+    images = take_forms(split, np.arange(classes), drawers[:, None])[:, 0]
+    embeddings = backbone.predict(with_channels(images), batch_size=256, verbose=0).astype(np.float32)
+    if method.comparison == "cosine":
+        embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    squares = (embeddings**2).sum(axis=1)
+    character = np.arange(classes) % split.classes
+    nearest = []
+    for start in range(0, classes, ROWS):
+        rows = slice(start, start + ROWS)
+        # D², but for what is the same all along a row
+        distances = squares - 2 * embeddings[rows] @ embeddings.T
+        distances[character[rows, None] == character] = np.inf
+        nearest.append(np.argpartition(distances, pool_size - 1, axis=1)[:, :pool_size])
+    return np.concatenate(nearest)

@@ -1,8 +1,10 @@
-"""A method's training under way on disk: all its variables after each part of it, the last two times."""
+"""A method's training in parts: a line of its history for each, and all its variables on disk, the last two times."""
 
 import json
 import shutil
+import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +14,64 @@ from ..backend import keras
 from ..errors import ResultsError
 from ..files import replacing
 from ..training.integrity import DAMAGED
+from ..training.store import OnProgress, Progress
+from .config import Method
 
 KEPT = 2
+# parts of a training at most: lines of a run's history
+PARTS = 20
 
 
-def save(partial: Path, trainer: keras.Model, step: int, lines: list[dict[str, Any]], hard: np.ndarray | None) -> None:
-    """Keep the state after a step: variables, the optimizer's too, lines of the history, and pools of hard classes."""
-    values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in _variables(trainer)]
-    state = {f"variable-{number}": value for number, value in enumerate(values)}
-    if hard is not None:
-        state["hard"] = hard
-    said = {"run": partial.name, "step": step, "lines": lines}
-    with replacing(partial / f"checkpoint-{step}.npz") as part:
-        np.savez(part, allow_pickle=False, said=np.array(json.dumps(said)), **state)
-    for old in _newest_first(partial)[KEPT:]:
-        old.unlink()
+@dataclass
+class Parts:
+    """A method's training, cut into equal parts.
 
-
-def resume(partial: Path, trainer: keras.Model) -> tuple[int, list[dict[str, Any]], np.ndarray | None]:
-    """Give the trainer the state that was kept last → the steps made, lines, pools; 0 and none where none was kept.
+    keep    a folder where the state is kept after each part, and from whose last one the training goes on
+    length  of a part, in steps
+    done    steps that were made before
+    lines   of the history, a part each: step, loss, seconds
+    hard    the pools of hard classes that were found last
 
     Where the last checkpoint is damaged, the one before it is taken, with a note; where both are, or they are of
     another run, nothing is touched: ResultsError.
     """
+
+    method: Method
+    trainer: keras.Model
+    seed: int
+    steps: int
+    keep: Path | None
+    on_progress: OnProgress | None
+
+    def __post_init__(self) -> None:
+        count = next(n for n in range(min(PARTS, self.steps), 0, -1) if self.steps % n == 0)
+        self.length = self.steps // count
+        self.done, self.lines, self.hard = _resume(self.keep, self.trainer) if self.keep else (0, [], None)
+        self._begun = time.perf_counter() - (self.lines[-1]["seconds"] if self.lines else 0.0)
+
+    def end(self, step: int, loss: float) -> None:
+        """Note that a part ends after so many steps, with its mean loss: keep the state, and tell how far it is."""
+        self.lines.append({"step": step, "loss": loss, "seconds": round(time.perf_counter() - self._begun, 1)})
+        if self.keep:
+            self._save(self.keep, step)
+        if self.on_progress:
+            self.on_progress(Progress(self.method.title, self.seed, step, self.steps, loss))
+
+    def _save(self, partial: Path, step: int) -> None:
+        """Keep variables, the optimizer's too, lines of the history, and pools of hard classes."""
+        values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in _variables(self.trainer)]
+        state = {f"variable-{number}": value for number, value in enumerate(values)}
+        if self.hard is not None:
+            state["hard"] = self.hard
+        said = {"run": partial.name, "step": step, "lines": self.lines}
+        with replacing(partial / f"checkpoint-{step}.npz") as part:
+            np.savez(part, allow_pickle=False, said=np.array(json.dumps(said)), **state)
+        for old in _newest_first(partial)[KEPT:]:
+            old.unlink()
+
+
+def _resume(partial: Path, trainer: keras.Model) -> tuple[int, list[dict[str, Any]], np.ndarray | None]:
+    """Give the trainer the state that was kept last → the steps made, lines, pools; 0 and none where none was kept."""
     trainer.optimizer.build(trainer.trainable_variables)
     found = _newest_first(partial)
     for path in found:

@@ -1,5 +1,6 @@
 """From a method to Keras models: the backbone, what its loss needs on top of it, and the loss itself."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -116,13 +117,20 @@ def build_siamese(method: Method, trainer: keras.Model) -> keras.Model:
     backbone = backbone_of(method, trainer)
     if method.embeddings_averaged > 1:
         backbone = _with_test_time_augmentation(method, backbone)
-    left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
-    embeddings = [backbone(left), backbone(right)]
     if method.comparison == "head":
-        similarity = trainer.get_layer("similarity")(own.AbsoluteDifference(name="l1_distance")(embeddings))
+        compare = [own.AbsoluteDifference(name="l1_distance"), trainer.get_layer("similarity")]
     else:
-        similarity = own.Similarity(method.comparison, name="similarity")(embeddings)
-    return keras.Model([left, right], similarity, name=trainer.name)
+        compare = [own.Similarity(method.comparison, name="similarity")]
+    return siamese_of(backbone, compare, trainer.name)
+
+
+def siamese_of(backbone: keras.Model, compare: Sequence[Any], name: str) -> keras.Model:
+    """Two images → similarity (n, 1): the backbone on each, then the layers that compare two embeddings."""
+    left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
+    found: Any = [backbone(left), backbone(right)]
+    for layer in compare:
+        found = layer(found)
+    return keras.Model([left, right], found, name=name)
 
 
 def _with_test_time_augmentation(method: Method, backbone: keras.Model) -> keras.Model:

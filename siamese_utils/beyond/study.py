@@ -105,8 +105,10 @@ def method_jobs(
 
     def job(method: Method, seed: int) -> Job:
         def find() -> Run | None:
-            own = find_method_run(method, profile, seed, held_out) if not archive else None
-            run = find_run_on(archive, method, profile, seed) if archive else own
+            if archive:
+                run = find_run_on(archive, method, profile, seed)
+            else:
+                run = find_method_run(method, profile, seed, held_out)
             return run if run and (run.weights or not weights) else None
 
         def train(on_progress: OnProgress) -> Run:

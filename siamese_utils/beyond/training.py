@@ -5,7 +5,6 @@ A method is chosen on background alphabets that it does not train on, and only t
 reports/<profile>/beyond/; a killed run goes on from its last line.
 """
 
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,12 @@ from ..training.loop import prepare_backend
 from ..training.provenance import code_version
 from ..training.runs import Run, partial_folder
 from ..training.scores import keep_results
-from ..training.store import Notify, OnProgress, Progress, find_or_make
-from . import checkpoints
-from .batches import batch_of_step
+from ..training.store import Notify, OnProgress, find_or_make
+from .batches import batch_of_step, find_hard_classes, is_due
+from .checkpoints import Parts
 from .config import Method, load_method
-from .hard_classes import find_hard_classes, is_due
 from .networks import Reads, backbone_of, build_siamese, build_trainer
-from .paper_rows import equal_parts, in_grey, pairs_of, train_row
+from .paper_rows import in_grey, pairs_of, train_row
 from .runs import OWN, HeldOut, method_folder
 from .scoring import benchmark_scores, calibrate, one_shot_scores
 
@@ -39,8 +37,6 @@ from .scoring import benchmark_scores, calibrate, one_shot_scores
 VALIDATION_SEED = 0
 # of the background alphabets: 6 of Omniglot's 30
 VALIDATION_PART = 0.2
-# lines of a run's history
-EPOCHS = 20
 # of further strict scores on pictures, whose classes may be few
 FEWER_WAYS = (2, 3, 5, 10)
 
@@ -128,7 +124,7 @@ def _train_and_evaluate(
     train, scored = splits(dataset, key["held_out"])
     partial = partial_folder(folder)
     if method.experiment:
-        model, history = train_row(method, profile, train, seed, steps, EPOCHS, on_progress, reads=reads, keep=partial)
+        model, history = train_row(method, profile, train, seed, steps, on_progress, reads=reads, keep=partial)
         images = 2 * pairs_of(load_experiment(method.experiment), train)
     else:
         model, history = train_method(method, train, seed, steps, on_progress, reads=reads, keep=partial)
@@ -172,32 +168,25 @@ def train_method(
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train on a split's images → the siamese model, and a line for each part of the training: step, loss, seconds.
 
-    keep  a folder where the state is kept after each part, and from whose last one the training goes on
+    keep  as in `checkpoints.Parts`
     """
     shape = with_channels(train.flat[:1]).shape[1:]
     classes = train.classes * method.forms
-    epochs = equal_parts(steps, EPOCHS)
     trainer = build_trainer(method, shape, classes, steps, seed, reads)
     backbone = backbone_of(method, trainer)
     # pixels that are compared as they are have nothing to train
     one_step = trainer.train_on_batch if trainer.trainable_variables else trainer.test_on_batch
-    done, lines, hard = checkpoints.resume(keep, trainer) if keep else (0, [], None)
-    begun = time.perf_counter() - (lines[-1]["seconds"] if lines else 0.0)
-    for step in range(done, steps):
+    parts = Parts(method, trainer, seed, steps, keep, on_progress)
+    for step in range(parts.done, steps):
         if is_due(method.hard_classes, step, steps):
-            hard = find_hard_classes(method, backbone, train, seed, step)
+            parts.hard = find_hard_classes(method, backbone, train, seed, step)
         # not `fit`: its epochs run on one core of two every now and then, as benchmarks/one_batch_at_a_time.py shows
-        batch = batch_of_step(method, train, seed, step, hard)
+        batch = batch_of_step(method, train, seed, step, parts.hard)
         logs = one_step(*batch, return_dict=True)
-        if (step + 1) % (steps // epochs) == 0:
-            # the loss is the mean since the last line
-            seconds, loss = time.perf_counter() - begun, float(logs["loss"])
-            lines.append({"step": step + 1, "loss": loss, "seconds": round(seconds, 1)})
+        if (step + 1) % parts.length == 0:
+            # Keras's is the mean since the metrics were reset
             trainer.reset_metrics()
-            if keep:
-                checkpoints.save(keep, trainer, step + 1, lines, hard)
-            if on_progress:
-                on_progress(Progress(method.title, seed, step + 1, steps, loss))
+            parts.end(step + 1, float(logs["loss"]))
     # the weights become their moving averages, where there are any
     trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
-    return build_siamese(method, trainer), pd.DataFrame(lines)
+    return build_siamese(method, trainer), pd.DataFrame(parts.lines)

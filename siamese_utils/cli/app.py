@@ -13,7 +13,7 @@ import typer
 
 import siamese_utils
 
-from . import archive, pages, teaching, training, use, verify
+from . import handed_on, pages, training, use, verify
 from .boundary import guarded, prepare
 
 EXAMPLES: dict[Callable[..., None], str] = {
@@ -26,12 +26,12 @@ EXAMPLES: dict[Callable[..., None], str] = {
     pages.scoreboard: "siamese scoreboard --check",
     training.status: "siamese status --profile paper",
     verify.verify: "siamese verify --profile laptop --retrain 1",
-    archive.export: "siamese export --profile laptop -o study/",
+    handed_on.export: "siamese export --profile laptop -o study/",
     training.fidelity: "siamese fidelity baseline mlp --figure curves.png",
     training.factorial: "siamese factorial --profile laptop",
     training.learn: "siamese learn loss-prototype --profile laptop -o model.keras",
-    teaching.copies: "siamese copies -o class/",
-    teaching.slides: "siamese slides --profile laptop -n 04",
+    handed_on.copies: "siamese copies -o class/",
+    handed_on.slides: "siamese slides --profile laptop -n 04",
     use.embed: "siamese embed a.png b.png -o embeddings.csv",
     use.compare: "siamese compare a.png b.png",
     use.classify: "siamese classify query.png --support letters/",

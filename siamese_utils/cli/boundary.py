@@ -19,7 +19,7 @@ from types import FrameType
 import typer
 
 from ..errors import SiameseError, missing_extra
-from .shared import errors
+from .shared import errors, say
 
 INTERRUPTED = (
     "interrupted: what was trained is kept up to its last check, and the same command goes on from there; a notebook "
@@ -34,19 +34,18 @@ PATIENCE = 5.0
 _heard: dict[str, float] = {}
 # what a system says of a file → what to do
 MENDS = {
-    errno.ENOSPC: "make room there, or set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders with more",
-    errno.EDQUOT: "make room there, or set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders with more",
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT),
+        "make room there, or set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders with more",
+    ),
     errno.EROFS: "set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders that can be written",
-    errno.EACCES: "change its rights, or choose another place",
-    errno.EPERM: "change its rights, or choose another place",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "change its rights, or choose another place"),
     errno.ENOENT: "check its name",
     errno.ENOTDIR: "a file is in the way: move it elsewhere",
     errno.EISDIR: "a folder is in the way: move it elsewhere",
-    errno.EEXIST: "move what is there elsewhere",
-    errno.ENOTEMPTY: "move what is there elsewhere",
+    **dict.fromkeys((errno.EEXIST, errno.ENOTEMPTY), "move what is there elsewhere"),
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EMFILE: "close other programs, or raise the limit of open files (ulimit -n)",
-    errno.ENFILE: "close other programs, or raise the limit of open files (ulimit -n)",
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "close other programs, or raise the limit of open files (ulimit -n)"),
     errno.ENOLCK: "set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders on a local disk",
 }
 
@@ -73,13 +72,13 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError, SystemExit):
             raise
         except KeyboardInterrupt:
-            errors.print("interrupted." if command.__name__ in QUICK else INTERRUPTED, markup=False, soft_wrap=True)
+            say("interrupted." if command.__name__ in QUICK else INTERRUPTED, errors)
             raise typer.Exit(130) from None
         except BaseException as error:
             if os.environ.get("SIAMESE_DEBUG"):
                 traceback.print_exc()
             errors.print("[bold red]error:[/] ", end="")
-            errors.print(in_words(error), markup=False, soft_wrap=True)
+            say(in_words(error), errors)
             raise typer.Exit(2) from None
 
     return run
@@ -113,4 +112,4 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """A warning as one line, without the place in the code that gave it."""
     errors.print("[yellow]note:[/] ", end="")
-    errors.print(str(message), markup=False, soft_wrap=True)
+    say(str(message), errors)

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from ..text import duration, how_many, listed
-from .shared import ProfileOption, SeedsOption, display, each_once, errors, out
+from .shared import ProfileOption, SeedsOption, display, each_once, errors, out, say
 
 # jsonschema, which reads notebooks, compiles a grammar of internet addresses for two seconds where it finds this
 # package, to check a format that no notebook has; a name bound to None is not found
@@ -90,7 +90,7 @@ def notebooks(
     for name in ("notebooks", "params"):
         shutil.copytree(root / name, folder / name)
     for words in (f"the notebooks: {folder / 'notebooks'}", f"results will go to {folder / 'reports'}"):
-        out.print(words, soft_wrap=True, markup=False)
+        say(words)
 
 
 def scoreboard(
@@ -143,7 +143,7 @@ def scoreboard(
     for path in stale:
         if path in made:
             write_text(path, made[path])
-        out.print(f"{path}: renewed", soft_wrap=True, markup=False)
+        say(f"{path}: renewed")
 
 
 class _Now:

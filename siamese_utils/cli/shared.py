@@ -18,6 +18,11 @@ out = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
+def say(words: object, console: Console = out) -> None:
+    """Print words as they are, whatever they hold: a file's name may look like markup, and a line is not broken."""
+    console.print(words, markup=False, soft_wrap=True)
+
+
 def each_once(values: list[Any] | None) -> list[Any] | None:
     """The values of an option that may be repeated, in their order, each once."""
     return values and list(dict.fromkeys(values))

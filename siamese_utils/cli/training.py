@@ -14,7 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Column, Table
 
-from .shared import ProfileOption, SeedsOption, complete_jobs, display, each_once, errors, out
+from .shared import ProfileOption, SeedsOption, complete_jobs, display, each_once, errors, out, say
 
 if TYPE_CHECKING:
     from ..config import Experiment, Profile
@@ -93,7 +93,7 @@ def factorial(profile: ProfileOption = "laptop") -> None:
     dataset = lru_cache(lambda: load_dataset(chosen))
     jobs = [job for seed in seeds for job in jobs_of(cells().values(), chosen, [seed], dataset=dataset)]
     for job, found in zip(jobs, complete_jobs(jobs), strict=True):
-        out.print(f"{job.label}, seed {job.seed}: {found.run_id}", soft_wrap=True, markup=False)
+        say(f"{job.label}, seed {job.seed}: {found.run_id}")
 
 
 def learn(
@@ -162,7 +162,7 @@ def learn(
                 shutil.copyfile(run.weights, part)
                 OneShot.load(part)
         where = str(output or run.weights)
-    out.print(f"model: {printable(where)}", soft_wrap=True, markup=False)
+    say(f"model: {printable(where)}")
 
 
 def _place_of_model(output: Path, data: str | None) -> Path:
@@ -231,7 +231,7 @@ def status(profile: ProfileOption = "demo") -> None:
     if damaged:
         errors.print(f"[bold red]damaged:[/] {escape(damaged)}", soft_wrap=True)
     index = reports_dir() / chosen.name / "index.html"
-    out.print(f"report: {index if index.is_file() else 'not built'}", soft_wrap=True, markup=False)
+    say(f"report: {index if index.is_file() else 'not built'}")
 
 
 def _standing(row: Experiment, profile: Profile, state: State, left: float) -> list[str]:
@@ -288,4 +288,4 @@ def fidelity(
     if place:
         with replacing(place) as part:
             part.write_bytes(to_png(curve_figure(curves(found))))
-        out.print(f"{place}: drawn", soft_wrap=True, markup=False)
+        say(f"{place}: drawn")

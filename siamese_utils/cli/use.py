@@ -13,9 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import OutputError
-from ..files import refuse_runs, writable, write_text
 from ..text import how_many, printable
-from .shared import ModelOption, errors, out
+from .shared import ModelOption, errors, out, say
 
 if TYPE_CHECKING:
     from ..inference.one_shot import OneShot
@@ -27,6 +26,8 @@ def embed(
     output: Annotated[Path, typer.Option("--output", "-o", help="A CSV file: a line an image.")] = Path("-"),
 ) -> None:
     """Write the embeddings of images as CSV: the file's name, then its coordinates."""
+    from ..files import refuse_runs, writable, write_text
+
     to_file = str(output) != "-"
     if to_file:
         output = writable(output)
@@ -44,14 +45,14 @@ def embed(
     _name(used, errors)
     if to_file:
         write_text(output, text.getvalue())
-        out.print(f"{how_many(len(images), 'embedding')} in {printable(str(output))}", soft_wrap=True, markup=False)
+        say(f"{how_many(len(images), 'embedding')} in {printable(str(output))}")
     else:
         typer.echo(text.getvalue(), nl=False)
 
 
 def _name(used: OneShot, console: Console) -> None:
     """Say which model the answer is from; beside a table in CSV, on stderr."""
-    console.print(f"model: {printable(used.name)}", soft_wrap=True, markup=False)
+    say(f"model: {printable(used.name)}", console)
 
 
 def _refuse_inputs(output: Path, inputs: list[Path]) -> None:

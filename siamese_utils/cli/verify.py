@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..errors import ResultsError, missing_extra
 from ..text import how_many
-from .shared import ProfileOption, errors, out
+from .shared import ProfileOption, errors, out, say
 
 if TYPE_CHECKING:
     from ..config import Experiment, Profile
@@ -57,7 +57,7 @@ def verify(
         reasons = {run: _why_not_trained(run, chosen) for run in finished}
         ours = [run for run in finished if not reasons[run]]
         for reason, count in Counter(filter(None, reasons.values())).items():
-            out.print(f"{how_many(count, 'run')} cannot be trained anew: {reason}", soft_wrap=True, markup=False)
+            say(f"{how_many(count, 'run')} cannot be trained anew: {reason}")
         good = _retrain(random.sample(ours, min(retrain, len(ours))), chosen)
     if wrong or changed or not good:
         raise typer.Exit(1)
@@ -69,7 +69,7 @@ def _changed_notebooks(reports: Path) -> list[str]:
         from ..report.batch import read_outcomes
     except ModuleNotFoundError as error:
         if words := missing_extra(error.name):
-            errors.print(f"executed notebooks are not looked at: {words}", soft_wrap=True, markup=False)
+            say(f"executed notebooks are not looked at: {words}", errors)
             return []
         raise
     return [name for name, outcome in read_outcomes(reports).items() if outcome.status == "changed"]

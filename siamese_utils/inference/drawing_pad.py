@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,7 +24,7 @@ from ..report.live import SHOWN_WIDTH, is_live, show_errors_as_sentences
 from ..report.network import characters, episodes
 from ..report.rendering import piece, render
 from ..text import printable, shortened
-from .one_shot import ImageLike, OneShot, images_by_class
+from .one_shot import ImageLike, OneShot, Support, divided, images_by_class
 
 # pixels a side: of a pad, and of a picture of the support
 SIDE, PICTURE_SIDE = 280, 105
@@ -37,10 +37,9 @@ EPISODE = 0
 BUILT_IN = "built-in characters, drawn by this project's program (not Omniglot)"
 EMPTY = "Draw a character: the pad is empty."
 IN_WORDS = "Run this cell in JupyterLab to draw: the model then answers here."
-Images: TypeAlias = str | Path | Mapping[str, ImageLike | Sequence[ImageLike]]
 
 
-def drawing_pad(model: OneShot | str | Path | Any | None = None, support: Images | None = None) -> DrawingPad:
+def drawing_pad(model: OneShot | str | Path | Any | None = None, support: Support | None = None) -> DrawingPad:
     """A pad to draw on in JupyterLab: the model says which of the support is most like the drawing.
 
     It also compares two drawings. A cell that ends with the pad shows it.
@@ -84,9 +83,8 @@ class DrawingPad:
     _embedded: dict[str, np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
-        rows = iter(self.model.embed(image for images in self.classes.values() for image in images))
-        embedded = {name: np.stack([next(rows) for _ in images]) for name, images in self.classes.items()}
-        object.__setattr__(self, "_embedded", embedded)
+        embeddings = self.model.embed(image for images in self.classes.values() for image in images)
+        object.__setattr__(self, "_embedded", divided(embeddings, self.classes))
 
     def __repr__(self) -> str:
         kind = BUILT_IN if self.built_in else "classes"
@@ -150,14 +148,9 @@ class DrawingPad:
     @cached_property
     def widget(self) -> Any:
         """The pad as an anywidget, which Jupyter shows; it can stand in a layout of ipywidgets."""
-        support = [
-            {
-                "label": label,
-                "name": printable(str(name)),
-                "picture": _address(self.model.read(images[0], PICTURE_SIDE)),
-            }
-            for label, (name, images) in zip(self._labels, self.classes.items(), strict=True)
-        ]
+        pictures = [_address(self.model.read(images[0], PICTURE_SIDE)) for images in self.classes.values()]
+        shown = zip(self._labels, self.classes, pictures, strict=True)
+        support = [{"label": label, "name": printable(str(name)), "picture": png} for label, name, png in shown]
         kind = f"The {len(support)} are {BUILT_IN}. " if self.built_in else ""
         made = _widget_class()(support=support, about=f"{kind}Model: {printable(self.model.name)}.")
         made.on_msg(lambda widget, asked, buffers: widget.send(self.answer(asked, buffers)))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import keras
 
 ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
+Support: TypeAlias = str | Path | Mapping[str, ImageLike | Sequence[ImageLike]]
 # what the readers of a file raise where it is damaged, or is something else
 NO_MODEL = (*UNREADABLE, zipfile.BadZipFile, lzma.LZMAError)
 
@@ -167,9 +168,7 @@ class OneShot:
         parts = _finite(np.array([_part_below(known["different"], value), 1 - _part_below(known["same"], value)]))
         return PairSimilarity(value, float(parts[0]), float(parts[1]))
 
-    def classify(
-        self, query: ImageLike, support: str | Path | Mapping[str, ImageLike | Sequence[ImageLike]]
-    ) -> list[tuple[str, float]]:
+    def classify(self, query: ImageLike, support: Support) -> list[tuple[str, float]]:
         """The classes of the support with their similarity to the query, the most alike first.
 
         support  a folder that holds a folder of images for each class, or class → image or images. A class's
@@ -180,9 +179,8 @@ class OneShot:
         classes = images_by_class(support)
         pixels = self._read_each([query, *(image for images in classes.values() for image in images)])
         _say_doubles(classes, pixels)
-        asked, *rest = _finite(embed(self.model, np.stack(pixels)))
-        shown = iter(rest)
-        return self.rank(asked, {name: np.stack([next(shown) for _ in own]) for name, own in classes.items()})
+        embeddings = _finite(embed(self.model, np.stack(pixels)))
+        return self.rank(embeddings[0], divided(embeddings[1:], classes))
 
     def rank(self, query: np.ndarray, support: Mapping[str, np.ndarray]) -> list[tuple[str, float]]:
         """The same of what `embed` gave: the query (d,), and each class's images (n, d)."""
@@ -215,9 +213,7 @@ def _finite(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def images_by_class(
-    support: str | Path | Mapping[str, ImageLike | Sequence[ImageLike]],
-) -> Mapping[str, Sequence[ImageLike]]:
+def images_by_class(support: Support) -> Mapping[str, Sequence[ImageLike]]:
     """A support set as a sequence of images for each class; DataError where it, or a class of it, is empty or none."""
     if isinstance(support, str | Path):
         return find_images(Path(support), fewest=1)
@@ -229,6 +225,12 @@ def images_by_class(
     if not classes or not all(classes.values()):
         raise DataError("the support is empty: give at least one class with at least one image.")
     return classes
+
+
+def divided(rows: np.ndarray, classes: Mapping[str, Sequence[ImageLike]]) -> dict[str, np.ndarray]:
+    """Rows (images, …), class after class → those of each class."""
+    ends = np.cumsum([len(images) for images in classes.values()])
+    return dict(zip(classes, np.split(rows, ends[:-1]), strict=True))
 
 
 def _say_doubles(classes: Mapping[str, Sequence[ImageLike]], pixels: Sequence[np.ndarray]) -> None:

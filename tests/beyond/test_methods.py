@@ -8,9 +8,8 @@ from conftest import ROOT, TINY
 from scipy.stats import binomtest
 
 from siamese_utils.backend import keras, ops
-from siamese_utils.beyond.batches import batch_of_step, draw_classes, random_maps, take_forms
+from siamese_utils.beyond.batches import batch_of_step, draw_classes, find_hard_classes, is_due, random_maps, take_forms
 from siamese_utils.beyond.config import Augmentation, Block, HardClasses, Method, load_beyond, load_method
-from siamese_utils.beyond.hard_classes import find_hard_classes, is_due
 from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
 from siamese_utils.beyond.runs import find_method_run, method_folder
@@ -164,7 +163,7 @@ def test_a_class_brings_along_some_of_its_pool():
 
 @pytest.mark.parametrize("comparison", ["euclidean", "cosine"])
 def test_hard_classes_are_the_nearest_of_other_characters(comparison, drawn, fresh_keras, monkeypatch):
-    monkeypatch.setattr("siamese_utils.beyond.hard_classes.ROWS", 7)  # several blocks, the last one short
+    monkeypatch.setattr("siamese_utils.beyond.batches.ROWS", 7)  # several blocks, the last one short
     chosen = HardClasses(n_hard=1, pool_size=3, start=0.5, refresh=4)
     method = small("loss-prototype", comparison=comparison, hard_classes=chosen, mirrored_classes=True)
     split = Split(drawn.train.images[:6], drawn.train.characters[:6])

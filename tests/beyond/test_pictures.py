@@ -137,7 +137,7 @@ def test_the_papers_row_trains_as_the_small_package_trains_it(fresh_keras):
     experiment = load_experiment("baseline")
     assert pairs_of(experiment, split) == 10
     method = quick(load_method("pictures-baseline"))
-    _, history = train_row(method, demo, split, 5, 4, 4)
+    _, history = train_row(method, demo, split, 5, 4)
     profile = demo.model_copy(update={"iterations": 4, "batch_size": 10})
     losses = train(build_model(experiment, profile, 5), split, experiment, profile, seed=5, checks=[0, 1, 2, 3])
     np.testing.assert_allclose(history["loss"], [line["batch_loss"] for line in losses], rtol=1e-5)
@@ -152,7 +152,7 @@ def test_the_papers_network_takes_colour_as_grey_and_refuses_classes_of_several_
     assert (grey.images.shape, grey.counts) == ((10, 20, 20), split.counts)
     np.testing.assert_allclose(grey.images[3, 4, 5], split.images[3, 4, 5] @ [0.299, 0.587, 0.114], atol=0.51)
     with pytest.raises(ParamsError, match="classes of one size"):
-        train_row(load_method("pictures-baseline"), load_profile("demo"), grey, 0, 1, 1)
+        train_row(load_method("pictures-baseline"), load_profile("demo"), grey, 0, 1)
 
 
 def test_pixels_are_compared_as_they_are(faces, reports, fresh_keras):

@@ -233,3 +233,9 @@ def test_the_package_is_the_command(module):
 
 def test_it_says_its_version(capsys, monkeypatch):
     assert call(capsys, monkeypatch, "--version") == (0, f"siamese-utils {siamese_utils.__version__}\n", "")
+
+
+def test_help_takes_nothing_that_computes():
+    program = "import sys, siamese_utils.cli.app; sys.exit(str({'numpy', 'pydantic', 'filelock'} & {*sys.modules}))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.stderr == "set()\n"

@@ -1,4 +1,4 @@
-"""Commands for a class: `copies`, of the notebooks with and without solutions, and `slides`."""
+"""Commands that write what is handed on: `copies` and `slides` for a class, `export` for an archive."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from typing import Annotated
 import typer
 
 from .pages import NotebooksOption
-from .shared import ProfileOption, out
+from .shared import ProfileOption, say
 
-FolderOption = Annotated[
+TeachingOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="The folder to write to; default: build/teaching, which is renewed.")
+]
+CrateOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="The folder to write to; default: build/export/ with the profile's name."),
 ]
 
 
-def copies(folder: FolderOption = None) -> None:
+def copies(folder: TeachingOption = None) -> None:
     """Copy the notebooks for a class: students/ has an empty cell in the place of each solution, solutions/ has all."""
     from ..report.copies import write_copies
 
     for written in write_copies(_teaching(folder), renew=folder is None):
-        out.print(f"{written.resolve()}: {len(list(written.glob('*.ipynb')))} notebooks", soft_wrap=True, markup=False)
+        say(f"{written.resolve()}: {len(list(written.glob('*.ipynb')))} notebooks")
 
 
 def slides(
     profile: ProfileOption = "demo",
     notebook: NotebooksOption = None,
-    folder: FolderOption = None,
+    folder: TeachingOption = None,
     reveal: Annotated[
         Path | None, typer.Option(help="The npm package reveal.js, a .tgz; default: SIAMESE_REVEAL, or fetched once.")
     ] = None,
@@ -39,7 +43,22 @@ def slides(
     archive = reveal and reveal.expanduser()
     chosen = load_profile(profile)
     for written in write_slides(chosen, where, notebooks=notebook or (), reveal=archive, renew=folder is None):
-        out.print(f"{written.resolve()}", soft_wrap=True, markup=False)
+        say(f"{written.resolve()}")
+
+
+def export(
+    profile: ProfileOption = "laptop",
+    folder: CrateOption = None,
+    weights: Annotated[bool, typer.Option("--weights", help="With the runs' weights that are here.")] = False,
+) -> None:
+    """Write runs, report, parameters and locks as one RO-Crate, with checksums, for an archive; trains nothing."""
+    from ..config import load_profile
+    from ..paths import work_dir
+    from ..report.archive import export as write
+
+    place = folder.expanduser() if folder else work_dir() / "build" / "export" / load_profile(profile).name
+    for words in write(profile, place, weights=weights):
+        say(words)
 
 
 def _teaching(named: Path | None = None) -> Path:
