@@ -19,7 +19,8 @@ from .author_logs import author_difference
 from .claims import can_be_told, load_claims, row_claims
 from .estimates import Estimate, Evidence, Term
 from .facts import Facts, Kind, Measure, machines
-from .fidelity import origin_of, standing
+from .fidelity import origin_of
+from .standing import standing
 from .verdicts import VERDICTS, Judgement, judge
 
 NOT_IN_TABLE = "Not in Table 1"

@@ -14,13 +14,9 @@ from ..training.provenance import ORIGIN_COLUMNS
 from ..training.runs import find_so_far
 from . import likeness as statistic
 from .author_logs import author_log, comparable_log, incomparable
-from .estimates import PAPER_EPISODES
-from .facts import LATEST
 from .likeness import MEASURES, LikenessVerdict, Mean, Replicates, differences, mean_difference
-from .significance import half_width
 
 NOTHING = "Nothing has been run at the full protocol yet."
-FEWEST_LATEST = 3  # of the last checks, to say where a run under way stands
 
 
 class Curves(NamedTuple):
@@ -165,58 +161,6 @@ def _broken_at(ours: pd.DataFrame) -> str:
     if not broken.any():
         return ""
     return f"no loss or accuracy of ours at iteration {int(ours['iteration'].to_numpy()[broken].min()):,}"
-
-
-# ---- a run under way beside its log, by its last checks -----------------------------------------
-
-
-class Interval(NamedTuple):
-    """A value in % or points, and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where a run stands beside the author's log: val accuracies in %, means of up to five checks after the first.
-
-    checks        how many of ours
-    ours, author  over the same checks; None where there are none, or no log can be compared
-    words         "on the author's curve", "above", "below", "too early" or "not compared"
-    """
-
-    checks: int
-    ours: Interval | None
-    author: Interval | None
-    words: str
-
-
-def standing(experiment: Experiment, history: pd.DataFrame) -> Standing:
-    """Compare the last five checks after iteration 0 of a history of the full protocol with the author's."""
-    log, replicates = comparable_log(experiment), known_replicates(experiment)
-    ours = history[history["iteration"] > 0].tail(LATEST)
-    theirs = log[log["iteration"].isin(ours["iteration"])]
-    apart = mean_difference(differences(ours, theirs), "val", replicates)
-    if log.empty:
-        words = "not compared"
-    elif apart is None or len(theirs) < FEWEST_LATEST:
-        words = "too early"
-    else:
-        words = "above" if apart.low > 0 else "below" if apart.high < 0 else "on the author’s curve"
-    between, dof = statistic.spread(replicates, "val", max(len(ours), 1))
-
-    def mean(checks: pd.DataFrame) -> Interval | None:
-        """Of one curve, in %; the interval is quasi-binomial."""
-        if checks.empty:
-            return None
-        p, count = float(checks["val_accuracy"].mean()), len(checks) * PAPER_EPISODES
-        smooth = (p * count + 0.5) / (count + 1)
-        half = half_width((between * smooth * (1 - smooth) / count) ** 0.5, dof)
-        return Interval(100 * p, max(0.0, 100 * (p - half)), min(100.0, 100 * (p + half)))
-
-    return Standing(len(ours), mean(ours), mean(theirs), words)
 
 
 # ---- where checks were made ----------------------------------------------------------------------

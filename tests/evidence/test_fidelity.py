@@ -10,8 +10,8 @@ from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.evidence import fidelity, likeness
 from siamese_utils.evidence.author_logs import author_log, incomparable
 from siamese_utils.evidence.estimates import PAPER_EPISODES
-from siamese_utils.evidence.fidelity import standing
 from siamese_utils.evidence.likeness import Replicates
+from siamese_utils.evidence.standing import standing
 from siamese_utils.files import write_json
 from siamese_utils.report.plots.audit import curve_figure
 from siamese_utils.training import loop as training
