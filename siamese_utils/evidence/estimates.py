@@ -30,7 +30,7 @@ from .significance import half_width, mcnemar_one_sided
 
 PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
 CHANCE = 5.0  # % of 20-way episodes that guessing answers correctly
-LEARNED = 0.1  # the accuracy of a network that has learned something
+LEARNED = 10.0  # % of them: a network below it has not learned
 Z = float(special.ndtri(0.975))
 
 
@@ -154,7 +154,7 @@ class Evidence:
         A run under way that stands clearly above guessing is one that does.
         """
         runs = self.facts.get(experiment, {})
-        latest = [history["val_accuracy"].tail(LATEST).mean() for history in self.under_way.get(experiment, ())]
+        latest = [100 * history["val_accuracy"].tail(LATEST).mean() for history in self.under_way.get(experiment, ())]
         return bool(runs) and all(facts.degenerate for facts in runs.values()) and max(latest, default=0) < LEARNED
 
     def spread_at(self, percent: float) -> float:

@@ -53,9 +53,13 @@ def curves(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Curves
 
 def known_replicates(experiment: Experiment) -> list[Replicates]:
     """Gather the author's two baselines, and the row's own runs at the full protocol where it has several seeds."""
-    runs = [e.author.run for e in map(load_experiment, ("baseline", "baseline-10k")) if e.author]
     own = [history for _, _, history in histories([experiment])]
-    return [Replicates.of([author_log(run) for run in runs]), Replicates.of(own)]
+    return [_author_baselines(), Replicates.of(own)]
+
+
+def _author_baselines() -> Replicates:
+    runs = [e.author.run for e in map(load_experiment, ("baseline", "baseline-10k")) if e.author]
+    return Replicates.of([author_log(run) for run in runs])
 
 
 def seeds_apart() -> pd.DataFrame:
@@ -64,10 +68,8 @@ def seeds_apart() -> pd.DataFrame:
     `times the noise`: the root mean square difference of means over ten checks, in standard deviations of the noise of
     their episodes; 1 where there is nothing but that. Rows with fewer checks in common are left out.
     """
-    (authors, _), groups = known_replicates(load_experiment("baseline")), {}
-    groups["the author’s baselines"] = authors
-    for row in curves(histories()):
-        groups[row.label] = Replicates.of(row.ours)
+    groups = {"the author’s baselines": _author_baselines()}
+    groups |= {row.label: Replicates.of(row.ours) for row in curves(histories())}
     lines = [
         {
             "runs of one recipe": label,

@@ -10,14 +10,12 @@ from markupsafe import Markup
 from ..config import Experiment, Profile, load_experiment, load_matrix
 from ..evidence.board import Board
 from ..evidence.claims import FirstLoss, load_claims
-from ..evidence.estimates import resolution
+from ..evidence.estimates import LEARNED, resolution
 from ..evidence.fidelity import Likeness, summary
 from ..evidence.first_loss import granularity
 from .rendering import render_html
 from .tables import pooled
 
-# % of 20-way episodes: a network below it has not learned
-LEARNED = 10
 SHUFFLES = 2000
 
 

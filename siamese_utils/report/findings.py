@@ -14,7 +14,7 @@ from ..config import Experiment, Profile, load_experiment, load_profile
 from ..evidence.author_logs import comparable_log
 from ..evidence.board import NOT_IN_TABLE, Board
 from ..evidence.claims import FirstLoss
-from ..evidence.estimates import Term, Z, paper_of, resolution
+from ..evidence.estimates import LEARNED, Term, Z, paper_of, resolution
 from ..evidence.fidelity import Likeness, histories, likenesses
 from ..evidence.likeness import WIDEST
 from ..text import number, signed
@@ -40,7 +40,7 @@ def numbers(board: Board) -> dict[str, Any]:
     rows = _on_omniglot(board)
     # the networks that the paper's own table has above the baseline, within its noise
     above = board.rows.query("paper_difference > 0 and not apart and variant != 'as described'")
-    learned = rows[rows["ours_val"] > 10]
+    learned = rows[rows["ours_val"] > LEARNED]
     # by how much the author's episodes flatter the networks that learned, against strict ones
     leak = (learned["ours_val"] - learned["strict_val"]).agg(["median", "min", "max"])
     # how far training accuracy lies above validation in the paper's figures, in points

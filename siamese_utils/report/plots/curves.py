@@ -51,12 +51,13 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
         highest += [*curve["train_accuracy"], *log["val_accuracy"]]
         ax.plot(log["iteration"], 100 * log["val_accuracy"], **AUTHOR)
         ax.plot(curve.index, 100 * curve["train_accuracy"], **train)
+        ahead = _furthest(group)
         for run in group:
             checks = run.history
             highest += list(checks["val_accuracy"])
             look = _val_look(len(group) > 1, len(checks) <= MARKED)
             ax.plot(checks["iteration"], 100 * checks["val_accuracy"], clip_on=False, **look)
-            if run not in _furthest(group):
+            if run not in ahead:
                 ax.plot(checks["iteration"].iloc[-1:], 100 * checks["val_accuracy"].iloc[-1:], clip_on=False, **BEHIND)
                 entries["val, a seed that has come so far"] = BEHIND
             columns = (checks[name] for name in ("iteration", "val_accuracy", "val_low", "val_high"))
@@ -104,8 +105,9 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
         ax.plot(curve.index, curve["batch_loss"], clip_on=False, **batch)
         marks = {**mean, "marker": "o" if len(curve) <= MARKED else ""}
         ax.plot(curve.index, curve["mean_loss"], clip_on=False, **marks)
+        seeds = _seeds(_furthest(group))
         for iteration, loss, own in zip(curve.index, curve["mean_loss"], curve["batch_loss"], strict=True):
-            words = f"mean loss {loss:.3f}, batch loss {own:.3f}, {_seeds(_furthest(group))}"
+            words = f"mean loss {loss:.3f}, batch loss {own:.3f}, {seeds}"
             style.note(ax, iteration, loss, f"{experiment.label}, iteration {iteration:,}: {words}")
         words = f"first loss {np.mean([run.metrics['first_batch_loss'] for run in group]):.3f}"
         if group[0].image_size == 105 and experiment.author and experiment.author.first_loss:
@@ -147,8 +149,9 @@ def weight_curves(runs: Iterable[Run]) -> Figure:
             look = style.look_of(number)
             ax.plot(curve.index, values, markersize=4, markevery=every, clip_on=False, **look)
             ends.append((float(curve.index[-1]), float(values.iloc[-1]), label.replace("(as ", "(")))
+            seeds = _seeds(_furthest(groups[name]))
             for iteration, value in zip(curve.index, values, strict=True):
-                told = f"{words} {value:.3g}{unit}, {_seeds(_furthest(groups[name]))}"
+                told = f"{words} {value:.3g}{unit}, {seeds}"
                 style.note(ax, iteration, value, f"{label}, iteration {iteration:,}: {told}")
         if scale == 100:
             ax.set_ylim(0, 100)
