@@ -2,7 +2,9 @@
 
 import os
 import warnings
+from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import Phase, settings
@@ -55,6 +57,24 @@ def _real_data(request, monkeypatch, _a_machine_without_data):
             pytest.skip(NO_DATA)
         for name, value in _a_machine_without_data.items():
             monkeypatch.setenv(name, value)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest file first, so that no process of `make test` ends with it while the other has nothing to do."""
+    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _built_in_characters_drawn_once():
+    """Drawing them takes longer than training the tiny profile on them; `draw_dataset` itself draws anew."""
+    from siamese_utils.data import load, synthetic
+
+    drawn = SimpleNamespace(
+        draw_dataset=lru_cache(synthetic.draw_dataset), GENERATOR_VERSION=synthetic.GENERATOR_VERSION
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "synthetic", drawn)
+        yield
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def model():
 @pytest.fixture(scope="module")
 def split():
     """25 classes by 4 drawers of random pixels."""
-    images = np.random.default_rng(0).integers(0, 256, (25, 4, 28, 28), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (25, 4, 20, 20), dtype=np.uint8)
     return Split(images, tuple(f"A/character{number:02}" for number in range(25)))
 
 

@@ -16,13 +16,14 @@ def test_a_steps_operations_by_hand(tiny):
     """28×28 pixels, padded: a multiplication and an addition for each weight, place and pass, of both images."""
     first = 28 * 28 * 25 * 1 * 32
     others = 14 * 14 * 25 * 32 * 64 + 7 * 7 * 25 * 64 * 128 + 3 * 3 * 128 * 256
-    profile = tiny.model_copy(update={"batch_size": 6})
+    profile = tiny.model_copy(update={"image_size": 28, "batch_size": 6})
     assert cost_of(load_experiment("baseline"), profile).flop == 2 * 6 * 2 * (2 * first + 3 * others)
 
 
 def test_the_memory_of_a_perceptron_by_hand(tiny):
     """Dense, BatchNorm, Dropout three times, and the embedding: each has as many outputs as units."""
-    cost = cost_of(load_experiment("mlp"), tiny.model_copy(update={"batch_size": 2}))
+    profile = tiny.model_copy(update={"image_size": 28, "batch_size": 2})
+    cost = cost_of(load_experiment("mlp"), profile)
     units = 2048 + 1024 + 512
     moving = 2 * units
     assert cost.activations == 4 * (28 * 28 + 3 * units + 256) * 2 * 2

@@ -151,7 +151,7 @@ def test_the_summary_reads_like_the_papers_figure_1(tiny, fresh_keras):
     ],
 )  # fmt: skip
 def test_the_tables_of_a_network_line_by_line(name, lines, tiny, fresh_keras):
-    model = build_model(load_experiment(name), tiny)
+    model = build_model(load_experiment(name), tiny.model_copy(update={"image_size": 28}))
     summary, shown = network_summary(model), layers_table(model)
     assert list(summary) == ["layer", "output", "parameters"]
     assert [tuple(line) for line in summary.to_numpy()] == lines

@@ -172,7 +172,7 @@ def test_with_every_kernel_at_zero_nothing_is_learned(tiny, characters, fresh_ke
 
     model = build_model(load_experiment("zero-initialization"), tiny)
     (left, right), labels = first_batch(characters)
-    left, right = (resize(side.transpose(3, 0, 1, 2), 28).transpose(1, 2, 3, 0) for side in (left, right))
+    left, right = (resize(side.transpose(3, 0, 1, 2), tiny.image_size).transpose(1, 2, 3, 0) for side in (left, right))
     for _ in range(3):
         model.train_on_batch([left, right], labels)
     kernels = [w for w in model.trainable_variables if w.path.endswith("kernel")]
@@ -187,7 +187,8 @@ def test_a_saved_model_loads_in_safe_mode_and_answers_the_same(name, tiny, tmp_p
     path = tmp_path / "model.keras"
     model.save(path)
     again = keras.saving.load_model(path, safe_mode=True)
-    images = np.random.default_rng(0).integers(0, 256, (2, 4, 28, 28, 1), dtype=np.uint8)
+    shape = (2, 4, tiny.image_size, tiny.image_size, 1)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     np.testing.assert_array_equal(model.predict(list(images), verbose=0), again.predict(list(images), verbose=0))
     with zipfile.ZipFile(path) as archive:
         assert "Lambda" not in archive.read("config.json").decode()
@@ -222,12 +223,12 @@ def test_a_model_is_called_after_its_experiment_and_takes_two_images(small, fres
     model = build_model(*small)
     assert model.name == "lr_0_001"
     assert [(taken.name, taken.dtype, taken.shape) for taken in model.inputs] == [
-        (side, "uint8", (None, 28, 28, 1)) for side in ("left", "right")
+        (side, "uint8", (None, 20, 20, 1)) for side in ("left", "right")
     ]
     assert [layer.name for layer in model.layers] == ["left", "right", "backbone", "l1_distance", "similarity"]
     backbone = model.get_layer("backbone")
     (image,) = backbone.inputs
-    assert (image.name, image.dtype, image.shape) == ("image", "uint8", (None, 28, 28, 1))
+    assert (image.name, image.dtype, image.shape) == ("image", "uint8", (None, 20, 20, 1))
     assert (backbone.output_shape, model.output_shape) == ((None, 3), (None, 1))
     assert backbone.layers[2].name == "conv_1"
     head = model.layers[-1]

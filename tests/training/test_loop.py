@@ -411,7 +411,7 @@ def test_a_training_is_cut_at_its_checks(tiny, intervals_seen):
     for ((of, images), *pairs), (first, last) in zip(intervals_seen, ((1, 4), (4, 5)), strict=True):
         assert of is model
         assert images is split.images
-        for one, other in zip(pairs, training.pairs_of_steps(split, 7, 128, first, last), strict=True):
+        for one, other in zip(pairs, training.pairs_of_steps(split, 7, tiny.batch_size, first, last), strict=True):
             np.testing.assert_array_equal(one, other)
 
 

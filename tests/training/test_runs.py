@@ -52,9 +52,9 @@ def left_under_way(run):
 
 def test_a_finished_run_says_what_its_files_hold(run):
     assert run.finished
-    assert (run.experiment, run.seed, run.image_size, run.seconds) == (baseline, 0, 28, 90.5)
+    assert (run.experiment, run.seed, run.image_size, run.seconds) == (baseline, 0, 20, 90.5)
     assert run.run_id == run.folder.name
-    assert run.config["profile"]["image_size"] == 28
+    assert run.config["profile"]["image_size"] == 20
     assert run.metrics["iterations"] == 4
     assert run.history["iteration"].tolist() == [0, 2, 4]
     assert {name: right.sum() for name, right in run.answers().items()} == {
