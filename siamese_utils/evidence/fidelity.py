@@ -20,10 +20,10 @@ NOTHING = "Nothing has been run at the full protocol yet."
 
 
 class Curves(NamedTuple):
-    """A row's curves at the full protocol: ours, a history a seed, and the author's log (no line: none to compare)."""
+    """A row's curves at the full protocol: ours, seeds and histories, and the author's log (no line: none to compare)."""
 
     label: str
-    ours: list[pd.DataFrame]
+    ours: list[tuple[int, pd.DataFrame]]
     log: pd.DataFrame
 
 
@@ -45,9 +45,9 @@ def histories(
 def curves(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Curves]:
     """Group the curves of `histories`, one element a row, with the author's where it can be compared."""
     rows: dict[str, Curves] = {}
-    for experiment, _, history in found:
+    for experiment, seed, history in found:
         row = rows.setdefault(experiment.label, Curves(experiment.label, [], comparable_log(experiment)))
-        row.ours.append(history)
+        row.ours.append((seed, history))
     return list(rows.values())
 
 

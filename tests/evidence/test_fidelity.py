@@ -308,12 +308,15 @@ def test_the_curves_are_drawn_over_the_whole_log():
     loss = figure.axes[0]
     assert loss.get_title(loc="left") == "Baseline: to iteration 400, 1,200"
     assert loss.get_yscale() == "log"
-    whole = loss.lines[0].get_xdata()
+    whole, *ours = (line.get_xdata() for line in loss.lines)
+    looks = [(line.get_color(), line.get_marker(), line.get_linestyle()) for line in loss.lines[1:3]]
+    assert [len(line) for line in ours[:2]] == [len(curve), 5]
+    assert all(one != other for one, other in zip(*looks, strict=True)), "seeds differ in all three"
     assert list(whole) == log_of("baseline")["iteration"].tolist()
     said = [[text.get_text() for text in figure.axes[panel].texts] for panel in (0, 2)]
-    assert said == [[""], ["no log of this network"]]
+    assert said == [[""], ["no log of\nthis network"]]
     silent = fidelity.curves([(load_experiment("without-batch-norm"), 0, curve)])
-    assert curve_figure(silent).axes[0].texts[0].get_text() == "no loss was logged"
+    assert curve_figure(silent).axes[0].texts[0].get_text() == "no loss\nwas logged"
     assert not curve_figure([]).axes
 
 

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ...evidence.estimates import CHANCE
 from ...evidence.fidelity import Curves
 from . import style
 from .style import BLUE, GREY, INK, ORANGE, Look, styled
@@ -16,6 +15,12 @@ from .style import BLUE, GREY, INK, ORANGE, Look, styled
 # pairs of panels, side by side
 PAIRS = 2
 ROW = "row of Table 1"
+# of a curve by its run's seed: first, second, third
+SEEDS: tuple[Look, ...] = (
+    {"color": BLUE, "marker": "o", "markersize": 2.2, "linewidth": 1.1},
+    {"color": ORANGE, "marker": "s", "markersize": 1.8, "linewidth": 1.0, "linestyle": "--"},
+    {"color": INK, "marker": "^", "markersize": 2.0, "linewidth": 0.9, "linestyle": "-."},
+)
 
 
 @styled
@@ -142,34 +147,34 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
     pairs = axes.reshape(-1, 2)
     for ax in pairs[len(curves) :].flat:
         ax.remove()
-    here: Look = {"color": BLUE, "marker": "o", "linewidth": 1.2}
     author: Look = {"color": GREY, "linewidth": 1.1}
     stop_line: Look = {"color": INK, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
-    chance: Look = {"color": ORANGE, "linewidth": 1, "linestyle": "--"}
+    entries: dict[str, Look] = {}
     for place, ((label, ours, log), (loss, val)) in enumerate(zip(curves, pairs, strict=False)):
-        stops = sorted({int(history["iteration"].max()) for history in ours})
+        stops = sorted({int(history["iteration"].max()) for _, history in ours})
         end = max([5000, *stops, *log["iteration"]])
         for ax, column, scale in ((loss, "batch_loss", 1), (val, "val_accuracy", 100)):
             ax.plot(log["iteration"], scale * log[column], **author)
-            for history in ours:
-                ax.axvline(history["iteration"].max(), **stop_line)
-                look = {**here, "markersize": 2.6, "clip_on": False, "zorder": 3}
-                ax.plot(history["iteration"], scale * history[column], **look)
-            style.square_root_axis(ax, end, 0.25)
+            for seed, history in ours:
+                look = entries.setdefault(f"here, seed {seed}", SEEDS[seed % len(SEEDS)])
+                ax.plot(history["iteration"], scale * history[column], clip_on=False, zorder=3, **look)
+            for stop in stops:
+                if stop < end:
+                    ax.axvline(stop, **stop_line)
+            style.square_root_axis(ax, end, 0.3)
             ax.tick_params(labelsize=7)
             if place >= len(curves) - beside:
                 ax.set_xlabel("iteration", fontsize=8)
         loss.set_title(f"{label}: to iteration {', '.join(f'{stop:,}' for stop in stops)}", fontsize=8)
-        lacks = "no log of this network" if log.empty else "" if log["batch_loss"].any() else "no loss was logged"
-        loss.text(0.95, 0.88, lacks, fontsize=7, ha="right", transform=loss.transAxes)
+        lacks = "no log of\nthis network" if log.empty else "" if log["batch_loss"].any() else "no loss\nwas logged"
+        loss.text(0.97, 0.97, lacks, fontsize=7, ha="right", va="top", transform=loss.transAxes)
         loss.set_ylabel("batch loss", fontsize=7.5)
         _decades(loss)
-        val.axhline(CHANCE, **chance)
+        style.chance_line(val)
         val.set(ylim=(0, 100), yticks=[0, 50, 100])
         val.set_ylabel("val, %", fontsize=7.5)
-    ours_in_legend = {**here, "markersize": 3}
-    entries = {"here": ours_in_legend, "the author's log, whole": author, "how far ours has come": stop_line}
-    style.legend(figure, {**entries, "chance, 5 %": chance})
+    others = {"the author's log, whole": author, "a run that has come so far": stop_line, "chance, 5 %": style.DOTTED}
+    style.legend(figure, {**dict(sorted(entries.items())), **others})
     return figure
 
 
