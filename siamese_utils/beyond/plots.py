@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -225,14 +226,18 @@ def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> 
     axes = np.asarray(figure.subplots(1, len(tables), squeeze=False))[0]
     top = max(1.0, *(float(np.nanmax(errors)) for _, errors in tables.values()))
     for ax, (title, (names, errors)) in zip(axes, tables.items(), strict=True):
-        ax.imshow(errors, cmap="Blues", vmin=0, vmax=top)
-        ax.plot(range(len(names)), range(len(names)), linestyle="", marker="x", color=GREY, markersize=4)
-        for row, column in np.argwhere(errors >= 0.5):
-            value = errors[row, column]
-            colour = "white" if value > 0.6 * top else INK
-            ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7.5, color=colour)
-        ax.set_xticks(range(len(names)), names, rotation=90)
-        ax.set_yticks(range(len(names)), names)
+        told = [[f"{value:.0f}" if value >= 0.5 else "" for value in row] for row in errors.tolist()]
+        look: Look = {
+            "cmap": "Blues",
+            "vmin": 0,
+            "vmax": top,
+            "square": True,
+            "cbar": False,
+            "annot_kws": {"size": 7.5},
+        }
+        sns.heatmap(errors, annot=told, fmt="", xticklabels=names, yticklabels=names, ax=ax, **look)
+        diagonal = np.arange(len(names)) + 0.5
+        ax.plot(diagonal, diagonal, linestyle="", marker="x", color=GREY, markersize=4)
         ax.grid(False)
         ax.set(title=title, xlabel="the other person")
     axes[0].set_ylabel("who is asked about")

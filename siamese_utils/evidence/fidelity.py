@@ -20,7 +20,7 @@ NOTHING = "Nothing has been run at the full protocol yet."
 
 
 class Curves(NamedTuple):
-    """A row's curves at the full protocol: ours, seeds and histories, and the author's log (no line: none to compare)."""
+    """A row at the full protocol: our seeds with their histories, the author’s log (no line: none to compare)."""
 
     label: str
     ours: list[tuple[int, pd.DataFrame]]
@@ -69,7 +69,7 @@ def seeds_apart() -> pd.DataFrame:
     their episodes; 1 where there is nothing but that. Rows with fewer checks in common are left out.
     """
     groups = {"the author’s baselines": _author_baselines()}
-    groups |= {row.label: Replicates.of(row.ours) for row in curves(histories())}
+    groups |= {row.label: Replicates.of([history for _, history in row.ours]) for row in curves(histories())}
     lines = [
         {
             "runs of one recipe": label,

@@ -29,7 +29,7 @@ def costs_markdown(profile: Profile) -> str:
                 "work": cost.flop / reference.flop,
                 "minutes": alone,
                 "pace": run.pace if run else float("nan"),
-                "hours": run.pace * length / 3600 if run else float("nan"),
+                "measured": run.pace * length / 60 if run else float("nan"),
                 "machine": _machine(run) if run else "",
             }
         )

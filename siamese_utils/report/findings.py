@@ -81,14 +81,16 @@ def _author_there(profile: Profile) -> dict[str, float] | None:
 
 
 def _beside_log(profile: Profile) -> dict[str, list[str]]:
-    """The rows at the author's protocol that agree with the author's log, or differ, judged by their longest run.
+    """The rows of Table 1 at the author's protocol that agree with the author's log, or differ, by their longest run.
 
     Of several that came as far, one that differs decides. A row that is not at its end yet says how far it has come.
     """
     found: dict[str, list[str]] = {"agrees": [], "differs": []}
     rows: dict[str, list[Likeness]] = {}
     for judged in likenesses(histories()) if profile == load_profile("paper") else ():
-        rows.setdefault(judged.experiment.name, []).append(judged)
+        # the baseline twice as long, not in the table, begins with the baseline's own iterations
+        if judged.experiment.paper:
+            rows.setdefault(judged.experiment.name, []).append(judged)
     for own in rows.values():
         experiment, came = own[0].experiment, max(judged.iteration for judged in own)
         verdicts = {judged.verdict for judged in own if judged.iteration == came}

@@ -244,10 +244,12 @@ def test_the_similarities_of_same_and_different_pairs_share_their_axes():
     before, after = check(figures.similarity_histograms(panels))
     assert (before.get_title("left"), after.get_title("left")) == ("before", "after")
     assert before.get_ylim() == after.get_ylim()
-    same, different = (patch.get_data()[0] for patch in after.patches)
-    assert (same[-1], different[0]) == (100, 100)
-    assert all(patch.get_data()[0].sum() == pytest.approx(100) for ax in (before, after) for patch in ax.patches)
-    assert [bool(patch.get_hatch()) for patch in after.patches] == [False, True]
+    same, different = (shape.get_paths()[0].vertices for shape in after.collections)
+    assert same[same[:, 1] == 100][:, 0].min() == pytest.approx(0.96), "all in the last of 25 bins"
+    assert different[different[:, 1] == 100][:, 0].max() == pytest.approx(0.04), "all in the first"
+    assert [bool(shape.get_hatch()) for shape in after.collections] == [False, True]
+    for x, y in (shape.get_paths()[0].vertices.T for ax in (before, after) for shape in ax.collections):
+        assert abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2 == pytest.approx(100 / 25)
 
 
 def test_first_losses_stand_beside_the_logged_ones_with_labels_apart():

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from ...evidence.estimates import paper_of, resolution
@@ -106,13 +107,12 @@ def similarity_histograms(panels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -
     figure = new_figure(3.3)
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
     bins = np.linspace(0, 1, 26)
-    same: Look = {"facecolor": BLUE, "alpha": 0.75, "label": "same character"}
-    different: Look = {"facecolor": "none", "edgecolor": ORANGE, "hatch": "////", "linewidth": 1.4}
+    same: Look = {"color": BLUE, "alpha": 0.75, "linewidth": 0, "label": "same character"}
+    different: Look = {"color": "none", "edgecolor": ORANGE, "hatch": "////", "label": "different characters"}
     for ax, (title, (others, alike)) in zip(axes, panels.items(), strict=True):
-        for values, look in ((alike, same), (others, {**different, "label": "different characters"})):
-            counts, _ = np.histogram(values, bins)
-            ax.stairs(100 * counts / max(1, len(values)), bins, fill=True, **look)
-        ax.set(title=title, xlabel="similarity")
-    axes[0].set(xlim=(0, 1), ylim=(0, None), ylabel="% of the pairs")
+        for values, look in ((alike, same), (others, different)):
+            sns.histplot(x=values, bins=bins, stat="percent", element="step", ax=ax, **look)
+        ax.set(title=title, xlabel="similarity", ylabel="% of the pairs")
+    axes[0].set(xlim=(0, 1), ylim=(0, None))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
