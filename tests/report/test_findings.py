@@ -88,6 +88,8 @@ def test_at_the_authors_protocol_a_finding_stands_beside_the_log(monkeypatch):
         replace(one, experiment=dense, iteration=5000, verdict="agrees"),
         replace(one, experiment=mlp, iteration=50, verdict="agrees"),
         replace(one, experiment=mlp, iteration=100, verdict="too short to say"),
+        # no row of Table 1, and the baseline's own run for its first half
+        replace(one, experiment=load_experiment("baseline-10k"), iteration=5100, verdict="agrees"),
     ]
     sentence = beside_the_log(*agreeing)
     assert sentence.startswith("All 2 networks that came far enough")
