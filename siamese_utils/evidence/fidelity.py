@@ -11,11 +11,13 @@ from ..config import Experiment, load_experiment, load_matrix, load_profile
 from ..schema import name_list, seed_list
 from ..text import JOIN, device_words, listed, seed_words, signed
 from ..training.provenance import ORIGIN_COLUMNS
-from ..training.runs import find_so_far
+from ..training.runs import find_run, find_so_far
 from . import likeness as statistic
 from .author_logs import author_log, comparable_log, incomparable
 from .likeness import MEASURES, LikenessVerdict, Mean, Replicates, differences, mean_difference
 
+# the profile whose seeds are compared where the full protocol has too few
+SMALL = "laptop-1000"
 NOTHING = "Nothing has been run at the full protocol yet."
 
 
@@ -63,24 +65,41 @@ def _author_baselines() -> Replicates:
 
 
 def seeds_apart() -> pd.DataFrame:
-    """Say how far runs of one recipe come apart in val accuracy: the author's baselines, and our seeds of each row.
+    """Say how far runs of one recipe come apart: the author's baselines, and our seeds of each row; small runs beside.
 
-    `times the noise`: the root mean square difference of means over ten checks, in standard deviations of the noise of
-    their episodes; 1 where there is nothing but that. Rows with fewer checks in common are left out.
+    val, × noise   the root mean square difference of means over ten checks, in standard deviations of the noise of
+                   their episodes; 1 where there is nothing but that
+    loss, factor   the same of the losses
+    laptop …       of the runs of the profile SMALL
+
+    A row whose runs have fewer checks in common has a dash; one without either is left out.
     """
-    groups = {"the author’s baselines": _author_baselines()}
-    groups |= {row.label: Replicates.of([history for _, history in row.ours]) for row in curves(histories())}
+    small = load_profile(SMALL)
+    groups = {"the author’s baselines": (_author_baselines(), Replicates.of([]))}
+    for row in load_matrix().experiments:
+        ours = Replicates.of([history for _, _, history in histories([row])])
+        runs = [run for seed in small.seeds if (run := find_run(row, small, seed))]
+        groups[row.label] = ours, Replicates.of([run.history for run in runs])
     lines = [
-        {
-            "runs of one recipe": label,
-            "runs": group.runs,
-            "checks": checks,
-            "times the noise": f"{statistic.spread([group], 'val', statistic.WINDOW)[0] ** 0.5:.1f}",
-        }
-        for label, group in groups.items()
-        if (checks := max(map(len, group.apart), default=0)) >= statistic.WINDOW
+        {"runs of one recipe": label, **_apart(full), **{f"laptop {name}": told for name, told in _apart(few).items()}}
+        for label, (full, few) in groups.items()
     ]
-    return pd.DataFrame(lines)
+    told = pd.DataFrame(lines)
+    return told[(told["runs"] != "–") | (told["laptop runs"] != "–")].reset_index(drop=True)
+
+
+def _apart(group: Replicates) -> dict[str, str]:
+    """Word the spread of one group for `seeds_apart`; dashes where they have too few checks in common."""
+    checks = max(map(len, group.apart), default=0)
+    if checks < statistic.WINDOW:
+        return dict.fromkeys(("runs", "checks", "val, × noise", "loss, factor"), "–")
+    val, loss = (statistic.spread([group], measure, statistic.WINDOW)[0] ** 0.5 for measure in ("val", "loss"))
+    return {
+        "runs": str(group.runs),
+        "checks": str(checks),
+        "val, × noise": f"{val:.1f}",
+        "loss, factor": f"{np.exp(loss):.2f}",
+    }
 
 
 def other_order(experiment: Experiment) -> Experiment:

@@ -1,6 +1,7 @@
 """Our curves beside the author's: the statistic has power and keeps its peace, the words follow from it."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,14 +104,23 @@ def test_how_far_seeds_come_apart_is_told_in_units_of_their_noise(reports, monke
 
     shifts = {"dense-512": (0, 0), "without-l2": (0, 0.2), "mlp": (0,)}
     found = [seed_of(name, seed, shift) for name, row in shifts.items() for seed, shift in enumerate(row)]
-    monkeypatch.setattr(fidelity, "histories", lambda *named: [] if named else found)
+    small = [history for *_, history in found[2:4]]
+    monkeypatch.setattr(fidelity, "histories", lambda named: [known for known in found if known[0] in named])
+    monkeypatch.setattr(
+        fidelity,
+        "find_run",
+        lambda row, _, seed: SimpleNamespace(history=small[seed]) if row.name == "mlp" and seed < 2 else None,
+    )
     table = fidelity.seeds_apart().set_index("runs of one recipe")
-    assert list(table.index) == ["the author’s baselines", "Dense - 512", "without L2 Regularization"]
-    assert list(table["checks"]) == [50, 40, 40]
-    times = table["times the noise"].astype(float)
-    assert times["Dense - 512"] < 1.5
+    assert list(table.index) == ["the author’s baselines", "Dense - 512", "without L2 Regularization", "MLP"]
+    assert list(table["checks"]) == ["50", "40", "40", "–"]
+    assert list(table["laptop runs"]) == ["–", "–", "–", "2"]
+    assert float(table["val, × noise"]["Dense - 512"]) < 1.5
+    assert list(table["loss, factor"][1:]) == ["1.00", "1.00", "–"], "the losses are the log's own"
     sd = 100 * (2 * 0.5 * 0.5 / (10 * PAPER_EPISODES)) ** 0.5
-    assert times["without L2 Regularization"] == pytest.approx(20 / sd, rel=0.2)
+    apart = float(table["val, × noise"]["without L2 Regularization"])
+    assert apart == pytest.approx(20 / sd, rel=0.2)
+    assert float(table["laptop val, × noise"]["MLP"]) == apart
 
 
 # ---- the verdict ---------------------------------------------------------------------------------
