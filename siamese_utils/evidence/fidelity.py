@@ -44,6 +44,13 @@ def histories(
     return [(row, seed, run.history) for row, seed, run in found if run]
 
 
+def small_histories() -> list[tuple[Experiment, int, pd.DataFrame]]:
+    """Find the finished runs of the profile SMALL, as `histories`."""
+    small = load_profile(SMALL)
+    wanted = [(row, seed) for row in load_matrix().experiments for seed in small.seeds]
+    return [(row, seed, run.history) for row, seed in wanted if (run := find_run(row, small, seed))]
+
+
 def curves(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Curves]:
     """Group the curves of `histories`, one element a row, with the author's where it can be compared."""
     rows: dict[str, Curves] = {}
@@ -74,12 +81,11 @@ def seeds_apart() -> pd.DataFrame:
 
     A row whose runs have fewer checks in common has a dash; one without either is left out.
     """
-    small = load_profile(SMALL)
+    small = small_histories()
     groups = {"the author’s baselines": (_author_baselines(), Replicates.of([]))}
     for row in load_matrix().experiments:
         ours = Replicates.of([history for _, _, history in histories([row])])
-        runs = [run for seed in small.seeds if (run := find_run(row, small, seed))]
-        groups[row.label] = ours, Replicates.of([run.history for run in runs])
+        groups[row.label] = ours, Replicates.of([history for other, _, history in small if other == row])
     lines = [
         {"runs of one recipe": label, **_apart(full), **{f"laptop {name}": told for name, told in _apart(few).items()}}
         for label, (full, few) in groups.items()
@@ -270,12 +276,14 @@ def _with_seeds(judgements: Iterable[Likeness]) -> list[str]:
     return [label if own == [0] else f"{label} ({seed_words(own)})" for label, own in seeds.items()]
 
 
-def source_words(found: Sequence[tuple[Experiment, int, pd.DataFrame]]) -> str:
-    """Say where `histories` come from, in a sentence: "Full protocol, Omniglot, 105×105 pixels, seed 0, …"."""
+def source_words(
+    found: Sequence[tuple[Experiment, int, pd.DataFrame]], where: str = "Full protocol, Omniglot, 105×105 pixels"
+) -> str:
+    """Say where histories come from, in a sentence: "Full protocol, Omniglot, 105×105 pixels, seed 0, …"."""
     if not found:
         return NOTHING
     every = origin_of(pd.concat([history for _, _, history in found], ignore_index=True))
     return (
-        f"Full protocol, Omniglot, 105×105 pixels, {seed_words(sorted({seed for _, seed, _ in found}))}, "
+        f"{where}, {seed_words(sorted({seed for _, seed, _ in found}))}, "
         f"{every.device}, convolutions in {every.convolutions}, commit {every.commit}."
     )

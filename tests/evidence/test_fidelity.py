@@ -1,7 +1,6 @@
 """Our curves beside the author's: the statistic has power and keeps its peace, the words follow from it."""
 
 from collections import Counter
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -104,13 +103,9 @@ def test_how_far_seeds_come_apart_is_told_in_units_of_their_noise(reports, monke
 
     shifts = {"dense-512": (0, 0), "without-l2": (0, 0.2), "mlp": (0,)}
     found = [seed_of(name, seed, shift) for name, row in shifts.items() for seed, shift in enumerate(row)]
-    small = [history for *_, history in found[2:4]]
+    small = [(load_experiment("mlp"), seed, history) for _, seed, history in found[2:4]]
     monkeypatch.setattr(fidelity, "histories", lambda named: [known for known in found if known[0] in named])
-    monkeypatch.setattr(
-        fidelity,
-        "find_run",
-        lambda row, _, seed: SimpleNamespace(history=small[seed]) if row.name == "mlp" and seed < 2 else None,
-    )
+    monkeypatch.setattr(fidelity, "small_histories", lambda: small)
     table = fidelity.seeds_apart().set_index("runs of one recipe")
     assert list(table.index) == ["the author’s baselines", "Dense - 512", "without L2 Regularization", "MLP"]
     assert list(table["checks"]) == ["50", "40", "40", "–"]
