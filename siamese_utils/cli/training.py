@@ -51,7 +51,7 @@ def run(
     ] = None,
     convolutions: Annotated[
         str | None,
-        typer.Option(help="auto, float32 or bfloat16; default: the profile's. Not part of a run's name."),
+        typer.Option(help="float32, bfloat16 (for timings: it spoils BatchNorm) or auto; not part of a run's name."),
     ] = None,
 ) -> None:
     """Train experiments, or load those that are finished; a killed run goes on from its last check."""
