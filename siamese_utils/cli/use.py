@@ -56,7 +56,7 @@ def _name(used: OneShot, console: Console) -> None:
 
 
 def _refuse_inputs(output: Path, inputs: list[Path]) -> None:
-    """An output that is one of the files that are read, under whatever name, would take its place."""
+    """Refuse an output that is one of the files that are read, under whatever name: it would take its place."""
     for path in (path.expanduser() for path in inputs):
         if output.exists() and path.exists() and output.samefile(path):
             raise OutputError(f"{output} is the same file as {path}, which is read: name another file for the CSV.")
@@ -97,7 +97,7 @@ def classify(
     model: ModelOption = None,
     top: Annotated[int, typer.Option(help="Show so many classes.", min=1)] = 5,
 ) -> None:
-    """Which class of a support set an image shows: the classes by their similarity to it."""
+    """Say which class of a support set an image shows: the classes by their similarity to it."""
     from ..inference.one_shot import OneShot
 
     used = OneShot.load(model)
