@@ -36,7 +36,7 @@ def test_every_combination_is_an_experiment_of_its_own():
 
 
 def test_effects_by_hand():
-    found = effects(made_up(lambda a, b, c: 40 + 5 * a - 2 * b + 3 * a * c, noise=1e-6), episodes=10_000)
+    found = effects(made_up(lambda a, b, c: 40 + 5 * a - 2 * b + 3 * a * c, noise=1e-6), n_episodes=10_000)
     by = {factors: row for factors, row in found.set_index("factors").iterrows()}
     assert by[("a",)]["effect"] == pytest.approx(10, abs=1e-4)  # 45 minus 35
     assert by[("b",)]["effect"] == pytest.approx(-4, abs=1e-4)
@@ -50,7 +50,7 @@ def test_intervals_agree_with_a_regression():
 
     frame = made_up(lambda a, b, c: 40 + 5 * a - b * c, seeds=3, noise=2.0)
     fit = smf.ols("accuracy ~ a * b * c", frame).fit()
-    found = effects(frame, episodes=10**15).set_index("factors")  # so many that their spread is nothing
+    found = effects(frame, n_episodes=10**15).set_index("factors")  # so many that their spread is nothing
     holm = multipletests([fit.pvalues[":".join(factors)] for factors in found.index], method="holm")[1]
     for factors, p in zip(found.index, holm, strict=True):
         name = ":".join(factors)
@@ -63,7 +63,7 @@ def test_intervals_agree_with_a_regression():
 
 def test_episodes_widen_an_interval_that_seeds_leave_narrow():
     frame = made_up(lambda a, b, c: 40 + 5 * a, noise=1e-6)
-    row = effects(frame, episodes=2500).iloc[0]
+    row = effects(frame, n_episodes=2500).iloc[0]
     spread = (0.5 * 45 * 55 + 0.5 * 35 * 65) / 2500  # of one combination's accuracy, squared, in points
     by_hand = stats.t.ppf(0.975, 8) * 2 * (spread / 8) ** 0.5  # 16 runs of 8 combinations leave 8 degrees of freedom
     assert row["high"] - row["effect"] == pytest.approx(by_hand, rel=1e-4)
@@ -73,7 +73,7 @@ def test_an_incomplete_design_is_refused():
     frame = made_up(lambda a, b, c: a)
     for part in (frame.iloc[:-1], frame[frame["a"] > 0], frame[frame["seed"] == 0]):
         with pytest.raises(ValueError, match="combinations"):
-            effects(part, episodes=100)
+            effects(part, n_episodes=100)
 
 
 def test_a_cell_runs_as_an_experiment(reports, fresh_keras, tiny):

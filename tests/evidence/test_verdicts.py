@@ -214,8 +214,8 @@ def mutants(claim):
         yield "starts elsewhere", changed(starts_at=(check.starts_at or np.log(2)) + 0.5)
         yield "of another", changed(of=("mlp",) if "mlp" not in check.of else ("dense-512",), changes={})
     elif check.kind == "ordered":
-        if check.ways:
-            yield "reversed", changed(ways=check.ways[::-1])
+        if check.n_way:
+            yield "reversed", changed(n_way=check.n_way[::-1])
         else:
             yield "reversed", changed(of=check.of[::-1])
     elif check.kind == "dataset":
@@ -458,7 +458,7 @@ def test_an_unsteady_training_needs_enough_checks():
 @pytest.mark.parametrize(
     ("check", "made", "why"),
     [
-        (Ordered(kind="ordered", of="baseline", ways=(5, 999)), {}, "The profile does not evaluate 999 ways."),
+        (Ordered(kind="ordered", of="baseline", n_way=(5, 999)), {}, "The profile does not evaluate 999 ways."),
         (
             Against(kind="below", of="mlp", than="baseline", measure="early"),
             {"special": {"mlp": {"checks": 1}}},
@@ -697,7 +697,7 @@ def test_a_claim_is_judged_twice_where_text_and_run_differ():
         ("kind: sideways, of: baseline", "sideways"),
         ("kind: below, of: mlp, than: baseline, mesure: val", "mesure"),
         ("kind: level, of: baseline", "at goes with level"),
-        ("kind: ordered, of: baseline", "several networks, or one and several ways"),
+        ("kind: ordered, of: baseline", "several networks, or one and several values of n_way"),
         ("kind: untestable", "because"),
     ],
 )
