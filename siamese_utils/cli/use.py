@@ -63,7 +63,7 @@ def _refuse_inputs(output: Path, inputs: list[Path]) -> None:
 
 
 def _refuse_pictures(output: Path) -> None:
-    """A picture or a model that is there already is not what a table should take the place of."""
+    """Refuse an output that is a picture or a model already: a table should not take its place."""
     from ..data.pictures import endings, looks_like_picture
 
     if output.is_file() and (output.suffix.lower() in {*endings(), ".keras"} or looks_like_picture(output)):

@@ -140,15 +140,15 @@ def _retrain(runs: list[Run], profile: Profile) -> bool:
         out.print(f"training {escape(run.run_id)} again, {number} of {len(runs)}", soft_wrap=True)
         with reports_of_its_own():
             if "recipe" in run.config:
-                again = load_or_train(*_row_of(run, profile), run.seed)
+                retrained = load_or_train(*_row_of(run, profile), run.seed)
             else:
                 name, held_out = run.config["learner"]["name"], run.config["held_out"]
-                again = train_method(name, profile, run.seed, held_out=held_out, archive=_archive_of(run))
-            if again.run_id == run.run_id:
-                agrees, words = compare_anew(run, again)
+                retrained = train_method(name, profile, run.seed, held_out=held_out, archive=_archive_of(run))
+            if retrained.run_id == run.run_id:
+                agrees, words = compare_anew(run, retrained)
             else:
-                agrees, words = False, f"the data here is another: it became {again.run_id}"
-            record_retrained(reports, run, again, agrees, words)
+                agrees, words = False, f"the data here is another: it became {retrained.run_id}"
+            record_retrained(reports, run, retrained, agrees, words)
         table.add_row(escape(run.run_id), "agrees" if agrees else "[bold red]does not agree[/]", words)
         good = good and agrees
     if runs:

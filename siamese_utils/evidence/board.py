@@ -78,7 +78,7 @@ class Board:
         apart                                              whether the paper's figure can be told from its baseline's
         degenerate                                         whether it did not train at all: every similarity ties
         """
-        experiments = sorted(load_matrix().experiments, key=lambda e: e.paper is None)  # stable
+        experiments = sorted(load_matrix().experiments, key=lambda e: e.paper is None)
         return pd.DataFrame([_line(self, experiment) for experiment in experiments])
 
     def rows_of(self, experiments: Iterable[Experiment]) -> pd.DataFrame:

@@ -76,7 +76,8 @@ def test_the_spread_of_replicates_is_that_of_their_window_means():
     runs = [log.assign(batch_loss=log["batch_loss"] * np.exp(rng.normal(0, 0.1, len(log)))) for _ in range(4)]
     for length in (1, 10):
         variance, dof = likeness.spread([Replicates.of(runs)], "loss", length)
-        assert variance == pytest.approx(2 * 0.1**2, rel=0.4)  # of a mean: variance / length
+        # of a mean: variance / length
+        assert variance == pytest.approx(2 * 0.1**2, rel=0.4)
         assert dof == 3 * 10
     assert likeness.spread([Replicates.of(runs)], "val", 10) == (1.0, 30), "never below binomial noise"
     alone = likeness.spread(fidelity.known_replicates(load_experiment("baseline"))[:1], "loss", 10)
@@ -341,7 +342,8 @@ def test_every_committed_history_is_of_a_run_that_is_known():
     assert {path.name for path in under_way_dir(paper).iterdir()} <= known
     assert len(known) > 20
     for _, _, history in fidelity.histories():
-        assert set(HISTORY_COLUMNS) - {"kernel_norm", "saturated"} <= set(history.columns)  # older ones lack the two
+        # older ones lack the two
+        assert set(HISTORY_COLUMNS) - {"kernel_norm", "saturated"} <= set(history.columns)
         assert not history[["commit", "backend", "device"]].isna().any(axis=None)
 
 

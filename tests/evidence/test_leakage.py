@@ -11,7 +11,8 @@ from siamese_utils.evaluation.episodes import draw_episodes, is_correct
 from siamese_utils.evidence import leakage as leaks
 from siamese_utils.models.siamese import build_model
 
-CLASSES, DRAWERS, WAYS = 12, 5, 8  # few, so that both leaks are frequent
+# few, so that both leaks are frequent
+CLASSES, DRAWERS, WAYS = 12, 5, 8
 
 
 def similarities(seed=0, ties=False):
@@ -35,7 +36,8 @@ def test_the_closed_form_lies_in_the_interval_of_drawn_episodes(ties):
     correct = is_correct(seen[..., None], drawn)
     for name, part in leaks.left_in(drawn).items():
         test = binomtest(int(correct[part].sum()), int(part.sum()))
-        interval = test.proportion_ci(0.999, method="wilson")  # eight comparisons: 95 % would miss one in three tries
+        # eight comparisons: 95 % would miss one in three tries
+        interval = test.proportion_ci(0.999, method="wilson")
         assert interval.low < exact[name] < interval.high, name
     assert exact["author"] > exact["without_self"] + 0.02, "meeting oneself helps a network that knows itself"
     assert exact["without_twins"] > exact["author"] + 0.05, "a twin takes the answer away"

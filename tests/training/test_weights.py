@@ -240,7 +240,7 @@ def test_learn_says_where_the_model_is_or_makes_it(kind, capsys, monkeypatch, tm
     (run.folder / WEIGHTS).unlink()
     code, said = call(capsys, monkeypatch, *learn)
     assert code == 0
-    assert said.rpartition("model: ")[2].startswith("not kept with these results; -o FILE trains it anew")
+    assert said.rpartition("model: ")[2].startswith("not kept with these results; -o FILE trains it again")
     assert run.weights is None
     code, said = call(capsys, monkeypatch, *learn, "-o", run.folder / "copy.keras")
     assert (code, "lies in a run's folder" in said, "trained anew" in said) == (2, True, False)
