@@ -14,7 +14,8 @@ from ..training.provenance import ORIGIN_COLUMNS
 from ..training.runs import find_run, find_so_far
 from . import likeness as statistic
 from .author_logs import author_log, comparable_log, incomparable
-from .likeness import MEASURES, LikenessVerdict, Mean, Replicates, differences, mean_difference
+from .likeness import MEASURES, LikenessVerdict, Replicates, differences, mean_difference
+from .significance import Interval
 
 # the profile whose seeds are compared where the full protocol has too few
 SMALL = "laptop-1000"
@@ -142,18 +143,13 @@ class Likeness:
     why: str = ""
     checks: int = 0
     first: float | None = None
-    loss: Mean | None = None
-    train: Mean | None = None
-    val: Mean | None = None
+    loss: Interval | None = None
+    train: Interval | None = None
+    val: Interval | None = None
 
 
-def likeness(
-    experiment: Experiment, ours: pd.DataFrame, seed: int = 0, replicates: Sequence[Replicates] | None = None
-) -> Likeness:
-    """Judge a history of the full protocol (columns as in `author_log`) by the author's log of the row.
-
-    replicates  groups of curves of one recipe each; default: `known_replicates` of the row
-    """
+def likeness(experiment: Experiment, ours: pd.DataFrame, seed: int = 0) -> Likeness:
+    """Judge a history of the full protocol (columns as in `author_log`) by the author's log of the row."""
     iteration = int(ours["iteration"].max())
     if why := incomparable(experiment):
         return Likeness(experiment, seed, iteration, "not compared", why)
@@ -164,10 +160,10 @@ def likeness(
     at_start = pd.concat([curve[curve["iteration"] == 0]["batch_loss"] for curve in (ours, log)])
     difference = float(at_start.iloc[0] - at_start.iloc[1]) if len(at_start) == 2 else np.nan
     first = None if np.isnan(difference) else difference
-    found: dict[str, Mean] = {}
+    found: dict[str, Interval] = {}
     if len(apart):
-        groups = known_replicates(experiment) if replicates is None else replicates
-        means = {measure: mean_difference(apart, measure, groups) for measure in MEASURES}
+        replicates = known_replicates(experiment)
+        means = {measure: mean_difference(apart, measure, replicates) for measure in MEASURES}
         found = {measure: mean for measure, mean in means.items() if mean}
     verdict, why = statistic.verdict_of(len(apart), first, found)
     by_measure = [found.get(measure) for measure in MEASURES]
@@ -182,7 +178,8 @@ def likenesses(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Li
 def _broken_at(ours: pd.DataFrame) -> str:
     """Say where our own curve stops being numbers; "" where it never does."""
     figures = ours[["batch_loss", "train_accuracy", "val_accuracy"]].to_numpy(float)
-    if np.isnan(figures[:, 0]).all():  # a curve without losses, as some of the author's are; ours always begin with one
+    # a curve without losses, as some of the author's are; ours always begin with one
+    if np.isnan(figures[:, 0]).all():
         figures[:, 0] = 1.0
     broken = ~np.isfinite(figures).all(axis=1) | (figures[:, 0] <= 0)
     if not broken.any():
@@ -219,10 +216,11 @@ def origin_of(history: pd.DataFrame) -> Origin:
 def likeness_table(found: Iterable[Likeness]) -> pd.DataFrame:
     """Write likenesses as text, a line a run: how far it has come, the differences with intervals, the verdict."""
 
-    def written(mean: Mean | None, checks: int, form: Callable[[float], str]) -> str:
+    def written(mean: Interval | None, checks: int, form: Callable[[float], str]) -> str:
         if mean is None:
             return "–"
-        known = checks >= statistic.FEWEST  # fewer do not say how they scatter
+        # fewer do not say how they scatter
+        known = checks >= statistic.FEWEST
         return form(mean.value) + (f" ({form(mean.low)} to{JOIN} {form(mean.high)})" if known else "")
 
     return pd.DataFrame(
@@ -269,7 +267,7 @@ def summary(judgements: Sequence[Likeness]) -> str:
 
 
 def _with_seeds(judgements: Iterable[Likeness]) -> list[str]:
-    """Rows, each once, with its seeds where it is not seed 0 alone."""
+    """List rows, each once, with its seeds where it is not seed 0 alone."""
     seeds: dict[str, list[int]] = {}
     for judged in judgements:
         seeds.setdefault(judged.experiment.label, []).append(judged.seed)

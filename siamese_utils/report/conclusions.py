@@ -48,9 +48,9 @@ def audit(board: Board, *, candidates: pd.DataFrame, judged: Sequence[Likeness],
     misfits = weighed.loc[~weighed["fits"], "experiment"]
     # where the text permits two readings, the ledger's check is of one of them, with changes of its own
     checks = [claim.check for claim in load_claims() if isinstance(claim.check, FirstLoss) and claim.check.changes]
-    open_to_reading = misfits.isin([load_experiment(name).label for check in checks for name in check.of])
+    open_to_reading = misfits.isin([load_experiment(name).short_label for check in checks for name in check.of])
     changes = [
-        (described.label.partition(" (as")[0], found)
+        (described.short_label, found)
         for described in load_matrix().experiments
         if real and described.variant == "as described"
         if (found := board.difference(f"{described.name}-as-run", described.name))
@@ -108,7 +108,7 @@ def table_1(board: Board) -> Markup:
         finished=len(run),
         verdicts=run["verdict"].value_counts(sort=False).sort_index().to_dict(),
         missing=list(variants.loc[variants["seeds"] == 0, "label"]),
-        above_in_paper=as_run[as_run["paper_difference"] > 0].to_dict("records"),
+        above_in_paper=[load_experiment(name) for name in as_run.loc[as_run["paper_difference"] > 0, "experiment"]],
         above=run[run["difference_low"] > 0].sort_values("difference", ascending=False).to_dict("records"),
         correlation=correlation,
         by_luck=by_luck,

@@ -141,7 +141,7 @@ def _ruled_out(board: Board) -> list[str]:
 
 def _short(row: Experiment) -> str:
     """A row's label without its variant."""
-    return SHORT.get(row.name, row.label.removesuffix(f" ({row.variant})"))
+    return SHORT.get(row.name, row.short_label)
 
 
 def _resolution(rows: pd.DataFrame) -> dict[str, Any]:

@@ -21,7 +21,7 @@ SCHEMA = Path(__file__).with_name("results.schema.json")
 # what is on record of the runs behind a number
 OF_RUNS = ("dataset", "fingerprint", "finished", "commit", "backend", "device", "convolutions", "tier")
 # columns of the board that `source` and the runs say better
-LEFT_OUT = ("run_ids", "seeds", "trained_on", "difference_seeds", "so_far_val", "so_far_origin", "notebook")
+LEFT_OUT = ("run_ids", "seeds", "trained_on", "difference_seeds", "under_way", "notebook")
 
 
 def results_of(board: Board, runs: Mapping[Path, Run], shipped: set[str], left_out: Sequence[str]) -> dict[str, Any]:
@@ -44,11 +44,12 @@ def results_of(board: Board, runs: Mapping[Path, Run], shipped: set[str], left_o
     rows = [
         {
             **{name: value for name, value in row.items() if name not in LEFT_OUT},
+            "so_far": now.in_words if now else "",
             "episodes": board.profile.episodes,
-            # that of a run under way begins with its name
-            "source": source(row["run_ids"] or [row["so_far_origin"].partition(",")[0]]),
+            "source": source(row["run_ids"] or ([now.run_id] if now else [])),
         }
         for row in board.rows.to_dict("records")
+        for now in [row["under_way"]]
     ]
     claims = [
         {

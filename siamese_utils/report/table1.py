@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ..evidence.board import NOT_IN_TABLE, Board
+from ..evidence.significance import Interval
 from ..text import number, signed
 from .rendering import render_html
 
@@ -35,8 +36,10 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
 def accuracy_words(row: Any) -> str:
     """ "73.1 (71.1–75.0)", and with several seeds the lowest and highest of them; of a row under way, how far it is."""
     if not row["seeds"]:
-        return row["so_far_val"] or row["so_far"] or "not run"
-    words = f"{row['ours_val']:.1f} ({row['low']:.1f}–{row['high']:.1f})"
+        if not (now := row["under_way"]):
+            return "not run"
+        return f"{now.standing.ours.in_words} at iteration {now.iteration:,}" if now.standing else now.in_words
+    words = Interval(row["ours_val"], row["low"], row["high"]).in_words
     return words if row["seeds"] == 1 else f"{words}, seeds {row['seed_low']:.1f}–{row['seed_high']:.1f}"
 
 
@@ -60,7 +63,7 @@ def table1_html(board: Board) -> Markup:
     full: dict[str, Any] = {}
     if board.profile.dataset == "omniglot" and not board.profile.is_paper_protocol:
         rows = _with_accuracy(Board.of("paper").rows)
-        known = rows[rows["seeds"].gt(0) | rows["so_far"].ne("")]
+        known = rows[rows["seeds"].gt(0) | rows["under_way"].notna()]
         full = {row["experiment"]: row for row in known.to_dict("records")}
     return render_html("table1.html.j2", profile=board.profile, groups=groups, full=full)
 

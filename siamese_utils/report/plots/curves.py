@@ -170,7 +170,7 @@ def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figur
     """Adam's learning rate over the iterations; experiments with the same schedule share a line."""
     by_rate: dict[LearningRate, list[str]] = {}
     for experiment in experiments:
-        by_rate.setdefault(experiment.recipe.learning_rate, []).append(experiment.label.partition(" (")[0])
+        by_rate.setdefault(experiment.recipe.learning_rate, []).append(experiment.short_label)
     height = 3.6
     figure = style.new_figure(height)
     ax = figure.subplots()
