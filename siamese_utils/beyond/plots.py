@@ -195,7 +195,7 @@ def errors_by_shots(frame: pd.DataFrame) -> Figure:
 def accuracy_by_ways(frame: pd.DataFrame) -> Figure:
     """Draw each method's accuracy over the number of classes, with intervals over classes and seeds, and chance.
 
-    frame  from `pictures.accuracy_by_ways`
+    frame  from `faces.accuracy_by_ways`
     """
     if frame.empty:
         return empty_figure("no finished run yet", 1.1)
@@ -218,7 +218,7 @@ def accuracy_by_ways(frame: pd.DataFrame) -> Figure:
 def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> Figure:
     """Draw who is taken for whom, a panel a method: errors in % where the query's class meets one other.
 
-    tables  title → `pictures.confusions`
+    tables  title → `faces.confusions`
     """
     if not tables:
         return empty_figure("no finished run yet", 1.1)
@@ -245,7 +245,7 @@ def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> 
 
 
 def _with_intervals(ax: Axes, places: ArrayLike, frame: pd.DataFrame, value: str = "accuracy", **look: Any) -> None:
-    """Markers of a frame's column, with whiskers from `low` to `high`."""
+    """Draw markers of a frame's column, with whiskers from `low` to `high`."""
     style.with_intervals(ax, places, frame[value], frame["low"], frame["high"], markersize=6, **look)
 
 
