@@ -35,9 +35,11 @@ TRAINERS = {
     "bfloat16": "package bfloat16",
     "torch": "torch",
 }
-EPISODES = 10  # of the author's check, a turn
+# of the author's check, a turn
+EPISODES = 10
 Ask = Callable[[str, int], Turn]
-Asked = dict[bench_table.Key, tuple[Callable[[], Turn], int]]  # and how many of what is measured a turn has
+# and how many of what is measured a turn has
+Asked = dict[bench_table.Key, tuple[Callable[[], Turn], int]]
 
 
 def main() -> None:
@@ -91,7 +93,8 @@ def measure(arguments: argparse.Namespace, profile: Profile, scratch: Path) -> b
     with workers(TRAINERS, options, found) as asks:
         say("training steps")
         for ask in asks.values():
-            ask("steps", 1)  # compiles
+            # compiles
+            ask("steps", 1)
         steps = arguments.steps
         take({("step", way): (partial(ask, "steps", steps), steps) for way, ask in asks.items()}, repeats)
         ours = {way: ask for way, ask in asks.items() if way in ("float32", "bfloat16")}
@@ -156,7 +159,8 @@ def worker(words: str, options: dict[str, Any]) -> Iterator[tuple[dict[str, Any]
         try:
             yield answer(), ask
         finally:
-            process.kill()  # it only waits to be asked
+            # it only waits to be asked
+            process.kill()
 
 
 def omniglot_source() -> Path | None:

@@ -14,7 +14,8 @@ from side_by_side import Turn, short
 from siamese_utils.config import Profile, load_experiment
 from siamese_utils.report.plots import style
 
-Key = tuple[str, str]  # what is measured, of which way
+# what is measured, of which way
+Key = tuple[str, str]
 
 WAYS = {
     "author": "the author’s loop",
@@ -249,7 +250,8 @@ def figure(found: Found, profile: Profile, lines: list[dict[str, Any]]) -> Figur
     (steps, intervals), (shares, rest) = above.subplots(1, 2), below.subplots(1, 2)
     names = {"author": "author’s loop", "float32": "float32", "bfloat16": "bfloat16", "torch": "PyTorch"}
     goals = {c.of: c.most for c in COMPARISONS if c.most is not None}
-    plate = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # words stay readable over lines
+    # words stay readable over lines
+    plate = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 
     def bars(ax: Axes, keys: list[Key], column: str, scale: float = 1, points: bool = False) -> None:
         for place, key in enumerate(keys):

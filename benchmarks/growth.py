@@ -31,7 +31,8 @@ Line = dict[str, Any]
 SIZES = {
     "runs": [100, 1_000, 10_000],
     "classes": [964, 3_000, 10_000, 30_000, 100_000],
-    "search": [10_000],  # classes
+    # classes
+    "search": [10_000],
     "jobs": [100, 1_000, 10_000],
 }
 # which of a line's cells say what it is about: a new line takes the place of an older one that has the same
@@ -42,7 +43,8 @@ KEYS = {
     "jobs": ("jobs", "what"),
 }
 VECTORS = 1_000_000
-SLOW = 60  # seconds: what takes longer is measured once
+# seconds: what takes longer is measured once
+SLOW = 60
 
 
 def main() -> None:

@@ -23,8 +23,10 @@ INDEXES = {
     "cells": "cells (IVF), the nearest few",
     "graph": "graph of neighbours (HNSW)",
 }
-STEEP = 1.15  # exponent above which growth is called more than linear: 10 times as much takes 14 times as long
-GOOD = 0.95  # recall@1 that an approximate search is quoted at
+# exponent above which growth is called more than linear: 10 times as much takes 14 times as long
+STEEP = 1.15
+# recall@1 that an approximate search is quoted at
+GOOD = 0.95
 
 
 def renew(results: Path, docs: Path = DOCS) -> None:

@@ -66,7 +66,8 @@ def copy_runs(reports: Path, count: int) -> dict[str, Any]:
         record_sums(folder, *EVIDENCE)
     content = yaml.safe_load((project_root() / "params" / "profiles" / f"{SOURCE}.yaml").read_text(encoding="utf-8"))
     content["seeds"] = list(range(-(-count // len(rows))))
-    profile_file(reports).write_text(json.dumps(content), encoding="utf-8")  # which is YAML, too
+    # which is YAML, too
+    profile_file(reports).write_text(json.dumps(content), encoding="utf-8")
     for name in ("notebooks", "batch.json"):
         place = reports_dir() / SOURCE / name
         (shutil.copytree if place.is_dir() else shutil.copyfile)(place, reports / PROFILE / name)

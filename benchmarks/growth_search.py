@@ -11,12 +11,18 @@ from typing import Any
 import numpy as np
 from side_by_side import memory, now, since
 
-DRAWINGS = 8  # of each class: one is the query, the others are stored
-HNSW_NEIGHBOURS, HNSW_BUILD = 16, 64  # links of a node, and candidates while they are made
-AT_ONCE = 500  # queries
-QUERIES = 2_000  # that a search is asked, each of another class
-SECONDS = 2.0  # that a search is repeated for, at least
-ALPHABET = 12  # characters that an alphabet has at least
+# of each class: one is the query, the others are stored
+DRAWINGS = 8
+# links of a node, and candidates while they are made
+HNSW_NEIGHBOURS, HNSW_BUILD = 16, 64
+# queries
+AT_ONCE = 500
+# that a search is asked, each of another class
+QUERIES = 2_000
+# that a search is repeated for, at least
+SECONDS = 2.0
+# characters that an alphabet has at least
+ALPHABET = 12
 # the small one of the shipped networks: 256 numbers an image, where the default has 6,912
 NETWORK = "reports/laptop/beyond/beyond-3-minutes-validation-s0-582542c223/shipped.keras"
 
@@ -131,7 +137,8 @@ def search(folder: Path, kind: str, vectors: int | None = None) -> Iterator[dict
             "recall@1": float((nearest == np.load(exact)).mean()),
             "right class": float((nearest % (classes * per_class) // per_class == asked_for).mean()),
             "queries/s": asked / took.seconds,
-            "queries/processor s": asked / max(took.seconds * took.cores, 0.01),  # it is counted in hundredths
+            # it is counted in hundredths
+            "queries/processor s": asked / max(took.seconds * took.cores, 0.01),
             "build s": built.seconds,
             "build processor s": built.seconds * built.cores,
             "index MiB": held,

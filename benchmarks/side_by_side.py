@@ -16,8 +16,10 @@ COMMAND_LINE = "from siamese_utils.cli import main; main()"
 
 class Turn(NamedTuple):
     seconds: float
-    cores: float  # at work, on average: seconds of processor per second of clock
-    peak: float  # MiB of memory that the process has held at most, since it began
+    # at work, on average: seconds of processor per second of clock
+    cores: float
+    # MiB of memory that the process has held at most, since it began
+    peak: float
 
 
 def parser(words: str | None, repeats: int) -> argparse.ArgumentParser:

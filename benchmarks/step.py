@@ -98,7 +98,8 @@ def main() -> None:
         "two branches in one": partial(one_by_one, in_one_call(profile)),
         "XLA": partial(one_by_one, with_xla),
     }
-    take_turns(ways, 1)  # compiles
+    # compiles
+    take_turns(ways, 1)
     turns = take_turns(ways, arguments.repeats)
     seconds = {name: statistics.median(turn.seconds for turn in of) / STEPS for name, of in turns.items()}
     for name, of in turns.items():

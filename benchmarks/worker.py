@@ -17,7 +17,8 @@ from typing import Any
 
 from side_by_side import COMMAND_LINE, Turn, now, since, timed, whole_process
 
-Ways = dict[str, Callable[[int], Any]]  # each takes how many
+# each takes how many
+Ways = dict[str, Callable[[int], Any]]
 ELSEWHERE, NO_TORCH = "not on this processor", "PyTorch is not installed"
 
 
@@ -196,7 +197,8 @@ def main() -> None:
     if way == "first step":
         return first_step(options)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever else is printed goes where warnings go
+    # whatever else is printed goes where warnings go
+    os.dup2(2, 1)
 
     def answer(content: dict[str, Any]) -> None:
         answers.write(json.dumps(content) + "\n")

@@ -112,7 +112,8 @@ def method_jobs(
             return run if run and (run.weights or not weights) else None
 
         def train(on_progress: OnProgress) -> Run:
-            from .training import load_or_train  # only now: it takes Keras
+            # only now: it takes Keras
+            from .training import load_or_train
 
             data = dataset() if dataset and method.sized(profile) == profile else None
             options: dict[str, Any] = {"on_progress": on_progress, "weights": weights, "notify": notify}

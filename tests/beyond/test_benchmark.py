@@ -92,7 +92,8 @@ def test_targets_are_the_labels_and_answer_reads_them(genuine):
 
     assert benchmark.answer(genuine, overlap).all()
     assert not benchmark.answer(genuine, lambda q, s: -overlap(q, s)).any()
-    assert not benchmark.answer(genuine, lambda q, s: np.zeros((20, 20))).any()  # ties are wrong
+    # ties are wrong
+    assert not benchmark.answer(genuine, lambda q, s: np.zeros((20, 20))).any()
     assert genuine.resized(28).queries.shape == (20, 20, 28, 28)
 
 
@@ -153,4 +154,5 @@ def test_the_published_runs_and_the_baseline_that_comes_with_them():
     runs = benchmark.load()
     assert np.array_equal(np.sort(runs.targets, axis=1), np.tile(np.arange(20), (20, 1)))
     error = 1 - benchmark.answer(runs, modified_hausdorff).mean()
-    assert error == pytest.approx(0.388, abs=0.0006)  # as upstream's demo_classification says
+    # as upstream's demo_classification says
+    assert error == pytest.approx(0.388, abs=0.0006)

@@ -47,7 +47,8 @@ def test_protocols_are_not_mixed_and_the_best_stands_first():
     assert values == sorted(values)
     assert within["source"].eq("this companion").sum() == 1
     strict = beside("strict", RUNS)
-    assert strict["accuracy in %"].tolist() == ["97.5", "80.0"]  # nobody else's, so nobody else's beside it
+    # nobody else's, so nobody else's beside it
+    assert strict["accuracy in %"].tolist() == ["97.5", "80.0"]
     assert set(beside("random_split", RUNS)["source"]).isdisjoint({"this companion"})
 
 
