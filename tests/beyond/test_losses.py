@@ -2,12 +2,14 @@
 
 from itertools import permutations
 from math import exp, log, sqrt
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from siamese_utils.backend import keras, ops
 from siamese_utils.beyond import losses
+from siamese_utils.beyond.config import LossName
 from siamese_utils.beyond.losses import LOSSES, cross_entropy
 
 ON_EMBEDDINGS = [loss.__name__ for loss in losses.ON_EMBEDDINGS]
@@ -17,6 +19,10 @@ LINE = np.array([[[0.0], [1.0]], [[4.0], [6.0]]], np.float32)
 
 def value(name, embeddings, **options):
     return float(LOSSES[name](ops.convert_to_tensor(embeddings), **options))
+
+
+def test_a_row_may_name_every_loss_and_no_other():
+    assert set(get_args(LossName)) == set(LOSSES)
 
 
 def test_contrastive_by_hand():
@@ -136,7 +142,7 @@ def test_prototypes_of_two_shots(batch):
     for p in range(4):
         logits = -((data[p, 2] - centres) ** 2).sum(axis=1)
         losses.append(-logits[p] + log(np.exp(logits).sum()))
-    assert value("prototype", batch, shots=2) == pytest.approx(np.mean(losses), rel=1e-4)
+    assert value("prototype", batch, n_shot=2) == pytest.approx(np.mean(losses), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ON_EMBEDDINGS)

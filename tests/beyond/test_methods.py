@@ -8,7 +8,14 @@ from conftest import ROOT, TINY
 from scipy.stats import binomtest
 
 from siamese_utils.backend import keras, ops
-from siamese_utils.beyond.batches import batch_of_step, draw_classes, find_hard_classes, is_due, random_maps, take_forms
+from siamese_utils.beyond.batches import (
+    batch_of_step,
+    draw_classes,
+    find_hard_classes,
+    is_due,
+    look_up_forms,
+    random_maps,
+)
 from siamese_utils.beyond.config import Augmentation, Block, HardClasses, Method, load_beyond, load_method
 from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
@@ -129,12 +136,12 @@ def test_classes_and_drawers_are_drawn_without_replacement():
 def test_a_rotated_character_is_another_class():
     images = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
     split = Split(images, ("a", "b"))
-    taken = take_forms(split, np.array([1, 2, 5, 6]), np.array([[0, 2]] * 4))
+    taken = look_up_forms(split, np.array([1, 2, 5, 6]), np.array([[0, 2]] * 4))
     np.testing.assert_array_equal(taken[0], images[1, [0, 2]])
     np.testing.assert_array_equal(taken[1, 1], np.rot90(images[0, 2], 1))
     np.testing.assert_array_equal(taken[2, 0], np.rot90(images[1, 0], 2))
     np.testing.assert_array_equal(taken[3, 0], np.rot90(images[0, 0], 3))
-    taken = take_forms(split, np.array([9, 10]), np.array([[0, 2]] * 2))
+    taken = look_up_forms(split, np.array([9, 10]), np.array([[0, 2]] * 2))
     np.testing.assert_array_equal(taken[0, 1], np.fliplr(images[1, 2]))
     np.testing.assert_array_equal(taken[1, 1], np.rot90(np.fliplr(images[0, 2]), 1))
 
@@ -145,7 +152,7 @@ def test_the_forms_of_a_character_are_the_symmetries_of_the_square():
     assert method.forms == 4
     assert method.model_copy(update={"mirrored_classes": True}).forms == 8
     image = np.arange(9, dtype=np.uint8).reshape(1, 1, 3, 3)
-    forms = take_forms(Split(image, ("a",)), np.arange(8), np.zeros((8, 1), int))
+    forms = look_up_forms(Split(image, ("a",)), np.arange(8), np.zeros((8, 1), int))
     assert len({form.tobytes() for form in forms}) == 8
 
 
@@ -178,7 +185,7 @@ def test_hard_classes_are_the_nearest_of_other_characters(comparison, drawn, fre
     # nothing is left to chance
     one_each = Split(split.images[:, :1], split.characters)
     pool = find_hard_classes(method, backbone, one_each, seed=0, step=5)
-    images = take_forms(one_each, np.arange(48), np.zeros((48, 1), int))
+    images = look_up_forms(one_each, np.arange(48), np.zeros((48, 1), int))
     embeddings = ops.convert_to_numpy(backbone(images.reshape(48, 20, 20, 1)))
     if comparison == "cosine":
         embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
