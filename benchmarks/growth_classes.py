@@ -29,7 +29,7 @@ def measure(classes: int, batches: int = 50) -> dict[str, Any]:
     assert split.classes == classes
 
     def per_call(do: Callable[[int], Any], times: int) -> float:
-        """Milliseconds of processor a call, the median."""
+        """Measure the processor time of a call in ms, the median."""
         taken = []
         for number in range(times):
             start = time.process_time()

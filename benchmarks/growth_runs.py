@@ -25,7 +25,7 @@ COMMANDS: dict[str, list[str]] = {
 
 
 def command(name: str, reports: Path) -> list[str]:
-    """One of COMMANDS as a process takes it."""
+    """Return one of COMMANDS as a process takes it."""
     places = {"profile": str(profile_file(reports)), "crate": f"{reports}-crate"}
     return [sys.executable, "-c", *(part.format(**places) if "{" in part else part for part in COMMANDS[name])]
 

@@ -52,7 +52,7 @@ def main() -> None:
             model.train_on_batch(*batch_of_step(*of, step))
 
     ways = {"fit": by_fit, "train_on_batch": by_batch}
-    # compiles
+    # the first turn compiles
     take_turns(ways, 1)
     turns = take_turns(ways, arguments.repeats)
     seconds = {name: [turn.seconds / EPOCHS / STEPS for turn in of] for name, of in turns.items()}
