@@ -12,7 +12,7 @@ from siamese_utils.models import siamese as models
 
 
 def build(experiment: Experiment, profile: Profile) -> keras.Model:
-    """The network of `models.siamese.build_model` with inputs of floating-point images."""
+    """Build the network of `models.siamese.build_model` with inputs of floating-point images."""
     built = models.build_model(experiment, profile)
     stack = built.get_layer("backbone").layers[1:]
     pixels = features = keras.Input((profile.image_size, profile.image_size, 1))
@@ -27,7 +27,7 @@ def build(experiment: Experiment, profile: Profile) -> keras.Model:
 
 
 def batch(rng: np.random.Generator, images: np.ndarray, pairs: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """[left, right] (pairs, size, size, 1) float64 and labels (pairs, 1): first half negative, second half positive."""
+    """Draw [left, right] (pairs, size, size, 1) float64 and labels (pairs, 1): negative, then positive, half each."""
     classes, drawers, height, width = images.shape
     left, right = np.zeros((pairs, height, width, 1)), np.zeros((pairs, height, width, 1))
     labels = np.zeros((pairs, 1))
@@ -42,7 +42,7 @@ def batch(rng: np.random.Generator, images: np.ndarray, pairs: int) -> tuple[lis
 
 
 def episode(rng: np.random.Generator, model: keras.Model, images: np.ndarray, ways: int = 20) -> bool:
-    """One episode: a query of the first of the classes, drawn with replacement, beside an image of each."""
+    """Answer one episode: a query of the first of the classes, drawn with replacement, beside an image of each."""
     classes, drawers, height, width = images.shape
     left, right = np.zeros((ways, height, width, 1)), np.zeros((ways, height, width, 1))
     characters = rng.integers(classes, size=ways)

@@ -35,9 +35,11 @@ TRAINERS = {
     "bfloat16": "package bfloat16",
     "torch": "torch",
 }
-EPISODES = 10  # of the author's check, a turn
+# of the author's check, in a turn
+EPISODES = 10
 Ask = Callable[[str, int], Turn]
-Asked = dict[bench_table.Key, tuple[Callable[[], Turn], int]]  # and how many of what is measured a turn has
+# what takes a turn, and how many of what is measured a turn has
+Asked = dict[bench_table.Key, tuple[Callable[[], Turn], int]]
 
 
 def main() -> None:
@@ -56,7 +58,7 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace, profile: Profile, scratch: Path) -> bench_table.Found:
-    """Everything that is measured. What takes long and is compared with nothing has half the repeats."""
+    """Measure everything. What takes long and is compared with nothing has half the repeats."""
     repeats, few = arguments.repeats, max(1, arguments.repeats // 2)
     found = bench_table.Found(facts={"matrix": arguments.matrix, "steps": arguments.steps})
     source = omniglot_source()
@@ -91,7 +93,8 @@ def measure(arguments: argparse.Namespace, profile: Profile, scratch: Path) -> b
     with workers(TRAINERS, options, found) as asks:
         say("training steps")
         for ask in asks.values():
-            ask("steps", 1)  # compiles
+            # the first call compiles
+            ask("steps", 1)
         steps = arguments.steps
         take({("step", way): (partial(ask, "steps", steps), steps) for way, ask in asks.items()}, repeats)
         ours = {way: ask for way, ask in asks.items() if way in ("float32", "bfloat16")}
@@ -115,7 +118,7 @@ def measure(arguments: argparse.Namespace, profile: Profile, scratch: Path) -> b
 
 @contextmanager
 def workers(ways: dict[str, str], options: dict[str, Any], found: bench_table.Found) -> Iterator[dict[str, Ask]]:
-    """Start the workers, note what they tell of themselves; how to ask each of those that are ready."""
+    """Start the workers and record what they say of themselves → how to ask each of those that are ready."""
     with ExitStack() as stack:
         asks = {}
         for way, words in ways.items():
@@ -131,7 +134,7 @@ def workers(ways: dict[str, str], options: dict[str, Any], found: bench_table.Fo
 
 @contextmanager
 def worker(words: str, options: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Ask]]:
-    """A process of worker.py: what it tells first, and how to ask it for so many of something."""
+    """Start a process of worker.py → what it says first, and how to ask it for so many of something."""
     process = subprocess.Popen(
         [sys.executable, str(WORKER), words, json.dumps(options)],
         stdin=subprocess.PIPE,
@@ -156,11 +159,12 @@ def worker(words: str, options: dict[str, Any]) -> Iterator[tuple[dict[str, Any]
         try:
             yield answer(), ask
         finally:
-            process.kill()  # it only waits to be asked
+            # it only waits to be asked
+            process.kill()
 
 
 def omniglot_source() -> Path | None:
-    """The folder that holds Omniglot's archives, if there is one."""
+    """Find the folder that holds Omniglot's archives, if there is one."""
     if named := omniglot.find_source():
         return named
     zips = (paths.data_dir() / f"{archive.name}.zip" for archive in omniglot.ARCHIVES.values())

@@ -14,7 +14,8 @@ from side_by_side import Turn, short
 from siamese_utils.config import Profile, load_experiment
 from siamese_utils.report.plots import style
 
-Key = tuple[str, str]  # what is measured, of which way
+# what is measured, and by which way
+Key = tuple[str, str]
 
 WAYS = {
     "author": "the author’s loop",
@@ -66,7 +67,7 @@ COMPARISONS = (
 
 @dataclass
 class Found:
-    """What was measured, why some ways were not, and what the workers told of the machine and the network."""
+    """What was measured, why some ways were not, and what the workers said of the machine and the network."""
 
     turns: dict[Key, list[Turn]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -74,7 +75,7 @@ class Found:
 
 
 def write(found: Found, profile: Profile, out: Path) -> None:
-    """bench.csv, goals.csv, bench.md and bench.png in a folder."""
+    """Write bench.csv, goals.csv, bench.md and bench.png into a folder."""
     out.mkdir(parents=True, exist_ok=True)
     origin = provenance(found)
     lines = rows(found, profile)
@@ -90,7 +91,7 @@ def write(found: Found, profile: Profile, out: Path) -> None:
 
 
 def provenance(found: Found) -> dict[str, str]:
-    """Where every figure comes from."""
+    """Say where every figure comes from."""
     facts = found.facts
     versions = {"python": facts["python"], **facts["packages"]}
     if "torch" in facts:
@@ -107,7 +108,7 @@ def provenance(found: Found) -> dict[str, str]:
 
 
 def rows(found: Found, profile: Profile) -> list[dict[str, Any]]:
-    """A line for each of ROWS; None where there is nothing, with a note why."""
+    """Make a line for each of ROWS; None where there is nothing, with a note why."""
     medians = {key: statistics.median(turn.seconds for turn in turns) for key, turns in found.turns.items()}
     medians |= intervals(medians, profile)
     lines = []
@@ -142,7 +143,7 @@ def rows(found: Found, profile: Profile) -> list[dict[str, Any]]:
 
 
 def intervals(medians: dict[Key, float], profile: Profile) -> dict[Key, float]:
-    """Seconds from one check to the next, the check on both splits included, where all parts were measured."""
+    """Compute seconds from one check to the next, the check on both splits included, where all parts were measured."""
     found = {}
     for way, check, checks in (
         ("author", ("episode", "author"), 2 * profile.check_episodes),
@@ -155,7 +156,7 @@ def intervals(medians: dict[Key, float], profile: Profile) -> dict[Key, float]:
 
 
 def judged(comparison: Comparison, seconds: dict[Key, float | None]) -> dict[str, Any]:
-    """The comparison's figure and whether its goal is met."""
+    """Compute the comparison's figure and say whether its goal is met."""
     value = seconds[comparison.of]
     if comparison.over is not None:
         over = seconds[comparison.over]
@@ -187,13 +188,9 @@ def words(measure: str, found: Found, profile: Profile) -> str:
 
 
 def markdown(
-    lines: list[dict[str, Any]],
-    goals: list[dict[str, Any]],
-    found: Found,
-    profile: Profile,
-    origin: dict[str, str],
+    lines: list[dict[str, Any]], goals: list[dict[str, Any]], found: Found, profile: Profile, origin: dict[str, str]
 ) -> str:
-    """The tables for readers, and how their figures came about."""
+    """Write the tables for readers, and how their figures came about."""
 
     def table(of: list[dict[str, Any]]) -> str:
         left = {"measure", "way", "note", "comparison", "goal", "verdict"}
@@ -204,13 +201,9 @@ def markdown(
     pairs = profile.batch_size or load_experiment("baseline").recipe.batch_size
     size, episodes = profile.image_size, profile.check_episodes
     place = "; ".join(f"{name}: {value}" for name, value in origin.items())
-    full = (
-        ""
-        if profile.image_size == 105 and profile.padding == "valid"
-        else (
-            "**In miniature.** The goals are for the full protocol: what is said of them here shows the form only.\n\n"
-        )
-    )
+    full = "**In miniature.** The goals are for the full protocol: what is said of them here shows the form only.\n\n"
+    if profile.image_size == 105 and profile.padding == "valid":
+        full = ""
     return f"""# Speed, measured side by side
 
 Made by `benchmarks/bench.py` in {found.facts["minutes"]:.1f} minutes; do not edit. {place}.
@@ -242,14 +235,15 @@ Profile `{profile.name}`: images of {size}×{size} pixels, the baseline, a batch
 
 @style.styled
 def figure(found: Found, profile: Profile, lines: list[dict[str, Any]]) -> Figure:
-    """Steps, intervals, the share of the limit, and everything else; a thin line from lowest to highest."""
+    """Draw steps, intervals, the share of the limit, and everything else; a thin line from lowest to highest."""
     by_key = dict(zip(ROWS, lines, strict=True))
     drawn = Figure(figsize=(style.WIDTH, 6.4), layout="constrained")
     above, below = drawn.subfigures(2, 1, height_ratios=(4, 5))
     (steps, intervals), (shares, rest) = above.subplots(1, 2), below.subplots(1, 2)
     names = {"author": "author’s loop", "float32": "float32", "bfloat16": "bfloat16", "torch": "PyTorch"}
     goals = {c.of: c.most for c in COMPARISONS if c.most is not None}
-    plate = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # words stay readable over lines
+    # words stay readable over lines
+    plate = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 
     def bars(ax: Axes, keys: list[Key], column: str, scale: float = 1, points: bool = False) -> None:
         for place, key in enumerate(keys):
@@ -287,10 +281,7 @@ def figure(found: Found, profile: Profile, lines: list[dict[str, Any]]) -> Figur
             return f"{by_key[key]['measure']}, {way}"
         return f"Omniglot, {way}" if measure == "load" else names.get(way) or OTHERS[way]
 
-    for ax, measure, unit in (
-        (steps, "step", "seconds"),
-        (intervals, "interval", "seconds, computed from parts"),
-    ):
+    for ax, measure, unit in ((steps, "step", "seconds"), (intervals, "interval", "seconds, computed from parts")):
         bars(ax, [key for key in ROWS if key[0] == measure], "seconds")
         most, title = goals[measure, "bfloat16"], words(measure, found, profile)
         ax.axvline(most, color=style.ORANGE, linestyle="--", linewidth=1.4)

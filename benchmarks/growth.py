@@ -28,10 +28,11 @@ from side_by_side import Turn, parser, say, short, whole_process
 HERE = Path(__file__).resolve().parent
 SNAKEMAKE = "snakemake"
 Line = dict[str, Any]
+# of `search`: classes
 SIZES = {
     "runs": [100, 1_000, 10_000],
     "classes": [964, 3_000, 10_000, 30_000, 100_000],
-    "search": [10_000],  # classes
+    "search": [10_000],
     "jobs": [100, 1_000, 10_000],
 }
 # which of a line's cells say what it is about: a new line takes the place of an older one that has the same
@@ -42,7 +43,8 @@ KEYS = {
     "jobs": ("jobs", "what"),
 }
 VECTORS = 1_000_000
-SLOW = 60  # seconds: what takes longer is measured once
+# what takes more seconds is measured once
+SLOW = 60
 
 
 def main() -> None:
@@ -78,7 +80,7 @@ def main() -> None:
 
 
 def runs(count: int, given: Any, scratch: Path) -> Iterator[Line]:
-    """What is asked of so many finished runs."""
+    """Time what is asked of so many finished runs."""
     reports = scratch / f"runs-{count}"
     reports.mkdir()
     (made,), _ = fresh("copy", reports=str(reports), count=count)
@@ -92,13 +94,13 @@ def runs(count: int, given: Any, scratch: Path) -> Iterator[Line]:
 
 
 def classes(count: int, given: Any, scratch: Path) -> Iterator[Line]:
-    """So many classes drawn, and what is drawn from them."""
+    """Draw so many classes, and batches and episodes from them."""
     (line,), _ = fresh("classes", classes=count)
     yield {**line, **origin()}
 
 
 def search(count: int, given: Any, scratch: Path) -> Iterator[Line]:
-    """Embeddings of so many classes, and among how many others they are found how fast."""
+    """Embed so many classes, and time how fast each is found among how many others."""
     if not importlib.util.find_spec("faiss"):
         return say("search: left out, Faiss is not installed; docs/growth.md says how")
     if not (scratch / "embeddings.npy").is_file():
@@ -112,7 +114,7 @@ def search(count: int, given: Any, scratch: Path) -> Iterator[Line]:
 
 
 def jobs(count: int, given: Any, scratch: Path) -> Iterator[Line]:
-    """So many jobs that do nothing, by Snakemake: the plan alone, and all of it."""
+    """Time so many jobs that do nothing, by Snakemake: the plan alone, and all of it."""
     found = shutil.which(SNAKEMAKE, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if not found:
         return say("jobs: left out, Snakemake is not installed; docs/growth.md says how")
@@ -143,7 +145,7 @@ PARTS = {"runs": runs, "classes": classes, "search": search, "jobs": jobs}
 
 
 def step(name: str, given: Line) -> None:
-    """What a fresh process does."""
+    """Do what a fresh process is started for, and print its lines."""
     import growth_classes
     import growth_search
 
@@ -161,7 +163,7 @@ def step(name: str, given: Line) -> None:
 
 
 def fresh(name: str, **given: Any) -> tuple[list[Line], Turn]:
-    """The lines that a step prints, and what it took."""
+    """Run a step in a fresh process → the lines that it prints, and what it took."""
     # threads that wait take no processor from others
     variables = {"OMP_WAIT_POLICY": "passive"}
     turn, printed = whole_process([sys.executable, __file__, "--step", name, json.dumps(given)], variables)
@@ -169,7 +171,7 @@ def fresh(name: str, **given: Any) -> tuple[list[Line], Turn]:
 
 
 def provenance(package: str | None) -> Line:
-    """Where a line comes from."""
+    """Say where a line comes from."""
     import platform
     from datetime import datetime, timezone
     from importlib import metadata
@@ -194,13 +196,13 @@ def origin(package: str | None = None) -> Line:
 
 
 def repeated(way: Any, repeats: int) -> list[Turn]:
-    """A way's turns; one alone where that takes long."""
+    """Take a way's turns; only one where that takes long."""
     turns = [way()]
     return turns + [way() for _ in range(repeats - 1) if turns[0].seconds < SLOW]
 
 
 def figures(turns: list[Turn]) -> Line:
-    """The cells of some turns."""
+    """Summarize some turns as cells of a line."""
     return {
         "seconds": statistics.median(turn.seconds for turn in turns),
         "processor s": statistics.median(turn.seconds * turn.cores for turn in turns),
@@ -226,7 +228,7 @@ def keep(path: Path, key: tuple[str, ...], line: Line) -> None:
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """The lines of a CSV; none where there is none."""
+    """Read the lines of a CSV; none where there is no file."""
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from side_by_side import forget_peak, memory, now, since
 
-SIZE, DRAWERS = 20, 20  # pixels a side, as the demo's; images of a class
+# pixels a side, as the demo's; images of a class
+SIZE, DRAWERS = 20, 20
 PAIRS, EPISODES, WAYS = 128, 1_000, 20
-CHARACTERS = 15.5  # of an alphabet, on average
+# of an alphabet, on average
+CHARACTERS = 15.5
 
 
 def measure(classes: int, batches: int = 50) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def measure(classes: int, batches: int = 50) -> dict[str, Any]:
     assert split.classes == classes
 
     def per_call(do: Callable[[int], Any], times: int) -> float:
-        """Milliseconds of processor a call, the median."""
+        """Measure the processor time of a call in ms, the median."""
         taken = []
         for number in range(times):
             start = time.process_time()

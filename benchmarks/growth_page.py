@@ -23,8 +23,10 @@ INDEXES = {
     "cells": "cells (IVF), the nearest few",
     "graph": "graph of neighbours (HNSW)",
 }
-STEEP = 1.15  # exponent above which growth is called more than linear: 10 times as much takes 14 times as long
-GOOD = 0.95  # recall@1 that an approximate search is quoted at
+# exponent above which growth is called more than linear: 10 times as much takes 14 times as long
+STEEP = 1.15
+# recall@1 that an approximate search is quoted at
+GOOD = 0.95
 
 
 def renew(results: Path, docs: Path = DOCS) -> None:
@@ -42,7 +44,7 @@ def renew(results: Path, docs: Path = DOCS) -> None:
 
 
 def between(page: str, part: str, block: str) -> str:
-    """The page with this block between the marks of a part; ValueError where there are none."""
+    """Put this block between the marks of a part; ValueError where there are none."""
     marks = re.compile(f"(<!-- {part}: {re.escape(MADE)} -->\n).*?(\n<!-- {part}: end -->)", re.DOTALL)
     if not marks.search(page):
         raise ValueError(f"the page has no marks for {part}: <!-- {part}: {MADE} --> and <!-- {part}: end -->")
@@ -166,14 +168,14 @@ BLOCKS: dict[str, Callable[[list[Line]], str]] = {
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """As Markdown; cells that are words stand left."""
+    """Write a table in Markdown; cells that are words stand left."""
     left = [not any(row[place][:1].isdigit() for row in rows) for place in range(len(head))]
     lines = [head, ["---" if words else "--:" for words in left], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def made_on(lines: list[Line]) -> str:
-    """Where the figures of a part come from; what differs between its lines, once each."""
+    """Say where the figures of a part come from; what differs between its lines, once each."""
     said = [
         " and ".join(dict.fromkeys(line[name] for line in lines))
         for name in ("processor", "date", "commit", "versions")
@@ -186,7 +188,7 @@ def ordered(lines: list[Line], name: str) -> list[str]:
 
 
 def exponent(lines: list[Line], size: str, what: str) -> float:
-    """p of what = size^p, from the two largest sizes; NaN with one."""
+    """Estimate p of what = size^p from the two largest sizes; NaN with one."""
     if len(lines) < 2:
         return math.nan
     (x0, y0), (x1, y1) = ((float(line[size]), float(line[what])) for line in lines[-2:])
@@ -194,7 +196,7 @@ def exponent(lines: list[Line], size: str, what: str) -> float:
 
 
 def times(power: float) -> str:
-    """How many times as much ten times as many take."""
+    """Say how many times as much ten times as many take."""
     return "–" if math.isnan(power) else f"{10**power:.1f}"
 
 
@@ -207,7 +209,7 @@ def percent(value: str) -> str:
 
 
 def number(value: str) -> str:
-    """A figure for readers: three digits, thousands apart."""
+    """Write a figure for readers: three digits, thousands apart."""
     x = float(value) if value else math.nan
     return "" if math.isnan(x) else f"{x:,.0f}" if abs(x) >= 100 or x == int(x) else f"{x:.3g}"
 
@@ -217,7 +219,7 @@ def number(value: str) -> str:
 
 @style.styled
 def growth_figure(found: dict[str, list[Line]]) -> Figure:
-    """Seconds of processor by how many there are: runs, classes, jobs; dotted: in proportion."""
+    """Draw seconds of processor by how many there are: runs, classes, jobs; dotted: in proportion."""
     drawn = Figure(figsize=(style.WIDTH, 3.0), layout="constrained")
     left, middle, right = drawn.subplots(1, 3)
     commands = [name for name in COMMANDS if any(line["command"] == name for line in found["runs"])]
@@ -243,7 +245,7 @@ LOOKS = [
 
 
 def curves(ax: Axes, named: dict[str, list[Line]], size: str, what: str) -> None:
-    """A curve for each name, and from the first point of the lowest one the line of proportion."""
+    """Draw a curve for each name, and from the first point of the lowest one the line of proportion."""
     shown = {name: [(float(x[size]), float(x[what])) for x in lines] for name, lines in named.items() if lines}
     for (name, points), (marker, colour) in zip(shown.items(), LOOKS, strict=False):
         ax.plot(*zip(*points, strict=True), marker=marker, color=colour, markersize=4, label=name)
@@ -259,7 +261,7 @@ def curves(ax: Axes, named: dict[str, list[Line]], size: str, what: str) -> None
 
 
 def plain(*axes: Axis) -> None:
-    """Whole decades as plain numbers, and none between."""
+    """Label whole decades as plain numbers, and none between."""
     for axis in axes:
         axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axis.set_minor_formatter(NullFormatter())
@@ -267,7 +269,7 @@ def plain(*axes: Axis) -> None:
 
 @style.styled
 def search_figure(lines: list[Line]) -> Figure:
-    """Recall@1 by queries a second of processor, a point for each value of the search parameter."""
+    """Draw recall@1 by queries a second of processor, a point for each value of the search parameter."""
     drawn = Figure(figsize=(style.WIDTH, 3.2), layout="constrained")
     sizes = ordered(lines, "vectors")
     for ax, vectors in zip(drawn.subplots(1, max(1, len(sizes)), sharey=True, squeeze=False)[0], sizes, strict=False):

@@ -25,7 +25,7 @@ COMMANDS: dict[str, list[str]] = {
 
 
 def command(name: str, reports: Path) -> list[str]:
-    """One of COMMANDS as a process takes it."""
+    """Return one of COMMANDS as a process takes it."""
     places = {"profile": str(profile_file(reports)), "crate": f"{reports}-crate"}
     return [sys.executable, "-c", *(part.format(**places) if "{" in part else part for part in COMMANDS[name])]
 
@@ -66,7 +66,8 @@ def copy_runs(reports: Path, count: int) -> dict[str, Any]:
         record_sums(folder, *EVIDENCE)
     content = yaml.safe_load((project_root() / "params" / "profiles" / f"{SOURCE}.yaml").read_text(encoding="utf-8"))
     content["seeds"] = list(range(-(-count // len(rows))))
-    profile_file(reports).write_text(json.dumps(content), encoding="utf-8")  # which is YAML, too
+    # which is YAML, too
+    profile_file(reports).write_text(json.dumps(content), encoding="utf-8")
     for name in ("notebooks", "batch.json"):
         place = reports_dir() / SOURCE / name
         (shutil.copytree if place.is_dir() else shutil.copyfile)(place, reports / PROFILE / name)

@@ -11,12 +11,18 @@ from typing import Any
 import numpy as np
 from side_by_side import memory, now, since
 
-DRAWINGS = 8  # of each class: one is the query, the others are stored
-HNSW_NEIGHBOURS, HNSW_BUILD = 16, 64  # links of a node, and candidates while they are made
-AT_ONCE = 500  # queries
-QUERIES = 2_000  # that a search is asked, each of another class
-SECONDS = 2.0  # that a search is repeated for, at least
-ALPHABET = 12  # characters that an alphabet has at least
+# drawings of each class: one is the query, the others are stored
+DRAWINGS = 8
+# links of a node, and candidates while they are made
+HNSW_NEIGHBOURS, HNSW_BUILD = 16, 64
+# queries at once
+AT_ONCE = 500
+# queries of a search, each of another class
+QUERIES = 2_000
+# seconds that a search is repeated for, at least
+SECONDS = 2.0
+# characters that an alphabet has at least
+ALPHABET = 12
 # the small one of the shipped networks: 256 numbers an image, where the default has 6,912
 NETWORK = "reports/laptop/beyond/beyond-3-minutes-validation-s0-582542c223/shipped.keras"
 
@@ -45,7 +51,7 @@ def embed_drawings(folder: Path, classes: int) -> dict[str, Any]:
 
 
 def one_shot(folder: Path) -> dict[str, Any]:
-    """How often the query's class has the nearest of the supports, one image of each class."""
+    """Measure how often the query's class has the nearest of the supports, one image of each class."""
     found = np.load(folder / "embeddings.npy")
     query, support = found[:, 0], found[:, 1]
     correct = 0
@@ -56,7 +62,7 @@ def one_shot(folder: Path) -> dict[str, Any]:
 
 
 def stored_and_queries(folder: Path, vectors: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """What is searched, (n, d), and what for, (classes, d); more vectors than there are drawings are disturbed copies.
+    """Return what is searched, (n, d), and what for, (classes, d); vectors beyond the drawings are disturbed copies.
 
     A copy is a drawing's embedding and noise as long as two drawings of a class are apart, on average.
     """
@@ -77,7 +83,7 @@ def stored_and_queries(folder: Path, vectors: int | None) -> tuple[np.ndarray, n
 
 
 def indexes(dimensions: int, vectors: int) -> dict[str, tuple[Any, str, list[int]]]:
-    """Kind → a Faiss index, the name of its search parameter, and the values to try."""
+    """Make the indexes: kind → a Faiss index, the name of its search parameter, and the values to try."""
     import faiss
 
     cells = max(4, round(2 * vectors**0.5))
@@ -131,7 +137,8 @@ def search(folder: Path, kind: str, vectors: int | None = None) -> Iterator[dict
             "recall@1": float((nearest == np.load(exact)).mean()),
             "right class": float((nearest % (classes * per_class) // per_class == asked_for).mean()),
             "queries/s": asked / took.seconds,
-            "queries/processor s": asked / max(took.seconds * took.cores, 0.01),  # it is counted in hundredths
+            # processor time is counted in hundredths of a second
+            "queries/processor s": asked / max(took.seconds * took.cores, 0.01),
             "build s": built.seconds,
             "build processor s": built.seconds * built.cores,
             "index MiB": held,

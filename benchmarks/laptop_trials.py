@@ -1,4 +1,4 @@
-"""Which size and length shows the paper's pattern on two cores? Trials for params/profiles/laptop.yaml.
+"""Which size and length shows the paper's pattern on two cores? Trials for params/profiles/laptop-1000.yaml.
 
 Each trial trains rows of the matrix whose order the author's logs settle at iteration 1,000, on 25 of Omniglot's 30
 background alphabets, and asks for accuracy on the other five: the evaluation alphabets are not looked at.
@@ -35,7 +35,7 @@ N_EPISODES = 2000
 
 
 def held_out(dataset: Dataset) -> Dataset:
-    """Training alphabets only: 25 to train on, five to ask."""
+    """Keep the training alphabets only: 25 to train on, five to ask about."""
     background = dataset.train
     asked = hold_out(background.groups, 1 / 6, seed=0)
     kept = np.array([group not in asked for group in background.groups])
@@ -84,7 +84,7 @@ def keep(**line: object) -> None:
 
 
 def table() -> str:
-    """What the trials came to, as Markdown: the farthest check of each row and size, beside the author's log there."""
+    """Tabulate the trials in Markdown: the last check of each row and size, beside the author's log there."""
     found = pd.read_csv(RESULTS).sort_values("iteration", kind="stable")
     last = found.groupby(["image_size", "batch_size", "row", "seed"], sort=True).tail(1)
     lines = [

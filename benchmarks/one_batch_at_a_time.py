@@ -17,7 +17,8 @@ from siamese_utils.beyond.config import load_method
 from siamese_utils.beyond.networks import build_trainer
 from siamese_utils.data.synthetic import draw_dataset
 
-EPOCHS, STEPS = 4, 8  # of a turn
+# of a turn
+EPOCHS, STEPS = 4, 8
 
 
 class Batches(keras.utils.PyDataset):
@@ -51,7 +52,8 @@ def main() -> None:
             model.train_on_batch(*batch_of_step(*of, step))
 
     ways = {"fit": by_fit, "train_on_batch": by_batch}
-    take_turns(ways, 1)  # compiles
+    # the first turn compiles
+    take_turns(ways, 1)
     turns = take_turns(ways, arguments.repeats)
     seconds = {name: [turn.seconds / EPOCHS / STEPS for turn in of] for name, of in turns.items()}
     for name, each in seconds.items():

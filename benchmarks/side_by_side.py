@@ -16,46 +16,48 @@ COMMAND_LINE = "from siamese_utils.cli import main; main()"
 
 class Turn(NamedTuple):
     seconds: float
-    cores: float  # at work, on average: seconds of processor per second of clock
-    peak: float  # MiB of memory that the process has held at most, since it began
+    # cores at work, on average: seconds of processor per second of clock
+    cores: float
+    # MiB of memory that the process has held at most, since it began
+    peak: float
 
 
 def parser(words: str | None, repeats: int) -> argparse.ArgumentParser:
-    """A command line that has `--repeats` and says at `--help` what a benchmark's first lines say."""
+    """Make a command line that has `--repeats`, and whose `--help` says what a benchmark's first lines say."""
     made = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--repeats", type=int, default=repeats)
     return made
 
 
 def now() -> tuple[float, float]:
-    """Seconds of clock and of this process's processor time, for `since`."""
+    """Read the clock and this process's processor time in seconds, for `since`."""
     return time.perf_counter(), sum(os.times()[:2])
 
 
 def since(begun: tuple[float, float]) -> Turn:
-    """What this process has taken since `now` was asked."""
+    """Measure what this process has taken since `now` was called."""
     seconds, used = (end - begin for begin, end in zip(begun, now(), strict=True))
     return Turn(seconds, used / seconds, mib(resource.getrusage(resource.RUSAGE_SELF)))
 
 
 def mib(usage: resource.struct_rusage) -> float:
-    """The most memory of a process, in MiB; macOS counts it in bytes, Linux in KiB."""
+    """Convert the most memory of a process to MiB; macOS counts it in bytes, Linux in KiB."""
     return usage.ru_maxrss / 2 ** (20 if sys.platform == "darwin" else 10)
 
 
 def memory(what: str = "VmRSS") -> float:
-    """MiB of memory that this process holds now; "VmHWM": has held at most, since `forget_peak`. Linux alone tells."""
+    """Read the MiB of memory that this process holds; "VmHWM": held at most, since `forget_peak`. On Linux only."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(f"{what}:"))
 
 
 def forget_peak() -> None:
-    """Have the most memory of this process counted anew."""
+    """Count the most memory of this process anew."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def whole_process(command: Sequence[str], more: Mapping[str, str], cwd: Path | None = None) -> tuple[Turn, str]:
-    """A process from its start to its end, and what it printed; `more` variables; SystemExit where it fails.
+    """Run a process to its end → what it took and printed; `more` variables; SystemExit where it fails.
 
     It is counted as large as this process at least, which must be small.
     """
@@ -72,14 +74,14 @@ def whole_process(command: Sequence[str], more: Mapping[str, str], cwd: Path | N
 
 
 def timed(way: Callable[[], Any]) -> Turn:
-    """Do it once; a way that measures itself, in another process or in part, answers with its own Turn."""
+    """Time one turn; a way that measures itself, in another process or in part, returns its own Turn."""
     begun = now()
     answer = way()
     return answer if isinstance(answer, Turn) else since(begun)
 
 
 def take_turns(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[Turn]]:
-    """Every way once, in their order, and that so many times → for each way its turns."""
+    """Time every way once, in their order, and that so many times → for each way its turns."""
     turns: dict[str, list[Turn]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
@@ -88,7 +90,7 @@ def take_turns(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, li
 
 
 def short(value: Any) -> str:
-    """Four digits of a figure; nothing for None."""
+    """Write a figure with four digits; nothing for None."""
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

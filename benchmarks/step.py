@@ -42,7 +42,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def pooled_first(profile) -> keras.Model:
-    """The same network with each block's ReLU behind its pooling, which is exact: fewer values to go through."""
+    """Build the same network with each block's ReLU behind its pooling, which is exact: on fewer values."""
 
     def swapped(recipe, padding):
         found = list(backbone_plan(recipe, padding))
@@ -56,7 +56,7 @@ def pooled_first(profile) -> keras.Model:
 
 
 def in_one_call(profile) -> keras.Model:
-    """A network that sees left and right images as one batch."""
+    """Build a network that takes left and right images as one batch."""
     shape, half = (profile.image_size, profile.image_size, 1), BASELINE.recipe.batch_size
     left, right = (keras.Input(batch_shape=(half, *shape), dtype="uint8") for _ in "lr")
     plain = models.build_model(BASELINE, profile)
@@ -98,7 +98,8 @@ def main() -> None:
         "two branches in one": partial(one_by_one, in_one_call(profile)),
         "XLA": partial(one_by_one, with_xla),
     }
-    take_turns(ways, 1)  # compiles
+    # the first turn compiles
+    take_turns(ways, 1)
     turns = take_turns(ways, arguments.repeats)
     seconds = {name: statistics.median(turn.seconds for turn in of) / STEPS for name, of in turns.items()}
     for name, of in turns.items():

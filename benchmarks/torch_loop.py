@@ -12,7 +12,7 @@ from siamese_utils.data.pairs import draw_pairs, gather
 
 
 def build(experiment: Experiment, profile: Profile) -> tuple[nn.Sequential, nn.Linear]:
-    """The backbone and the head of a convolutional experiment, initialized as Keras does."""
+    """Build the backbone and the head of a convolutional experiment, initialized as by Keras."""
     recipe, side, channels = experiment.recipe, profile.image_size, 1
     stack: list[nn.Module] = []
     for number, filters in enumerate(recipe.filters):
@@ -33,7 +33,7 @@ def build(experiment: Experiment, profile: Profile) -> tuple[nn.Sequential, nn.L
 
 
 def stepper(experiment: Experiment, profile: Profile, split: Split) -> Callable[[int], float]:
-    """What makes the training step of a number, from this package's batches, and answers its loss."""
+    """Make the function that takes the training step of a number, on this package's batches, and returns its loss."""
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     recipe, (backbone, head) = experiment.recipe, build(experiment, profile)
     weights = [*backbone.parameters(), *head.parameters()]

@@ -17,7 +17,8 @@ from typing import Any
 
 from side_by_side import COMMAND_LINE, Turn, now, since, timed, whole_process
 
-Ways = dict[str, Callable[[int], Any]]  # each takes how many
+# what can be asked for, each a function of how many
+Ways = dict[str, Callable[[int], Any]]
 ELSEWHERE, NO_TORCH = "not on this processor", "PyTorch is not installed"
 
 
@@ -26,7 +27,7 @@ class Skipped(Exception):
 
 
 def author(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
-    """The author's loop."""
+    """Prepare the author's loop."""
     import author_loop
     import numpy as np
 
@@ -46,7 +47,7 @@ def author(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 
 
 def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str, Any]]:
-    """This package's training and checks, as `training.loop` has them."""
+    """Prepare this package's training and checks, as `training.loop` has them."""
     if convolutions == "bfloat16" and not options["instructions"]:
         raise Skipped(ELSEWHERE)
     from siamese_utils.evaluation.accuracy import evaluate
@@ -62,7 +63,7 @@ def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str,
     model, done = models.build_model(experiment, profile), 0
 
     def steps(times: int) -> Turn:
-        """From one check to the next, so many updates later: what `train` does once a call is left out."""
+        """Time from one check to the next, so many updates later: what `train` does once a call is left out."""
         nonlocal done
         begun, taken = now(), []
 
@@ -85,7 +86,7 @@ def package(options: dict[str, Any], convolutions: str) -> tuple[Ways, dict[str,
 
 
 def with_torch(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
-    """PyTorch's step."""
+    """Prepare PyTorch's step."""
     try:
         import torch
     except ImportError as error:
@@ -107,7 +108,7 @@ def with_torch(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 
 
 def machine(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
-    """Products of two large square matrices: what TensorFlow gets out of this machine at most."""
+    """Prepare products of two large square matrices: the most that TensorFlow gets out of this machine."""
     from siamese_utils.backend import ops
     from siamese_utils.training.precision import bfloat16_instructions
     from siamese_utils.training.provenance import provenance
@@ -127,7 +128,7 @@ def machine(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 
 
 def data(options: dict[str, Any], kind: str) -> tuple[Ways, dict[str, Any]]:
-    """Omniglot from its archives, which also writes the packed cache, and from that cache."""
+    """Prepare loading Omniglot from its archives, which also writes the packed cache, or from that cache."""
     from siamese_utils.data import omniglot
 
     cache = Path(options["cache"])
@@ -142,7 +143,7 @@ def data(options: dict[str, Any], kind: str) -> tuple[Ways, dict[str, Any]]:
 
 
 def whole(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
-    """Processes from their start to their end."""
+    """Prepare whole processes, from start to end."""
     python, reports = [sys.executable, "-c"], {"SIAMESE_REPORTS_DIR": options["reports"]}
 
     def process(*command: str, **more: str) -> Callable[[int], Turn]:
@@ -157,7 +158,7 @@ def whole(options: dict[str, Any]) -> tuple[Ways, dict[str, Any]]:
 
 
 def first_step(options: dict[str, Any]) -> None:
-    """The first update of a run and nothing more, its convolutions as the profile wants them."""
+    """Take the first update of a run and nothing more, its convolutions as the profile wants them."""
     from siamese_utils.models import siamese as models
     from siamese_utils.training import loop as training
 
@@ -168,7 +169,7 @@ def first_step(options: dict[str, Any]) -> None:
 
 
 def _given(options: dict[str, Any]):
-    """The baseline, the profile, and its dataset; drawn characters are repeated to as many as Omniglot has."""
+    """Load the baseline, the profile and its dataset; drawn characters are repeated to as many as Omniglot has."""
     from siamese_utils.config import load_experiment, load_profile
 
     profile = load_profile(options["profile"])
@@ -196,7 +197,8 @@ def main() -> None:
     if way == "first step":
         return first_step(options)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever else is printed goes where warnings go
+    # what else is printed goes where warnings go
+    os.dup2(2, 1)
 
     def answer(content: dict[str, Any]) -> None:
         answers.write(json.dumps(content) + "\n")

@@ -98,7 +98,6 @@ class Experiment(Strict):
     recipe: Recipe
     paper: PaperFigures | None = None
     author: AuthorRun | None = None
-    note: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -115,7 +114,6 @@ class Section(Strict):
     """A section of the paper and the notebook that shows its experiments."""
 
     notebook: Name
-    title: str
 
 
 class Matrix(Strict):
@@ -271,7 +269,7 @@ def section_experiments(section: str) -> list[Experiment]:
 def run_key(experiment: Experiment, profile: Profile, seed: int, dataset_fingerprint: str) -> dict[str, Any]:
     """Everything that determines a run's numbers, up to floating-point differences between devices and backends.
 
-    Labels, notes and the paper's figures are left out: they may be reworded without training anything again.
+    Labels and the paper's figures are left out: they may be reworded without training anything again.
     """
     ignored = {"name", "title", "description", "seeds", "convolutions"}
     optional = {name: field.default for name, field in Recipe.model_fields.items() if not field.is_required()}

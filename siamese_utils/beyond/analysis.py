@@ -1,4 +1,4 @@
-"""A closer look at a trained model: a map of its embeddings, nearest neighbours, its mistakes, and more examples."""
+"""A closer look at a trained model: a map of its embeddings, nearest neighbours, mistakes, and more shots."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 # class and drawer of an image
 Item: TypeAlias = tuple[int, int]
+# images that are shown beside a query
+NEAREST = 8
+# pairs of classes that are compared drawing by drawing
+CANDIDATES = 200
 
 
 def tsne_positions(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
-    """A map of the classes by t-SNE: (classes, drawers, d) → (classes, 2); near is alike, far means little.
+    """Map the classes by t-SNE: (classes, drawers, d) → (classes, 2); near is alike, far means little.
 
     Each class is the mean direction of its images. Source: L. van der Maaten and G. Hinton, JMLR 9, 2008; computed by
     scikit-learn, with cosine distances.
@@ -34,10 +38,10 @@ def tsne_positions(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.asarray(map_of.fit_transform(means))
 
 
-def nearest_images(model: keras.Model, embeddings: np.ndarray, queries: np.ndarray, count: int = 8) -> np.ndarray:
-    """The images most similar to each query among all drawings by other people, the most similar first.
+def nearest_images(model: keras.Model, embeddings: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Find the images most similar to each query among all drawings by other people, the most similar first.
 
-    queries (rows, 2): class and drawer → (rows, count, 2)
+    queries (rows, 2): class and drawer → (rows, NEAREST, 2)
     """
     classes, drawers, _ = embeddings.shape
     flat = embeddings.reshape(classes * drawers, -1)
@@ -46,13 +50,13 @@ def nearest_images(model: keras.Model, embeddings: np.ndarray, queries: np.ndarr
     for query in queries:
         own = np.broadcast_to(embeddings[query[0], query[1]], flat.shape)
         values = np.where(drawer == query[1], -np.inf, similarity(model, own, flat))
-        best = np.argsort(-values, kind="stable")[:count]
+        best = np.argsort(-values, kind="stable")[:NEAREST]
         found.append(np.stack(np.divmod(best, drawers), axis=1))
     return np.array(found)
 
 
 def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> list[tuple[Item, Item, Item]]:
-    """The 1-shot episodes that are answered wrongly: query, right answer, given answer, in the episodes' order.
+    """List the 1-shot episodes that are answered wrongly: query, right answer, given answer, in their order.
 
     Where a tie is wrong, the answer given is the rival that ties.
     """
@@ -71,20 +75,18 @@ def mistakes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> 
     return wrong
 
 
-def hardest_pairs(
-    model: keras.Model, embeddings: np.ndarray, count: int, candidates: int = 200
-) -> list[tuple[tuple[int, int], float]]:
-    """The `count` pairs of classes that are hardest to tell apart, and the part of errors between the two alone.
+def hardest_pairs(model: keras.Model, embeddings: np.ndarray, count: int) -> list[tuple[tuple[int, int], float]]:
+    """Find the `count` pairs of classes that are hardest to tell apart, and the error rate between the two alone.
 
-    A drawing of one is asked about with one example of each, by all drawers but the query's own for its class: 0.5 is a
-    guess, and so is a tie. Only the `candidates` whose mean embeddings are most alike are tried.
+    A drawing of one is compared with one example of each, by all drawers but the query's own for its class: guessing is
+    0.5, and a tie counts as that. Only the `CANDIDATES` pairs whose mean embeddings are most alike are tried.
     """
     classes, drawers, _ = embeddings.shape
     left, right = np.triu_indices(classes, 1)
     alike = similarity_of_rows(model, embeddings.mean(axis=1), left, right)
     first, second = np.indices((2 * drawers, 2 * drawers)).reshape(2, -1)
     found = []
-    for number in np.argsort(-alike, kind="stable")[:candidates]:
+    for number in np.argsort(-alike, kind="stable")[:CANDIDATES]:
         pair = int(left[number]), int(right[number])
         images = embeddings[list(pair)].reshape(2 * drawers, -1)
         values = similarity_of_rows(model, images, first, second).reshape(2, drawers, 2, drawers)
@@ -94,7 +96,7 @@ def hardest_pairs(
 
 
 def _part_wrong(same: np.ndarray, other: np.ndarray) -> float:
-    """(drawers, drawers) similarities to the own class and to the other → how often the other's example is nearer."""
+    """Compute how often the other class's example is nearer, from (drawers, drawers) similarities to own and other."""
     differ = ~np.eye(len(same), dtype=bool)
     # (query, own example, the other's)
     margin = same[:, :, None] - other[:, None]
@@ -111,7 +113,7 @@ def accuracy_by_shots(
     n_episodes: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Strict accuracy with so many examples of each class, a line each: shots; accuracy, low and high in %.
+    """Measure strict accuracy by number of shots, a line each: shots; accuracy, low and high in %.
 
     embeddings (classes, drawers, d) of the split; numbers of shots that the drawers do not suffice for are left out. A
     class's similarity to the query is the mean over its examples, the interval is Wilson's at 95 %.

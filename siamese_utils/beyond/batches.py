@@ -14,7 +14,7 @@ from .config import Augmentation, HardClasses, Method
 
 # a character and its rotations by 90°; forms 4 to 7 are those of its mirror image
 ROTATIONS = 4
-# of the matrix of distances between classes at a time
+# rows at a time of the matrix of distances between classes
 ROWS = 512
 
 
@@ -49,7 +49,7 @@ def draw_classes(
     return chosen, np.argsort(order, axis=1)[:, :batch_images]
 
 
-def take_forms(split: Split, classes: np.ndarray, drawers: np.ndarray) -> np.ndarray:
+def look_up_forms(split: Split, classes: np.ndarray, drawers: np.ndarray) -> np.ndarray:
     """Look up images (P, K, size, size) of classes (P,), numbered form · C + character, by drawers (P, K).
 
     Form 1 is rotated by 90° counterclockwise, form 4 mirrored left to right, form 5 that rotated by 90°
@@ -90,7 +90,7 @@ def random_maps(rng: np.random.Generator, augmentation: Augmentation, images: in
 def batch_of_step(
     method: Method, split: Split, seed: int, step: int, hard: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The batch of one training step, a function of seed, step and the pools of hard classes (see `find_hard_classes`).
+    """Make the batch of one training step, a function of seed, step and pools of hard classes (`find_hard_classes`).
 
     Images (P·K, size, size, 1 or 3) float32, 0 ink to 255 paper, class by class, and their classes (P·K,) int.
     """
@@ -103,7 +103,7 @@ def batch_of_step(
         hard=hard,
         n_hard=method.hard_classes.n_hard if method.hard_classes else 0,
     )
-    images = take_forms(split, classes, drawers)
+    images = look_up_forms(split, classes, drawers)
     batch = with_channels(images.reshape(-1, *images.shape[2:])).astype(np.float32)
     if method.augmentation:
         maps = random_maps(rng, method.augmentation, len(batch), batch.shape[1])
@@ -113,7 +113,7 @@ def batch_of_step(
 
 
 def is_due(mining: HardClasses | None, step: int, steps: int) -> bool:
-    """Whether the pools of hard classes are found again at this step of a training of so many."""
+    """Say whether the pools of hard classes are computed again at this step of a training of so many."""
     if mining is None:
         return False
     since = step - int(mining.start * steps)
@@ -121,7 +121,7 @@ def is_due(mining: HardClasses | None, step: int, steps: int) -> bool:
 
 
 def find_hard_classes(method: Method, backbone: keras.Model, split: Split, seed: int, step: int) -> np.ndarray | None:
-    """For every class, form by form, its pool: the `pool_size` most like it, of other characters, unsorted.
+    """Find for every class, form by form, its pool: the `pool_size` most like it, of other characters, unsorted.
 
     Returns (classes · forms, pool_size) int, from one image of each class, drawn at random; a symmetrical character may
     be in a pool with all its forms. None where there are no other characters, or the method does not mine.
@@ -132,7 +132,7 @@ def find_hard_classes(method: Method, backbone: keras.Model, split: Split, seed:
         return None
     rng = np.random.default_rng([seed, step, 1])
     drawers = rng.integers(0, np.tile(split.sizes, method.forms))
-    images = take_forms(split, np.arange(classes), drawers[:, None])[:, 0]
+    images = look_up_forms(split, np.arange(classes), drawers[:, None])[:, 0]
     embeddings = backbone.predict(with_channels(images), batch_size=256, verbose=0).astype(np.float32)
     if method.comparison == "cosine":
         embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)

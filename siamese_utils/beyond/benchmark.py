@@ -25,13 +25,14 @@ from ..data.dataset import resize
 from ..data.download import fetch
 from ..errors import DataError
 from ..evaluation.accuracy import Score, embed, similarity, wilson
+from ..evaluation.episodes import Episodes, is_correct
 
 if TYPE_CHECKING:
     import keras
 
 NAME = "all_runs.zip"
 RUNS, WAYS = 20, 20
-# SHA-256 over the support's pixels, the queries' pixels and the targets, as `load` returns them
+# SHA-256 of the support's pixels, the queries' pixels and the targets, as `load` returns them
 FINGERPRINT = "f073893d04685c9d2435d111ad25a04f64cc228e38025f42bb9964a68bda44b2"
 
 
@@ -48,15 +49,15 @@ class OneShotRuns:
     targets: np.ndarray
 
     def resized(self, size: int) -> OneShotRuns:
-        """The same runs at size × size pixels, area-averaged as training images are."""
+        """Resize the runs to size × size pixels, area-averaged as training images are."""
         return OneShotRuns(resize(self.support, size), resize(self.queries, size), self.targets)
 
 
 def load() -> OneShotRuns:
-    """The 20 runs at 105 × 105 pixels, from all_runs.zip.
+    """Load the 20 runs at 105 × 105 pixels, from all_runs.zip.
 
-    It is in the folder that SIAMESE_DATA_DIR names, else in the cache, else downloaded. Raises DataError where it
-    cannot be had, or holds anything else than the published runs.
+    The zip is in the folder that SIAMESE_DATA_DIR names, else in the cache, else downloaded. Raises DataError where it
+    cannot be had, or holds anything other than the published runs.
     """
     # no MD5: what the zip holds is checked below
     path = _find() or fetch(
@@ -105,45 +106,42 @@ def read(path: Path) -> OneShotRuns:
 
 
 def fingerprint(runs: OneShotRuns) -> str:
-    """SHA-256 (hex) over pixels and answers."""
+    """Compute the SHA-256 (hex) of pixels and answers."""
     digest = hashlib.sha256()
     for array in (runs.support, runs.queries, runs.targets.astype(np.uint8)):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
-def answer(runs: OneShotRuns, score_pairs: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    """Which queries are answered correctly → (runs, ways) bool; a tie for the largest similarity is wrong.
+def score_queries(runs: OneShotRuns, compare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """Say which queries are answered correctly → (runs, ways) bool; a tie for the largest similarity is wrong.
 
-    score_pairs  queries (ways, size, size), support (ways, size, size) → similarities (ways, ways), a row a query
+    compare  queries (ways, size, size), support (ways, size, size) → similarities (ways, ways), a row a query
     """
-    correct = []
-    for support, queries, targets in zip(runs.support, runs.queries, runs.targets, strict=True):
-        similarities = np.array(score_pairs(queries, support), np.float64)
-        row = np.arange(len(targets))
-        own = similarities[row, targets]
-        similarities[row, targets] = -np.inf
-        correct.append(own > similarities.max(axis=1))
-    return np.array(correct)
+    similarities = np.array([compare(*run) for run in zip(runs.queries, runs.support, strict=True)])
+    # classes have no numbers here
+    unnamed = np.empty((0, 2), int)
+    episodes = Episodes(query=unnamed, support=unnamed, target=runs.targets.ravel(), protocol="strict")
+    return is_correct(similarities.reshape(-1, WAYS, 1), episodes).reshape(runs.targets.shape)
 
 
 def within_alphabet(model: keras.Model, runs: OneShotRuns) -> tuple[Score, np.ndarray]:
-    """A siamese model's score over the 400 queries, and which it answered correctly, (runs, ways) bool.
+    """Score a siamese model over the 400 queries → score, and which it answered correctly, (runs, ways) bool.
 
     The runs are brought to the model's image size. The benchmark's error rate is 1 − accuracy.
     """
 
-    def score_pairs(queries: np.ndarray, support: np.ndarray) -> np.ndarray:
+    def compare(queries: np.ndarray, support: np.ndarray) -> np.ndarray:
         left, right = embed(model, queries), embed(model, support)
         row, column = np.divmod(np.arange(len(left) * len(right)), len(right))
         return similarity(model, left[row], right[column]).reshape(len(left), len(right))
 
-    correct = answer(runs.resized(model.input_shape[0][1]), score_pairs)
+    correct = score_queries(runs.resized(model.input_shape[0][1]), compare)
     return wilson(int(correct.sum()), correct.size), correct
 
 
 def _find() -> Path | None:
-    """The zip where upstream and a download keep it, or None."""
+    """Find the zip where upstream and a download keep it; None where it is not."""
     folder = omniglot.find_source()
     inner = ("", "one-shot-classification", "python/one-shot-classification")
     places = [folder.expanduser() / place for place in inner] if folder else []

@@ -18,7 +18,7 @@ from ..training.store import OnProgress, Progress
 from .config import Method
 
 KEPT = 2
-# parts of a training at most: lines of a run's history
+# parts of a training at most, each a line of the run's history
 PARTS = 20
 
 
@@ -50,7 +50,7 @@ class Parts:
         self._begun = time.perf_counter() - (self.lines[-1]["seconds"] if self.lines else 0.0)
 
     def end(self, step: int, loss: float) -> None:
-        """Note that a part ends after so many steps, with its mean loss: keep the state, and tell how far it is."""
+        """Record that a part ends after so many steps, with its mean loss: keep the state and report progress."""
         self.lines.append({"step": step, "loss": loss, "seconds": round(time.perf_counter() - self._begun, 1)})
         if self.keep:
             self._save(self.keep, step)
@@ -58,7 +58,7 @@ class Parts:
             self.on_progress(Progress(self.method.title, self.seed, step, self.steps, loss))
 
     def _save(self, partial: Path, step: int) -> None:
-        """Keep variables, the optimizer's too, lines of the history, and pools of hard classes."""
+        """Write variables, the optimizer's too, lines of the history, and pools of hard classes."""
         values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in _variables(self.trainer)]
         state = {f"variable-{number}": value for number, value in enumerate(values)}
         if self.hard is not None:
@@ -71,7 +71,7 @@ class Parts:
 
 
 def _resume(partial: Path, trainer: keras.Model) -> tuple[int, list[dict[str, Any]], np.ndarray | None]:
-    """Give the trainer the state that was kept last → the steps made, lines, pools; 0 and none where none was kept."""
+    """Restore the state that was kept last → steps made, lines, pools; 0 and none where none was kept."""
     trainer.optimizer.build(trainer.trainable_variables)
     found = _newest_first(partial)
     for path in found:

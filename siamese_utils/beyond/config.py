@@ -1,4 +1,4 @@
-"""A method is data: one row of params/beyond.yaml, everything about network, loss, batches and optimizer.
+"""A method is data: one row of params/beyond.yaml, all of network, loss, batches and optimizer.
 
 Where an experiment of the paper trains on pairs, a method trains on batches of P classes with K images each, from
 which its loss takes pairs, triplets, quadruplets or prototypes (see `losses`). A field that was renamed keeps its old
@@ -34,7 +34,7 @@ class Block(Strict):
     pool: bool = True
 
 
-class Network(Strict):
+class NetworkConfig(Strict):
     """A backbone: convolution blocks, then the flattened features, or a Dense layer on them as the embedding.
 
     blocks          none: the pixels themselves are the features
@@ -51,11 +51,11 @@ class Network(Strict):
     unpadded_from: int | None = Field(None, gt=0)
 
     def padding(self, size: int) -> Literal["valid", "same"]:
-        """How its convolutions treat the edge of images of so many pixels a side."""
+        """Return how its convolutions treat the edge of images of so many pixels a side."""
         return "valid" if self.unpadded_from and size >= self.unpadded_from else "same"
 
     def first_too_large(self, size: int) -> int | None:
-        """The number, from 1, of the first block that leaves nothing of images of this size; None where all fit."""
+        """Return the number, from 1, of the first block that leaves nothing of images of this size; None if all fit."""
         side, padded = size, self.padding(size) == "same"
         for number, block in enumerate(self.blocks, start=1):
             side = ceil(side / block.stride) if padded else (side - block.kernel) // block.stride + 1
@@ -69,7 +69,7 @@ class Network(Strict):
 class Augmentation(Strict):
     """A random affine map for every training image, each part uniform within plus and minus the figure.
 
-    rotate, shear  degrees;  scale: logarithm of the factor;  shift: part of the side; the last two for each axis
+    rotate, shear  degrees;  scale: logarithm of the factor;  shift: share of the side; the last two for each axis
     mirror         every second image, drawn at random, is mirrored left to right, and stays in its class
     """
 
@@ -81,12 +81,12 @@ class Augmentation(Strict):
 
 
 class HardClasses(Strict):
-    """Hard-class mining: batches of classes in groups, one drawn at random with some of those most like it.
+    """Hard-class mining: a batch holds groups of classes, one drawn at random and some of those most like it.
 
     n_hard     how many classes each brings along
     pool_size  how many they are drawn from: the most like it
-    start      part of the steps that train without mining
-    refresh    steps after which the pools are found again
+    start      share of the steps, the first ones, that train without mining
+    refresh    number of steps after which the pools are computed again
     """
 
     n_hard: int = Field(gt=0, serialization_alias="company")
@@ -99,21 +99,21 @@ class Method(Strict):
     """One row of params/beyond.yaml, with the defaults at its top filled in.
 
     source               of the loss or the network, for tables
-    group                the question it helps to answer; "final": it is shown the evaluation set
+    group                the question that it helps to answer; "final": evaluated on the evaluation set
     experiment           a row of params/experiments.yaml, trained as the paper's rows are: of the fields below, only
-                         image_size and the steps count
+                         image_size and the steps are used
     normalize            the loss sees embeddings of length 1
-    comparison           how two embeddings are compared when episodes are answered
+    comparison           how two embeddings are compared in an episode
     classes, images      classes of a batch, and images of each class
     image_size           pixels a side of Omniglot's images; None: the profile's
     rotated_classes      every character rotated by 90°, 180° and 270° is a class of its own
     mirrored_classes     and so is its mirror image, with its rotations
-    test_time_views      test-time augmentation: embeddings averaged, of the image and of moved copies of it
-    upside_down          test-time augmentation: two images are compared upside down, too; the cosines are averaged
+    test_time_views      test-time augmentation: embeddings that are averaged, of the image and moved copies of it
+    upside_down          test-time augmentation: both images are rotated by 180°, too, and the two cosines averaged
     learning_rate        AdamW's, after the warm-up; it falls to zero along a cosine
     muon_learning_rate   of convolution kernels, by Muon; None: AdamW trains them, too
-    warm_up              part of the steps
-    ema_decay            of the exponential moving average of the weights, a step; 0: no average
+    warm_up              share of the steps
+    ema_decay            a step's, of the exponential moving average of the weights; 0: no average
     steps                batches; `steps_on_synthetic` in the demo
     """
 
@@ -122,7 +122,7 @@ class Method(Strict):
     source: str = ""
     group: Group
     experiment: Name | None = None
-    network: Network
+    network: NetworkConfig
     loss: LossName
     loss_options: dict[str, float] = Field({})
     normalize: bool
@@ -164,7 +164,7 @@ class Method(Strict):
 
     @property
     def embeddings_averaged(self) -> int:
-        """How many copies of an image the trained network embeds: the views, twice as many where upside down, too."""
+        """How many embeddings test-time augmentation takes of an image, those upside down included."""
         return self.test_time_views * (1 + self.upside_down)
 
     @property
@@ -173,11 +173,11 @@ class Method(Strict):
         return 8 if self.mirrored_classes else 4 if self.rotated_classes else 1
 
     def fitted_to(self, classes: int, fewest: int) -> "Method":
-        """The method with batches no larger than a dataset of so many classes, the smallest with `fewest` images."""
+        """Return the method with batches no larger than a dataset of so many classes, with at least `fewest` images."""
         return self.model_copy(update={"classes": min(self.classes, classes), "images": min(self.images, fewest)})
 
     def sized(self, profile: Profile) -> Profile:
-        """The profile at the method's own image size; the built-in characters stay as they are."""
+        """Return the profile at the method's own image size; the built-in characters stay as they are."""
         if self.image_size is None or profile.dataset == "synthetic":
             return profile
         return profile.model_copy(update={"image_size": self.image_size})
@@ -209,7 +209,7 @@ class Beyond(Strict):
 
 @lru_cache
 def load_beyond(path: Path | None = None) -> Beyond:
-    """The whole of params/beyond.yaml; ParamsError where the file is not valid."""
+    """Load the whole of params/beyond.yaml; ParamsError where the file is not valid."""
     path = path or params_dir() / "beyond.yaml"
     raw = read_yaml(path)
     defaults: dict[str, Any] = raw.pop("defaults", {})
@@ -218,7 +218,7 @@ def load_beyond(path: Path | None = None) -> Beyond:
 
 
 def methods_of(group: Group, profile: Profile) -> list[Method]:
-    """The methods of a group that run under a profile, in the order of params/beyond.yaml.
+    """Load the methods of a group that run under a profile, in the order of params/beyond.yaml.
 
     Before those of "recipe" comes `RECIPE` itself, which they change.
     """
@@ -228,7 +228,7 @@ def methods_of(group: Group, profile: Profile) -> list[Method]:
 
 
 def load_method(name: str | Method) -> Method:
-    """One method by name; ParamsError lists the names where there is none."""
+    """Load one method by name; ParamsError lists the names where there is none."""
     if isinstance(name, Method):
         return name
     by_name = {method.name: method for method in load_beyond().methods}

@@ -5,8 +5,8 @@ and returns a scalar; `cross_entropy` and `cosine_softmax` take what a layer of 
 D(x, y) is the Euclidean distance. "Same" pairs are two different images of one class, "different" pairs are images of
 two classes; sums run over every such pair or triplet of the batch.
 
-A pair loss weighs the mean over the same pairs and the mean over the different pairs by one half each, as the paper's
-batches do, half of whose pairs are of one class.
+A pair loss weighs the mean over the same pairs and the mean over the different pairs by one half each, as in the
+paper's batches, half of whose pairs are of one class.
 """
 
 from typing import Any, TypeAlias
@@ -22,7 +22,7 @@ TINY = 1e-12
 
 
 def contrastive(embeddings: Tensor, margin: float = 1.0) -> Tensor:
-    """½ · mean over same pairs of ½ D² + ½ · mean over different pairs of ½ max(0, margin − D)².
+    """Compute ½ · mean over same pairs of ½ D² + ½ · mean over different pairs of ½ max(0, margin − D)².
 
     Source: S. Chopra, R. Hadsell and Y. LeCun, CVPR 2005, pull same pairs together and push different ones apart; this
     is the form with a margin, which the same authors gave in CVPR 2006 ("Dimensionality reduction by learning an
@@ -35,7 +35,7 @@ def contrastive(embeddings: Tensor, margin: float = 1.0) -> Tensor:
 
 
 def cosine(embeddings: Tensor, different: float = -1.0) -> Tensor:
-    """½ · mean over same pairs of (cos − 1)² + ½ · mean over different pairs of (cos − `different`)².
+    """Compute ½ · mean over same pairs of (cos − 1)² + ½ · mean over different pairs of (cos − `different`)².
 
     Source: J. Bromley et al., NIPS 1993: the cosine of the angle between two embeddings is trained towards 1 for
     genuine pairs and towards a negative target for forgeries.
@@ -47,16 +47,16 @@ def cosine(embeddings: Tensor, different: float = -1.0) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, classes: int) -> Tensor:
-    """½ · mean over same pairs of softplus(−z) + ½ · mean over different pairs of softplus(z), z the head's logit.
+    """Compute ½ · mean over same pairs of softplus(−z) + ½ · mean over different pairs of softplus(z), z the logit.
 
-    logits (n, n), n = classes · images: of the probability that two images show the same class. It is the binary
-    cross-entropy of G. Koch, R. Zemel and R. Salakhutdinov (2015), and of the paper, on every pair of the batch.
+    logits (n, n), n = classes · images: the head's, of the probability that two images show the same class. It is the
+    binary cross-entropy of G. Koch, R. Zemel and R. Salakhutdinov (2015), and of the paper, on every pair of the batch.
     """
     return _balanced(classes, int(logits.shape[0]) // classes, ops.softplus(-logits), ops.softplus(logits))
 
 
 def triplet(embeddings: Tensor, margin: float = 0.2) -> Tensor:
-    """Mean over triplets of max(0, D²(anchor, positive) − D²(anchor, negative) + margin).
+    """Average over triplets max(0, D²(anchor, positive) − D²(anchor, negative) + margin).
 
     Source: F. Schroff, D. Kalenichenko and J. Philbin, "FaceNet", CVPR 2015, equation 3; every triplet of the batch
     takes part (A. Hermans, L. Beyer and B. Leibe, 2017, call this "batch all").
@@ -73,7 +73,7 @@ def triplet(embeddings: Tensor, margin: float = 0.2) -> Tensor:
 
 
 def hard_triplet(embeddings: Tensor, margin: float | None = None) -> Tensor:
-    """Mean over anchors of softplus(max D(anchor, positive) − min D(anchor, negative)).
+    """Average over anchors softplus(max D(anchor, positive) − min D(anchor, negative)).
 
     With a margin it is max(0, margin + the same difference). Source: A. Hermans, L. Beyer and B. Leibe, "In defense of
     the triplet loss for person re-identification", 2017, equation 5 ("batch hard") and its soft margin.
@@ -88,7 +88,7 @@ def hard_triplet(embeddings: Tensor, margin: float | None = None) -> Tensor:
 
 
 def quadruplet(embeddings: Tensor, margin: float = 0.2, second_margin: float = 0.1) -> Tensor:
-    """`triplet`, and the mean over quadruplets of max(0, D²(anchor, positive) − D²(other, another) + second_margin).
+    """Add to `triplet` the mean over quadruplets of max(0, D²(anchor, positive) − D²(other, another) + second_margin).
 
     `other` and `another` are of two classes that differ from each other and from the anchor's. For the i-th image of
     a class as the anchor and its j-th as the positive, they are the i-th and j-th images of every two other classes.
@@ -108,22 +108,22 @@ def quadruplet(embeddings: Tensor, margin: float = 0.2, second_margin: float = 0
     return first + ops.sum(hinge * mask) / float(mask.sum())
 
 
-def prototype(embeddings: Tensor, shots: int = 1) -> Tensor:
-    """Cross-entropy of softmax over classes of −D²(query, prototype), the mean over queries.
+def prototype(embeddings: Tensor, n_shot: int = 1) -> Tensor:
+    """Average over queries the cross-entropy of the softmax over classes of −D²(query, prototype).
 
-    A class's prototype is the mean of its first `shots` images, its other images are the queries.
+    A class's prototype is the mean of its first `n_shot` images; its other images are the queries.
     Source: J. Snell, K. Swersky and R. Zemel, "Prototypical networks for few-shot learning", NIPS 2017, equation 2.
     """
     classes, images, size = embeddings.shape
-    prototypes = ops.mean(embeddings[:, :shots], axis=1)
-    queries = ops.reshape(embeddings[:, shots:], (-1, size))
-    target = np.repeat(np.arange(classes), images - shots)
+    prototypes = ops.mean(embeddings[:, :n_shot], axis=1)
+    queries = ops.reshape(embeddings[:, n_shot:], (-1, size))
+    target = np.repeat(np.arange(classes), images - n_shot)
     logits = -_between(queries, prototypes)
     return ops.mean(keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True))
 
 
 def supervised_contrastive(embeddings: Tensor, scale: float = 10.0) -> Tensor:
-    """Mean over anchors of the mean over their same pairs of −log softmax(scale · cos) over all other images.
+    """Average over anchors the mean over their same pairs of −log softmax(scale · cos) over all other images.
 
     The softmax of an anchor runs over every image of the batch but itself; scale is the inverse of the temperature.
     Source: P. Khosla et al., "Supervised contrastive learning", NeurIPS 2020, equation 2. With one positive it is the
@@ -139,7 +139,7 @@ def supervised_contrastive(embeddings: Tensor, scale: float = 10.0) -> Tensor:
 
 
 def cosine_softmax(cosines: Tensor, classes: Tensor, scale: float = 16.0, margin: float = 0.0) -> Tensor:
-    """Cross-entropy of softmax over all training classes of scale · (cos − margin on the image's own class).
+    """Average the cross-entropy of the softmax over all training classes of scale · (cos − margin on the own class).
 
     cosines (n, C) between embeddings and a learned direction for each class; classes (n,) int, each image's own.
     Source: F. Wang et al., "NormFace", 2017; with a margin, H. Wang et al., "CosFace", CVPR 2018, equation 4.
@@ -154,39 +154,39 @@ LOSSES = {loss.__name__: loss for loss in (*ON_EMBEDDINGS, cross_entropy, cosine
 
 
 def squared_distances(embeddings: Tensor) -> Tensor:
-    """D² of every two images of a batch: (classes, images, d) → (n, n), n = classes · images."""
+    """Compute D² of every two images of a batch: (classes, images, d) → (n, n), n = classes · images."""
     flat = _flat(embeddings)
     return _between(flat, flat)
 
 
 def _between(left: Tensor, right: Tensor) -> Tensor:
-    """D² of every two rows: (m, d), (n, d) → (m, n), never below zero."""
+    """Compute D² of every two rows: (m, d), (n, d) → (m, n), never below zero."""
     squares = ops.sum(ops.square(left), axis=1)[:, None] + ops.sum(ops.square(right), axis=1)[None]
     return ops.relu(squares - 2 * ops.matmul(left, ops.transpose(right)))
 
 
 def _flat(embeddings: Tensor) -> Tensor:
-    """(classes, images, d) → (classes · images, d)."""
+    """Reshape (classes, images, d) → (classes · images, d)."""
     classes, images, size = embeddings.shape
     return ops.reshape(embeddings, (classes * images, size))
 
 
 def _of_own_class(values: Tensor, classes: int, images: int) -> Tensor:
-    """values (P, K, P·K) of every image against every image → (P, K, K), against those of its own class."""
+    """Select from values (P, K, P·K), of each image against all, those against its own class → (P, K, K)."""
     blocks = ops.reshape(values, (classes, images, classes, images))
     eye = np.eye(classes, dtype="float32")[:, None, :, None]
     return ops.sum(blocks * eye, axis=2)
 
 
 def _pairs(classes: int, images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Masks (n, n) float32 of the same pairs and of the different pairs; an image and itself are neither."""
+    """Return masks (n, n) float32 of the same and of the different pairs; an image and itself are neither."""
     number = np.repeat(np.arange(classes), images)
     same = (number[:, None] == number[None]).astype("float32")
     return same - np.eye(len(number), dtype="float32"), 1.0 - same
 
 
 def _balanced(classes: int, images: int, on_same: Tensor, on_different: Tensor) -> Tensor:
-    """½ · mean of `on_same` over the same pairs + ½ · mean of `on_different` over the different pairs, (n, n) each."""
+    """Add half the mean of `on_same` over same pairs to half that of `on_different` over different pairs, (n, n)."""
     same, different = _pairs(classes, images)
     return 0.5 * (
         ops.sum(on_same * same) / float(same.sum()) + ops.sum(on_different * different) / float(different.sum())

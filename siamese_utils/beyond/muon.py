@@ -15,7 +15,7 @@ RMS = 0.2
 
 @keras.saving.register_keras_serializable(package="siamese_utils")
 class Muon(keras.optimizers.AdamW):
-    """AdamW for vectors and for the kernels of Dense layers; Muon, at `ratio` times the rate, for convolution kernels.
+    """AdamW for vectors and Dense kernels; Muon, at `ratio` times the learning rate, for convolution kernels.
 
     A kernel (h, w, in, out) is a matrix (h · w · in, out) here. Its gradients G are gathered in a momentum,
     B ← μB + G, and G + μB is replaced by the nearest matrix with all singular values 1, about.
@@ -44,7 +44,7 @@ class Muon(keras.optimizers.AdamW):
 
 
 def orthogonalized(matrix: Any) -> Any:
-    """(n, m) → (n, m): the same singular vectors, and singular values near 1, by a Newton–Schulz iteration.
+    """Bring the singular values of a matrix (n, m) near 1, its singular vectors kept, by a Newton–Schulz iteration.
 
     Its quintic a·σ + b·σ³ + c·σ⁵ takes every σ in (0, 1] to about 0.7 to 1.2, but for the very smallest. A long matrix
     costs no more than its Gram matrix: all steps are polynomials of that, and commute.

@@ -9,7 +9,7 @@ from ..backend import keras, layers, ops
 from ..models import layers as own
 from ..models.siamese import jit_compile, seeds_of
 from .batches import random_maps
-from .config import Method, Network
+from .config import Method, NetworkConfig
 from .losses import LOSSES, cosine_softmax, cross_entropy
 from .muon import Muon
 
@@ -17,8 +17,10 @@ from .muon import Muon
 Reads = Literal["drawings", "pictures"]
 
 
-def build_backbone(network: Network, shape: tuple[int, ...], seed: int, reads: Reads = "drawings") -> keras.Model:
-    """Images (n, *shape), shape (size, size, 1 or 3), 0 to 255 → embeddings (n, d); `reads` as in `FromPixels`.
+def build_backbone(network: NetworkConfig, shape: tuple[int, ...], seed: int, reads: Reads = "drawings") -> keras.Model:
+    """Build the model from images (n, *shape), 0 to 255, to embeddings (n, d).
+
+    shape  (size, size, 1 or 3);  reads: as in `FromPixels`
 
     Pooling comes before BatchNorm: as ReLU and a BatchNorm with a positive scale keep the order of values, nothing but
     the batch's statistics changes, and there is a quarter of the values to normalize.
@@ -77,7 +79,7 @@ class BatchLoss(keras.losses.Loss):
 def build_trainer(
     method: Method, shape: tuple[int, ...], classes: int, steps: int, seed: int, reads: Reads = "drawings"
 ) -> keras.Model:
-    """The compiled model of a method's training: backbone, the loss's own layer, AdamW or Muon, a cosine schedule.
+    """Build and compile the model of a method's training: backbone, the loss's layer, AdamW or Muon, cosine schedule.
 
     shape    of an image: (size, size, 1 or 3)
     classes  how many the training has; only the softmax over all of them needs it
@@ -93,26 +95,26 @@ def build_trainer(
     options: dict[str, Any] = {"weight_decay": method.weight_decay}
     if method.ema_decay:
         options |= {"use_ema": True, "ema_momentum": method.ema_decay, "ema_overwrite_frequency": None}
-    rate = warm_up_and_cosine(method.learning_rate, steps, round(method.warm_up * steps))
+    learning_rate = warm_up_and_cosine(method.learning_rate, steps, round(method.warm_up * steps))
     if method.muon_learning_rate:
-        optimizer = Muon(rate, ratio=method.muon_learning_rate / method.learning_rate, **options)
+        optimizer = Muon(learning_rate, ratio=method.muon_learning_rate / method.learning_rate, **options)
     else:
-        optimizer = keras.optimizers.AdamW(rate, **options)
+        optimizer = keras.optimizers.AdamW(learning_rate, **options)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(optimizer, BatchLoss(method), jit_compile=jit_compile())
     return model
 
 
 def backbone_of(method: Method, trainer: keras.Model) -> keras.Model:
-    """The part of a method's model in training that embeds images, on the same weights."""
+    """Return the part of a method's model in training that embeds images, with the same weights."""
     last = "embedding" if method.network.embedding else "flatten"
     return keras.Model(trainer.input, trainer.get_layer(last).output, name="backbone")
 
 
 def build_siamese(method: Method, trainer: keras.Model) -> keras.Model:
-    """The model to keep: two images, 0 ink to 255 paper, → similarity (n, 1), on the trained backbone.
+    """Build the model to keep: two images, 0 ink to 255 paper, → similarity (n, 1), on the trained backbone.
 
-    It is made as `evaluation` expects: a layer "backbone", and after it what compares two embeddings.
+    It has what `evaluation` expects: a layer "backbone", and after it what compares two embeddings.
     """
     backbone = backbone_of(method, trainer)
     if method.embeddings_averaged > 1:
@@ -125,7 +127,7 @@ def build_siamese(method: Method, trainer: keras.Model) -> keras.Model:
 
 
 def siamese_of(backbone: keras.Model, compare: Sequence[Any], name: str) -> keras.Model:
-    """Two images → similarity (n, 1): the backbone on each, then the layers that compare two embeddings."""
+    """Build the model from two images to similarity (n, 1): the backbone on each, then layers that compare."""
     left, right = (keras.Input(backbone.input_shape[1:], name=side) for side in ("left", "right"))
     found: Any = [backbone(left), backbone(right)]
     for layer in compare:
@@ -134,9 +136,9 @@ def siamese_of(backbone: keras.Model, compare: Sequence[Any], name: str) -> kera
 
 
 def _with_test_time_augmentation(method: Method, backbone: keras.Model) -> keras.Model:
-    """The backbone with embeddings averaged over the image itself and moved copies, by up to half the augmentation.
+    """Average the backbone's embeddings over the image itself and copies moved by up to half the augmentation.
 
-    Where the method compares upside down, too, the mean of those copies is appended: the embedding is twice as long.
+    Where the method also compares upside down, the mean over the rotated copies is appended: twice the length.
     """
     size, views = backbone.input_shape[1], method.test_time_views
     # affine, as `batches.random_maps` gives them; the first is the identity
@@ -159,13 +161,13 @@ def _with_test_time_augmentation(method: Method, backbone: keras.Model) -> keras
     return keras.Model(image, mean(embeddings), name="backbone")
 
 
-def warm_up_and_cosine(rate: float, steps: int, warm_up: int) -> Any:
-    """A learning rate that rises linearly over the warm-up, in steps, and falls to zero along half a cosine.
+def warm_up_and_cosine(learning_rate: float, steps: int, warm_up: int) -> Any:
+    """Make the schedule of a learning rate that rises linearly over `warm_up` steps, then falls to 0 along a cosine.
 
     Source: I. Loshchilov and F. Hutter, "SGDR", ICLR 2017, without restarts.
     """
     if not warm_up:
-        return keras.optimizers.schedules.CosineDecay(rate, steps)
+        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     return keras.optimizers.schedules.CosineDecay(
-        rate / warm_up, steps - warm_up, warmup_target=rate, warmup_steps=warm_up
+        learning_rate / warm_up, steps - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
     )

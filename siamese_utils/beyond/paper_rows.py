@@ -28,7 +28,7 @@ BRIGHTNESS = (0.299, 0.587, 0.114)
 
 
 def in_grey(dataset: Dataset) -> Dataset:
-    """The dataset without colour, as the paper's networks take images; itself where it has none."""
+    """Remove a dataset's colour, as the paper's networks take images; itself where it has none."""
 
     def grey(split: Split) -> Split:
         if split.flat.ndim == 3:
@@ -39,7 +39,7 @@ def in_grey(dataset: Dataset) -> Dataset:
 
 
 def pairs_of(experiment: Experiment, split: Split) -> int:
-    """The pairs of a batch: the row's, or as many, an even number, as the split has classes."""
+    """Return the pairs of a batch: the row's, or the largest even number that the split has classes for."""
     return min(experiment.recipe.batch_size, split.classes // 2 * 2)
 
 
@@ -76,7 +76,7 @@ def train_row(
 
 
 def _reads_pictures(model: keras.Model) -> keras.Model:
-    """The same model with a note in its file that it reads pictures, not drawings (see `FromPixels`)."""
+    """Rebuild the model with a note in its file that it reads pictures, not drawings (see `FromPixels`)."""
     backbone: Any = model.get_layer("backbone")
     image = keras.Input(backbone.input_shape[1:], name="image")
     network = keras.Model(backbone.input, backbone.output, name="network")

@@ -95,8 +95,8 @@ def factorial_cells(frame: pd.DataFrame, design: Factorial) -> Figure:
 
 
 @styled
-def embedding_map(positions: np.ndarray, split: Split, drawer: int = 0) -> Figure:
-    """Draw characters, by one drawer, at their places on the map: positions (classes, 2).
+def embedding_map(positions: np.ndarray, split: Split) -> Figure:
+    """Draw characters, by the first drawer, at their places on the map: positions (classes, 2).
 
     A character whose drawing would overlap one before it is a dot.
     """
@@ -108,7 +108,7 @@ def embedding_map(positions: np.ndarray, split: Split, drawer: int = 0) -> Figur
     side = min(0.033, 0.9 / len(places) ** 0.5)
     drawn: list[np.ndarray] = []
     dots = []
-    for place, image in zip(places, split.look_up(np.arange(split.classes), np.array(drawer)), strict=True):
+    for place, image in zip(places, split.look_up(np.arange(split.classes), np.array(0)), strict=True):
         if drawn and (np.abs(np.array(drawn) - place).max(axis=1) < 1.05 * side).any():
             dots.append(place)
             continue
@@ -152,12 +152,12 @@ def mistake_columns(split: Split, wrong: Sequence[tuple[Item, Item, Item]]) -> F
 
 
 @styled
-def hardest_pair_columns(split: Split, pairs: Sequence[tuple[tuple[int, int], float]], drawings: int = 3) -> Figure:
+def hardest_pair_columns(split: Split, pairs: Sequence[tuple[tuple[int, int], float]]) -> Figure:
     """Draw a column for each pair of classes that are hard to tell apart: the one above, the other below.
 
-    pairs  from `analysis.hardest_pairs`: two classes, and the part of errors between them
+    pairs  from `analysis.hardest_pairs`: two classes, and the error rate between them
     """
-    drawings = min([drawings, *(split.sizes[number] for classes, _ in pairs for number in classes)])
+    drawings = min([3, *(split.sizes[number] for classes, _ in pairs for number in classes)])
     grid = [
         [((classes[side], drawer), colour, 1.6) for classes, _ in pairs]
         for side, colour in enumerate((BLUE, ORANGE))
@@ -195,7 +195,7 @@ def errors_by_shots(frame: pd.DataFrame) -> Figure:
 def accuracy_by_ways(frame: pd.DataFrame) -> Figure:
     """Draw each method's accuracy over the number of classes, with intervals over classes and seeds, and chance.
 
-    frame  from `pictures.accuracy_by_ways`
+    frame  from `faces.accuracy_by_ways`
     """
     if frame.empty:
         return empty_figure("no finished run yet", 1.1)
@@ -218,7 +218,7 @@ def accuracy_by_ways(frame: pd.DataFrame) -> Figure:
 def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> Figure:
     """Draw who is taken for whom, a panel a method: errors in % where the query's class meets one other.
 
-    tables  title → `pictures.confusions`
+    tables  title → `faces.confusions`
     """
     if not tables:
         return empty_figure("no finished run yet", 1.1)
@@ -245,7 +245,7 @@ def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> 
 
 
 def _with_intervals(ax: Axes, places: ArrayLike, frame: pd.DataFrame, value: str = "accuracy", **look: Any) -> None:
-    """Markers of a frame's column, with whiskers from `low` to `high`."""
+    """Draw markers of a frame's column, with whiskers from `low` to `high`."""
     style.with_intervals(ax, places, frame[value], frame["low"], frame["high"], markersize=6, **look)
 
 
@@ -260,7 +260,7 @@ def _drawings(
     return figure, axes
 
 
-def _name_alphabets(ax: Axes, split: Split, classes: Sequence[int], longest: int = 13) -> None:
+def _name_alphabets(ax: Axes, split: Split, classes: Sequence[int]) -> None:
     """Write the alphabets of some classes, each once, under a drawing."""
     names = (split.alphabets[number].replace("_", " ").partition(" (")[0] for number in classes)
-    ax.set_xlabel("\n".join(dict.fromkeys(shortened(name, longest) for name in names)), fontsize=6.5)
+    ax.set_xlabel("\n".join(dict.fromkeys(shortened(name, 13) for name in names)), fontsize=6.5)

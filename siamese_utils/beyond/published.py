@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from markupsafe import Markup
 from pydantic import Field, model_validator
 
 from ..config import Profile, params_dir
@@ -54,13 +55,13 @@ class Published(Strict):
 
 @lru_cache
 def load_published(path: Path | None = None) -> Published:
-    """The published figures; ParamsError where the file is not valid."""
+    """Load the published figures; ParamsError where the file is not valid."""
     path = path or params_dir() / "published.yaml"
     return checked(Published, read_yaml(path), path)
 
 
 def runs_by_method(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Runs grouped by their method's name, in the order in which they come."""
+    """Group runs by their method's name, in the order in which they come."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(run.metrics["learner"], []).append(run)
@@ -68,14 +69,14 @@ def runs_by_method(runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 
 def figures_of(protocol: str, runs: Iterable[Run]) -> list[float]:
-    """The figures of runs under the protocol in %, as published: errors within alphabets, accuracies otherwise."""
+    """List the figures of runs under the protocol in %, as published: errors within alphabets, else accuracies."""
     scores = (score for run in runs for score in run.metrics["scores"] if score["protocol"] == protocol)
     accuracies = [100 * score["accuracy"] for score in scores]
     return [100 - value for value in accuracies] if protocol == "within_alphabet" else accuracies
 
 
 def ours(protocol: PublishedProtocol, runs: Iterable[Run]) -> list[dict[str, Any]]:
-    """A line for each method scored under the protocol: the mean over its seeds, the lowest and the highest.
+    """Make a line for each method scored under the protocol: the mean over its seeds, the lowest and the highest.
 
     Runs on built-in characters are left out: their figures do not belong beside those on Omniglot.
     """
@@ -90,17 +91,17 @@ def ours(protocol: PublishedProtocol, runs: Iterable[Run]) -> list[dict[str, Any
 
 
 def training_note(method: Method) -> str:
-    """What a method trains with beyond the images as they are, and the test-time augmentation that it answers with."""
+    """Say what a method trains with beyond the images as they are, and its test-time augmentation."""
     parts = {
         "rotated and mirrored classes" if method.mirrored_classes else "rotated classes": method.rotated_classes,
         "affine distortions": method.augmentation is not None,
-        f"{method.embeddings_averaged} views of an image": method.embeddings_averaged > 1,
+        f"test-time augmentation ({method.embeddings_averaged} copies of an image)": method.embeddings_averaged > 1,
     }
     return listed([words for words, wanted in parts.items() if wanted])
 
 
 def costs(runs: Iterable[Run]) -> pd.DataFrame:
-    """What each method took: image size in pixels, parameters, images seen, seconds of training, processor."""
+    """Tabulate what each method took: image size, parameters, images seen, seconds of training, processor."""
     lines = []
     for name, group in runs_by_method(runs).items():
         size, first = group[0].config["image_size"], group[0].metrics
@@ -118,12 +119,16 @@ def costs(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def beside(protocol: PublishedProtocol, runs: Iterable[Run]) -> pd.DataFrame:
-    """The published figures of one protocol with ours among them, the best first.
+    """Tabulate the published figures of one protocol with ours among them, the best first.
 
-    Columns: what it is, its figure in %, a note, the source.
+    Columns: what it is, its figure in %, a note, the source as a link.
     """
     columns = ["name", "value", "note", "source"]
-    published = [result.model_dump() for result in load_published().results if result.protocol == protocol]
+    published = [
+        {**dict(result), "source": Markup('<a href="{}">{}</a>').format(result.url, result.source)}
+        for result in load_published().results
+        if result.protocol == protocol
+    ]
     frame = pd.DataFrame([*published, *ours(protocol, runs)], columns=columns)
     errors = protocol == "within_alphabet"
     frame = frame.sort_values("value", ascending=errors, kind="stable")
@@ -132,7 +137,7 @@ def beside(protocol: PublishedProtocol, runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def markdown_table(profile: Profile) -> list[str]:
-    """The methods beyond the paper on the evaluation set: a column a protocol, never an average over two of them."""
+    """Tabulate the methods beyond the paper on the evaluation set: a column a protocol, no average over protocols."""
     rows = []
     for method in methods_of("final", profile):
         runs = [run for seed in profile.seeds if (run := find_method_run(method, profile, seed, "evaluation"))]
@@ -150,7 +155,7 @@ def markdown_table(profile: Profile) -> list[str]:
 
 
 def span(values: Sequence[float], digits: int = 1) -> str:
-    """The lowest and the highest value: "95.3–95.9"; "95.3" where they are equal, "not run" for nothing."""
+    """Write the lowest and the highest value: "95.3–95.9"; "95.3" where they are equal, "not run" for nothing."""
     if not values:
         return "not run"
     low, high = number(min(values), digits), number(max(values), digits)

@@ -40,7 +40,7 @@ def method_evidence(methods: Sequence[Method], profile: Profile) -> Evidence:
 
 
 def rank_methods(methods: Sequence[Method], reference: str, evidence: Evidence) -> pd.DataFrame:
-    """One line a method that has run, the best first: accuracy in % and difference to the reference in points.
+    """Tabulate the methods that have run, the best first: accuracy in % and difference to the reference in points.
 
     Columns: name, title, source; accuracy, low, high; by_seed, the seeds' accuracies; difference, difference_low,
     difference_high; p, two-sided, after Holm's correction over the methods. All but accuracy may be NaN: intervals
@@ -69,7 +69,7 @@ def rank_methods(methods: Sequence[Method], reference: str, evidence: Evidence) 
 
 
 def ranking_table(ranked: pd.DataFrame, reference: str, first: str = "loss") -> pd.DataFrame:
-    """The lines of `rank_methods` as text for a table; `first` names its first column."""
+    """Format the lines of `rank_methods` as text for a table; `first` names its first column."""
 
     def accuracy(line: pd.Series) -> str:
         interval = f" ({number(max(line['low'], 0))} to {number(min(line['high'], 100))})"

@@ -1,4 +1,4 @@
-"""Runs of methods on disk: how one is named and found; nothing here takes Keras."""
+"""Runs of methods on disk: how one is named and found; nothing here imports Keras."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def method_folder(
     fingerprint: str | None = None,
     place: str = "beyond",
 ) -> tuple[Path, dict[str, Any]]:
-    """The folder of a run and the key it is named after: everything that determines its numbers.
+    """Return the folder of a run and the key that names it: everything that determines its numbers.
 
     fingerprint  of the dataset; None for the profile's
     place        in the profile's folder; `OWN` for a folder of the reader's own
@@ -37,15 +37,15 @@ def method_folder(
     if method.experiment:
         # a row of the paper's matrix, with its recipe
         key_of_row = run_key(load_experiment(method.experiment), profile, 0, "")
-        own = {"experiment": method.experiment, "recipe": key_of_row["recipe"], "padding": profile.padding}
-        learner = {"name": method.name, **own}
+        row = {"experiment": method.experiment, "recipe": key_of_row["recipe"], "padding": profile.padding}
+        method_key = {"name": method.name, **row}
     else:
         left_out = {"title", "source", "group", "steps", "steps_on_synthetic", "image_size"}
         # what has its default is left out, so that a new field changes no older run
-        learner = method.model_dump(mode="json", exclude=left_out, exclude_defaults=True, by_alias=True)
+        method_key = method.model_dump(mode="json", exclude=left_out, exclude_defaults=True, by_alias=True)
     key = {
         "version": METHOD_VERSION,
-        "learner": learner,
+        "learner": method_key,
         "steps": method.steps_on_synthetic if profile.dataset == "synthetic" else method.steps,
         "dataset": fingerprint or dataset_fingerprint(profile),
         "image_size": method.sized(profile).image_size,
@@ -58,7 +58,7 @@ def method_folder(
 
 
 def find_run_on(archive: str, method: Method, profile: Profile, seed: int) -> Run | None:
-    """The finished run on an archive's evaluation classes, found without the archive; None where there is none."""
+    """Find the finished run on an archive's evaluation classes, without the archive; None where there is none."""
     folder, _ = method_folder(method, profile, seed, "evaluation", "")
     start = folder.name.rpartition("-")[0]
     for path in sorted(folder.parent.glob(f"{start}-*")):
@@ -71,13 +71,13 @@ def find_run_on(archive: str, method: Method, profile: Profile, seed: int) -> Ru
 
 
 def find_method_run(method: Method, profile: Profile, seed: int, held_out: HeldOut = "validation") -> Run | None:
-    """The finished run, or None where it has not been run, or is not to be believed; see `runs.find_run`."""
+    """Find the finished run; None where it has not been run, or is not to be believed; see `runs.find_run`."""
     folder, _ = method_folder(method, profile, seed, held_out)
     return run_if_sound(folder)
 
 
 def method_states(profile: Profile) -> list[tuple[str, int, State]]:
-    """How the runs of methods stand that are here, finished or begun: the method's name, the seed, and the state."""
+    """List the methods' runs that are finished or begun: the method's name, the seed, and the state."""
     found = []
     for method in load_beyond().methods:
         sized = method.sized(profile)
@@ -88,7 +88,6 @@ def method_states(profile: Profile) -> list[tuple[str, int, State]]:
                 if state.word == "not run" and partial_folder(folder).is_dir():
                     state = replace(state, word="under way")
                 if state.word != "not run":
-                    found.append(
-                        (method.name if held_out == "validation" else f"{method.name}, {held_out}", seed, state)
-                    )
+                    name = method.name if held_out == "validation" else f"{method.name}, {held_out}"
+                    found.append((name, seed, state))
     return found

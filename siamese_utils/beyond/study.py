@@ -1,10 +1,10 @@
-"""The calls that the notebook beyond the paper makes: train what is missing, have a trained model at hand."""
+"""What the notebook beyond the paper calls: train what is missing, load a trained model, say what was found."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -30,20 +30,22 @@ REFERENCE = "loss-cross-entropy"
 def run_missing(
     study: Study, methods: str | Method | Iterable[str | Method], held_out: HeldOut = "validation"
 ) -> list[Run]:
-    """The methods' runs under the study's seeds; those not on disk are trained now, with a line of progress."""
+    """Load the methods' runs under the study's seeds; those not on disk are trained now, with a line of progress."""
     profile, named = study.profile, [load_method(name) for name in name_list("methods", methods, Method)]
     return study.complete(method_jobs(named, profile, profile.seeds, held_out=held_out, dataset=lambda: study.dataset))
 
 
 def trained(study: Study, name: str | Method, held_out: HeldOut = "evaluation") -> tuple[keras.Model, Run | None]:
-    """A method's model and run under the study's first seed; `held_out` as in `training.load_or_train`.
+    """Load a method's model and run under the study's first seed; `held_out` as in `training.load_or_train`.
 
     Where the results came without weights, it is trained again for them, from the same seed. Where nothing may be
     trained, it is an untrained network without a run, and a line says so.
     """
     method = load_method(name)
-    wanted: dict[str, Any] = {"held_out": held_out, "dataset": lambda: study.dataset, "weights": True}
-    jobs = method_jobs([method], study.profile, [study.seed], notify=show_line, **wanted)
+    jobs = method_jobs(
+        [method], study.profile, [study.seed],
+        held_out=held_out, dataset=lambda: study.dataset, weights=True, notify=show_line,
+    )  # fmt: skip
     if runs := study.complete(jobs):
         return runs[0].model(), runs[0]
     show_line("This network is untrained: no weights are here, and nothing is trained for this page.")
@@ -93,12 +95,11 @@ def method_jobs(
     weights: bool = False,
     notify: Notify = warnings.warn,
 ) -> list[Job]:
-    """The runs of methods under every seed, as `store.complete` takes them.
+    """List the runs of methods under every seed, as `store.complete` takes them.
 
     dataset  loads the profile's dataset, called where one is trained; a method of its own image size loads its own
     archive  train and evaluate on this one of `archives.ARCHIVES` instead
     """
-
     methods = list(methods)
     for method in methods:
         method.check_fits(profile)
@@ -112,11 +113,14 @@ def method_jobs(
             return run if run and (run.weights or not weights) else None
 
         def train(on_progress: OnProgress) -> Run:
-            from .training import load_or_train  # only now: it takes Keras
+            # only now: it takes Keras
+            from .training import load_or_train
 
             data = dataset() if dataset and method.sized(profile) == profile else None
-            options: dict[str, Any] = {"on_progress": on_progress, "weights": weights, "notify": notify}
-            return load_or_train(method, profile, seed, held_out=held_out, dataset=data, archive=archive, **options)
+            return load_or_train(
+                method, profile, seed, held_out=held_out, dataset=data, archive=archive,
+                on_progress=on_progress, weights=weights, notify=notify,
+            )  # fmt: skip
 
         return Job(method.title, seed, find, train)
 

@@ -33,7 +33,7 @@ from .paper_rows import in_grey, pairs_of, train_row
 from .runs import OWN, HeldOut, method_folder
 from .scoring import benchmark_scores, calibrate, one_shot_scores
 
-# of the draw of the background alphabets that are held out
+# by which the background alphabets that are held out are drawn
 VALIDATION_SEED = 0
 # of the background alphabets: 6 of Omniglot's 30
 VALIDATION_PART = 0.2
@@ -54,7 +54,7 @@ def load_or_train(
     weights: bool = False,
     notify: Notify = warnings.warn,
 ) -> Run:
-    """The finished run of a method under a profile and seed; trained now if it is not on disk.
+    """Load the finished run of a method under a profile and seed; train it now if it is not on disk.
 
     held_out  "validation": trains on four fifths of the background alphabets and is scored on the others;
               "evaluation": trains on all of them and is scored on the evaluation set
@@ -90,7 +90,7 @@ def load_or_train(
 
 
 def splits(dataset: Dataset, held_out: HeldOut) -> tuple[Split, Split]:
-    """What a run trains on, and what it is scored on; DataError where one of them has fewer than two classes."""
+    """Return what a run trains on and what it is scored on; DataError where either has fewer than two classes."""
     train, scored = dataset.train, dataset.val
     if held_out == "validation":
         held = hold_out(train.groups, VALIDATION_PART, VALIDATION_SEED)

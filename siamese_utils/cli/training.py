@@ -197,6 +197,7 @@ def status(profile: ProfileOption = "demo") -> None:
     states = states_of(chosen, seeds_of)
     left = seconds_left(states, chosen)
     beyond = method_states(chosen)
+    out.print(escape(chosen.description), soft_wrap=True)
     # for a narrow screen
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("experiment", "seed", "state", "iteration", "val", "s/step", "time left"):

@@ -8,7 +8,6 @@ Experimenters, 2005, chapter 5. The design is params/factorial.yaml.
 
 from functools import lru_cache
 from itertools import combinations, product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,9 +48,9 @@ class Factorial(Strict):
 
 
 @lru_cache
-def load_factorial(path: Path | None = None) -> Factorial:
+def load_factorial() -> Factorial:
     """Load the design; ParamsError where the file is not valid."""
-    path = path or params_dir() / "factorial.yaml"
+    path = params_dir() / "factorial.yaml"
     design: Factorial = checked(Factorial, read_yaml(path), path)
     return design
 

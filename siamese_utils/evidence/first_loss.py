@@ -171,7 +171,7 @@ def granularity() -> pd.DataFrame:
 # ---- zero kernels --------------------------------------------------------------------------------
 
 
-def moved_weights(profile: Profile, split: Split, seed: int = 0, updates: int = 5) -> pd.DataFrame:
+def moved_weights(profile: Profile, split: Split, seed: int = 0) -> pd.DataFrame:
     """Train the zero-initialized network for a few updates, and say which of its weights moved, and how far.
 
     A few updates are enough: what has no gradient never moves.
@@ -180,7 +180,7 @@ def moved_weights(profile: Profile, split: Split, seed: int = 0, updates: int = 
     from ..training.intervals import interval_of
     from ..training.loop import pairs_of_steps
 
-    model = build_model("zero-initialization", profile, seed)
+    model, updates = build_model("zero-initialization", profile, seed), 5
     before = {v.path: np.array(v.value) for v in model.trainable_variables}
     interval_of(model, split.images)(*pairs_of_steps(split, seed, 32, 0, updates))
     moved: dict[str, list[np.ndarray]] = {}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..config import Experiment, Profile, load_experiment, load_matrix, section_experiments, with_seeds
 from ..data.dataset import Dataset
@@ -156,7 +156,9 @@ class Study:
             written = "".join(value for value in frame.iloc[:, number - 1] if isinstance(value, str))
             if sum(map(str.isalpha, written)) > len(written) / 2:
                 classes.append(f"text-{number}")
-        table = frame.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left")
+        # a cell of `Markup`, a link, stays as it is
+        cells = frame.map(lambda cell: escape(cell) if isinstance(cell, str) else cell).rename(columns=escape)
+        table = cells.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left", escape=False)
         show_html(piece("table", table, caption, source or origin(self.profile, runs)))
 
     def show_text(self, words: str) -> None:

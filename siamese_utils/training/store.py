@@ -188,19 +188,21 @@ def jobs_of(
     for experiment in experiments:
         kernel_shapes(experiment.recipe, profile)
 
-    def find(experiment: Experiment, seed: int) -> Run | None:
-        run = find_run(experiment, profile, seed)
-        return run if run and (run.weights or not weights) else None
+    def job(experiment: Experiment, seed: int) -> Job:
+        def find() -> Run | None:
+            run = find_run(experiment, profile, seed)
+            return run if run and (run.weights or not weights) else None
 
-    def train(experiment: Experiment, seed: int, on_progress: OnProgress) -> Run:
-        from .loop import load_or_train  # only now: it takes Keras
+        def train(on_progress: OnProgress) -> Run:
+            # only now: it takes Keras
+            from .loop import load_or_train
 
-        data = dataset() if dataset else None
-        options: dict[str, Any] = {"dataset": data, "on_progress": on_progress, "weights": weights, "notify": notify}
-        return load_or_train(experiment, profile, seed, until=until, **options)
+            data = dataset() if dataset else None
+            return load_or_train(
+                experiment, profile, seed,
+                dataset=data, on_progress=on_progress, weights=weights, notify=notify, until=until,
+            )  # fmt: skip
 
-    wanted = [(experiment, seed) for experiment in experiments for seed in seeds]
-    return [
-        Job(row.label, seed, functools.partial(find, row, seed), functools.partial(train, row, seed))
-        for row, seed in wanted
-    ]
+        return Job(experiment.label, seed, find, train)
+
+    return [job(experiment, seed) for experiment in experiments for seed in seeds]

@@ -2,12 +2,14 @@
 
 from itertools import permutations
 from math import exp, log, sqrt
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from siamese_utils.backend import keras, ops
 from siamese_utils.beyond import losses
+from siamese_utils.beyond.config import LossName
 from siamese_utils.beyond.losses import LOSSES, cross_entropy
 
 ON_EMBEDDINGS = [loss.__name__ for loss in losses.ON_EMBEDDINGS]
@@ -17,6 +19,10 @@ LINE = np.array([[[0.0], [1.0]], [[4.0], [6.0]]], np.float32)
 
 def value(name, embeddings, **options):
     return float(LOSSES[name](ops.convert_to_tensor(embeddings), **options))
+
+
+def test_a_row_may_name_every_loss_and_no_other():
+    assert set(get_args(LossName)) == set(LOSSES)
 
 
 def test_contrastive_by_hand():
@@ -32,7 +38,8 @@ def test_cosine_by_hand():
 
 
 def test_cross_entropy_by_hand():
-    logits = np.full((4, 4), log(3), np.float32)  # a probability of ¾ for every pair
+    # a probability of ¾ for every pair
+    logits = np.full((4, 4), log(3), np.float32)
     loss = float(cross_entropy(ops.convert_to_tensor(logits), classes=2))
     assert loss == pytest.approx(-0.5 * log(3 / 4) - 0.5 * log(1 / 4), abs=1e-5)
 
@@ -60,7 +67,8 @@ def test_quadruplet_by_hand():
     expected = value("triplet", batch, margin=1.0) + np.mean(second)
     assert np.mean(second) > 0
     assert value("quadruplet", batch, margin=1.0, second_margin=0.5) == pytest.approx(expected, rel=1e-5)
-    assert value("quadruplet", LINE) == value("triplet", LINE)  # two classes have no other two
+    # two classes have no other two
+    assert value("quadruplet", LINE) == value("triplet", LINE)
 
 
 def test_prototype_by_hand():
@@ -134,7 +142,7 @@ def test_prototypes_of_two_shots(batch):
     for p in range(4):
         logits = -((data[p, 2] - centres) ** 2).sum(axis=1)
         losses.append(-logits[p] + log(np.exp(logits).sum()))
-    assert value("prototype", batch, shots=2) == pytest.approx(np.mean(losses), rel=1e-4)
+    assert value("prototype", batch, n_shot=2) == pytest.approx(np.mean(losses), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ON_EMBEDDINGS)
@@ -142,7 +150,8 @@ def test_gradients_agree_with_finite_differences(name, batch):
     options = {"contrastive": {"margin": 3.0}, "hard_triplet": {"margin": 1.0}, "triplet": {"margin": 2.0}}
     slope = gradient(lambda x: LOSSES[name](x, **options.get(name, {})), batch)
     assert np.abs(slope).max() > 1e-3
-    step = 2e-3  # few hinges change sides within it
+    # few hinges change sides within it
+    step = 2e-3
     for index in [(0, 0, 0), (1, 2, 3), (3, 1, 4), (2, 0, 2)]:
         moved = np.zeros_like(batch)
         moved[index] = step

@@ -8,7 +8,14 @@ from conftest import ROOT, TINY
 from scipy.stats import binomtest
 
 from siamese_utils.backend import keras, ops
-from siamese_utils.beyond.batches import batch_of_step, draw_classes, find_hard_classes, is_due, random_maps, take_forms
+from siamese_utils.beyond.batches import (
+    batch_of_step,
+    draw_classes,
+    find_hard_classes,
+    is_due,
+    look_up_forms,
+    random_maps,
+)
 from siamese_utils.beyond.config import Augmentation, Block, HardClasses, Method, load_beyond, load_method
 from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
@@ -129,12 +136,12 @@ def test_classes_and_drawers_are_drawn_without_replacement():
 def test_a_rotated_character_is_another_class():
     images = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
     split = Split(images, ("a", "b"))
-    taken = take_forms(split, np.array([1, 2, 5, 6]), np.array([[0, 2]] * 4))
+    taken = look_up_forms(split, np.array([1, 2, 5, 6]), np.array([[0, 2]] * 4))
     np.testing.assert_array_equal(taken[0], images[1, [0, 2]])
     np.testing.assert_array_equal(taken[1, 1], np.rot90(images[0, 2], 1))
     np.testing.assert_array_equal(taken[2, 0], np.rot90(images[1, 0], 2))
     np.testing.assert_array_equal(taken[3, 0], np.rot90(images[0, 0], 3))
-    taken = take_forms(split, np.array([9, 10]), np.array([[0, 2]] * 2))
+    taken = look_up_forms(split, np.array([9, 10]), np.array([[0, 2]] * 2))
     np.testing.assert_array_equal(taken[0, 1], np.fliplr(images[1, 2]))
     np.testing.assert_array_equal(taken[1, 1], np.rot90(np.fliplr(images[0, 2]), 1))
 
@@ -145,7 +152,7 @@ def test_the_forms_of_a_character_are_the_symmetries_of_the_square():
     assert method.forms == 4
     assert method.model_copy(update={"mirrored_classes": True}).forms == 8
     image = np.arange(9, dtype=np.uint8).reshape(1, 1, 3, 3)
-    forms = take_forms(Split(image, ("a",)), np.arange(8), np.zeros((8, 1), int))
+    forms = look_up_forms(Split(image, ("a",)), np.arange(8), np.zeros((8, 1), int))
     assert len({form.tobytes() for form in forms}) == 8
 
 
@@ -163,7 +170,8 @@ def test_a_class_brings_along_some_of_its_pool():
 
 @pytest.mark.parametrize("comparison", ["euclidean", "cosine"])
 def test_hard_classes_are_the_nearest_of_other_characters(comparison, drawn, fresh_keras, monkeypatch):
-    monkeypatch.setattr("siamese_utils.beyond.batches.ROWS", 7)  # several blocks, the last one short
+    # several blocks, the last one short
+    monkeypatch.setattr("siamese_utils.beyond.batches.ROWS", 7)
     chosen = HardClasses(n_hard=1, pool_size=3, start=0.5, refresh=4)
     method = small("loss-prototype", comparison=comparison, hard_classes=chosen, mirrored_classes=True)
     split = Split(drawn.train.images[:6], drawn.train.characters[:6])
@@ -174,9 +182,10 @@ def test_hard_classes_are_the_nearest_of_other_characters(comparison, drawn, fre
     assert (character[pool] != character[:, None]).all()
     np.testing.assert_array_equal(pool, find_hard_classes(method, backbone, split, seed=0, step=5))
 
-    one_each = Split(split.images[:, :1], split.characters)  # nothing is left to chance
+    # nothing is left to chance
+    one_each = Split(split.images[:, :1], split.characters)
     pool = find_hard_classes(method, backbone, one_each, seed=0, step=5)
-    images = take_forms(one_each, np.arange(48), np.zeros((48, 1), int))
+    images = look_up_forms(one_each, np.arange(48), np.zeros((48, 1), int))
     embeddings = ops.convert_to_numpy(backbone(images.reshape(48, 20, 20, 1)))
     if comparison == "cosine":
         embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
@@ -245,7 +254,8 @@ def test_augmentation_moves_no_farther_than_it_says():
     dot[10, 10] = 0
     np.testing.assert_allclose(moved(dot, random_maps(rng, STILL, 2, size)), [dot, dot], atol=1e-3)
     rotated = moved(dot, random_maps(rng, STILL.model_copy(update={"rotate": 90, "scale": 0.1}), 20, size))
-    np.testing.assert_allclose(rotated[:, 10, 10], 0, atol=1)  # the centre stays
+    # the centre stays
+    np.testing.assert_allclose(rotated[:, 10, 10], 0, atol=1)
     shifted = 255 - moved(dot, random_maps(rng, STILL.model_copy(update={"shift": 0.1}), 200, size))
     weight = shifted.sum(axis=(1, 2))
     centre = (shifted.sum(axis=2) @ np.arange(size)) / weight
@@ -300,7 +310,8 @@ def test_an_embedding_of_several_views_is_their_mean(comparison, drawn, tmp_path
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     images = drawn.val.images[:3, 0]
     maps = np.array(model.get_layer("backbone").get_layer("views").maps, np.float32)
-    np.testing.assert_array_equal(maps[0], [1, 0, 0, 0, 1, 0, 0, 0])  # the image itself is one of them
+    # the image itself is one of them
+    np.testing.assert_array_equal(maps[0], [1, 0, 0, 0, 1, 0, 0, 0])
     means = []
     for image in images:
         each = ops.convert_to_numpy(plain.get_layer("backbone")(moved(image, maps)[..., None]))
@@ -340,7 +351,8 @@ def test_padded_pooling_keeps_the_last_row_and_column(fresh_keras):
         .output.shape[1:3]
         for padded in (False, True)
     ]
-    assert shapes == [(1, 1), (2, 2)]  # 28 to 14, 7, 3 and 1; or to 14, 7, 4 and 2
+    # 28 to 14, 7, 3 and 1; or to 14, 7, 4 and 2
+    assert shapes == [(1, 1), (2, 2)]
 
 
 def test_kochs_network_has_its_published_size(fresh_keras):
@@ -349,9 +361,8 @@ def test_kochs_network_has_its_published_size(fresh_keras):
     shapes = [backbone.get_layer(f"conv_{n}").output.shape[1:] for n in range(1, 5)]
     assert shapes == [(96, 96, 64), (42, 42, 128), (18, 18, 128), (6, 6, 256)]
     assert backbone.output.shape == (None, 4096)
-    assert (
-        backbone.count_params() + 4096 + 1 == 38_951_745
-    )  # by hand from the paper's Figure 4, the head's 4,097 with it
+    # by hand from the paper's Figure 4, the head's 4,097 with it
+    assert backbone.count_params() + 4096 + 1 == 38_951_745
     small_images = build_backbone(method.network, (28, 28, 1), seed=0)
     assert small_images.get_layer("flatten").output.shape == (None, 3 * 3 * 256)
 

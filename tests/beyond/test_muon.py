@@ -30,7 +30,8 @@ def test_two_steps_by_hand(fresh_keras):
     size = float(np.abs(ops.convert_to_numpy(orthogonalized(np.ones((1, 1), np.float32)))).item())
     assert 0.6 < size < 1.3
     at, gathered = 5.0, 0.0
-    for gradient in (4.0, -1.0):  # gathered: 4, then 1; with another look ahead: 6, then −0.5
+    # gathered: 4, then 1; with another look ahead: 6, then −0.5
+    for gradient in (4.0, -1.0):
         muon.apply([ops.full((1, 1, 1, 1), gradient), ops.array([gradient, 1.0])])
         adam.apply([ops.array([gradient, 1.0])])
         gathered = 0.5 * gathered + gradient

@@ -30,7 +30,7 @@ def test_ours_are_means_over_the_seeds_and_errors_where_the_benchmark_counts_err
     assert "one seed" in strict[1]["name"]
     assert ours("random_split", RUNS) == []
     assert [line["note"] for line in strict] == [
-        "rotated and mirrored classes, affine distortions and 10 views of an image",
+        "rotated and mirrored classes, affine distortions and test-time augmentation (10 copies of an image)",
         "rotated classes",
     ]
 
@@ -43,11 +43,14 @@ def test_built_in_characters_do_not_stand_beside_omniglot():
 def test_protocols_are_not_mixed_and_the_best_stands_first():
     within = beside("within_alphabet", RUNS)
     assert within.columns.tolist() == ["", "error in %", "note", "source"]
+    # both figures of one article
+    assert (within["source"].str.contains('<a href="https://doi.org/10.1126/science.aab3050">Lake, ')).sum() == 4
     values = within["error in %"].astype(float).tolist()
     assert values == sorted(values)
     assert within["source"].eq("this companion").sum() == 1
     strict = beside("strict", RUNS)
-    assert strict["accuracy in %"].tolist() == ["97.5", "80.0"]  # nobody else's, so nobody else's beside it
+    # nobody else's, so nobody else's beside it
+    assert strict["accuracy in %"].tolist() == ["97.5", "80.0"]
     assert set(beside("random_split", RUNS)["source"]).isdisjoint({"this companion"})
 
 

@@ -178,7 +178,7 @@ def test_a_method_trains_on_uneven_colour_classes(tmp_path, fresh_keras):
     dataset = load_folder(tmp_path, 16)
     method = load_method("loss-prototype").model_copy(update={"classes": 6, "images": 2})
     model, _ = train_method(method, dataset.train, seed=0, steps=20)
-    scores, _ = one_shot_scores(model, dataset.val, episodes=200)
+    scores, _ = one_shot_scores(model, dataset.val, n_episodes=200)
     assert scores[0]["ways"] == 2
     assert scores[0]["accuracy"] > 0.9
 

@@ -49,7 +49,7 @@ def test_zero_kernels_do_not_move(tiny, fresh_keras):
     rng = np.random.default_rng(0)
     size = tiny.image_size
     images = rng.integers(0, 2, (32, 2, size, size)).astype(np.uint8) * 255
-    moved = audit.moved_weights(tiny, Split(images, tuple(map(str, range(32)))), updates=2)
+    moved = audit.moved_weights(tiny, Split(images, tuple(map(str, range(32)))))
     still = moved[moved["weights"] != "head: biases"]
     assert len(still) == len(moved) - 1
     assert set(still.iloc[:, -1]) == {"0"}

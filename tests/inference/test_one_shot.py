@@ -53,7 +53,7 @@ def model_file(tmp_path_factory):
     dataset = load_dataset(load_profile("demo"))
     model, _ = train_method(load_method("loss-hard-triplet"), dataset.train, seed=0, steps=40)
     path = tmp_path_factory.mktemp("model") / "model.keras"
-    calibrate(model, dataset.val, pairs=4000).save(path)
+    calibrate(model, dataset.val).save(path)
     return path
 
 

@@ -411,9 +411,12 @@ def test_a_table_is_shown_with_caption_and_column_scopes(reports, tiny, runs, mo
     opened.show_table(frame, caption="Accuracies & more", runs=runs[:1])
     assert "<caption>Accuracies &amp; more" in shown[0].data
     assert shown[0].data.count('<th scope="col">') == len(frame.columns)
-    words = pd.DataFrame({"what": ["a"], "figure": ["+1.2 (−3 to 4)"], "note": ["as its abstract says"], "empty": [""]})
+    words = pd.DataFrame(
+        {"what": ["a"], "figure": ["+1.2 (−3 to 4)"], "note": ["as its <abstract> says"], "empty": [""]}
+    )
     opened.show_table(words, caption="Notes")
     assert 'class="dataframe plain text-3"' in shown[1].data
+    assert "as its &lt;abstract&gt; says" in shown[1].data
 
 
 def test_a_point_without_a_place_has_no_note():

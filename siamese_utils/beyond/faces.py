@@ -1,7 +1,7 @@
-"""The paper's future work: its network and ours on pictures of people whom neither was trained on.
+"""The paper's future work: its network and ours on faces of people whom neither was trained on.
 
-The runs' folders hold the answers, bit by bit, and who knows the seeds can draw the episodes again: accuracy by
-ways, by person, and who is taken for whom are computed without a picture. There are few people and thousands of
+A run's folder holds the answers, a bit each, and the seeds give the same episodes again: accuracy by number of ways,
+by person, and who is taken for whom are computed without a picture. There are few people and thousands of
 episodes, so that episodes are not independent: an interval over people and seeds stands beside Wilson's over episodes.
 """
 
@@ -41,12 +41,11 @@ COLUMNS = ["name", "title", "ways", "seeds", "accuracy", "low", "high", "wilson_
 
 
 def runs_on_faces(study: Study) -> dict[str, list[Run]]:
-    """The runs on the AT&T faces: method's name → run of each seed, where there are any; no method without a run.
+    """Find the runs on the AT&T faces: method's name → its runs, one a seed; a method without a run is left out.
 
-    They are of `PROFILE`, with the study's own seeds where it has that profile, too.
-
-    What is missing is trained where the faces are at hand, unless the study's own characters are drawn by a program;
-    nothing is downloaded. A line says what there is.
+    They are of `PROFILE`, with the study's own seeds where it has that profile, too. What is missing is trained where
+    the faces are at hand, unless the study's own characters are drawn by a program; nothing is downloaded. A line says
+    what is not here.
     """
     profile = with_seeds(PROFILE, study.profile.seeds if study.profile.name == PROFILE else ())
     jobs = {}
@@ -71,7 +70,7 @@ def runs_on_faces(study: Study) -> dict[str, list[Run]]:
 
 
 def source_words(runs: Sequence[Run]) -> str:
-    """Where a figure or table on faces comes from, in one line."""
+    """Say in one line where a figure or table on faces comes from."""
     sizes = sorted({run.image_size for run in runs})
     commits = dict.fromkeys(short_commit(run.metrics["provenance"]) for run in runs)
     return " · ".join(
@@ -89,12 +88,12 @@ def source_words(runs: Sequence[Run]) -> str:
 
 
 def ways_of(run: Run) -> list[int]:
-    """The numbers of classes that a run was asked about under the strict protocol, ascending."""
+    """List the numbers of classes that a run was asked about under the strict protocol, ascending."""
     return sorted(score["ways"] for score in run.metrics["scores"] if score["protocol"] == "strict")
 
 
 def strict_answers(run: Run, n_way: int) -> tuple[Episodes, np.ndarray]:
-    """A run's strict episodes of so many ways, drawn again without an image, and which it answered correctly."""
+    """Draw a run's strict episodes of so many ways again, without an image → them, and which were correct."""
     scores, sizes = run.metrics["scores"], run.metrics["scored_images"]
     blank = Split.of({name: np.empty((count, 0, 0), np.uint8) for name, count in sizes.items()})
     score = next(s for s in scores if (s["protocol"], s["ways"]) == ("strict", n_way))
@@ -104,7 +103,7 @@ def strict_answers(run: Run, n_way: int) -> tuple[Episodes, np.ndarray]:
 
 
 def by_class(runs: Sequence[Run], n_way: int) -> np.ndarray:
-    """The share of the queries of each class that each run answers correctly → (runs, classes), in %."""
+    """Compute the share of each class's queries that each run answers correctly → (runs, classes), in %."""
     found = []
     for run in runs:
         drawn, correct = strict_answers(run, n_way)
@@ -114,9 +113,9 @@ def by_class(runs: Sequence[Run], n_way: int) -> np.ndarray:
 
 
 def over_classes(shares: np.ndarray) -> Interval:
-    """The mean of (runs, classes) shares, or of differences of such, with its percentile bootstrap interval.
+    """Average (runs, classes) shares, or differences of such, with a percentile bootstrap interval.
 
-    Classes are drawn again with replacement, and so are runs: B. Efron and R. Tibshirani, An Introduction to the
+    Classes are resampled with replacement, and so are runs: B. Efron and R. Tibshirani, An Introduction to the
     Bootstrap, 1993, Section 13.3. That a class is also a rival of the others is not taken into account.
     """
     rng, (runs, classes) = np.random.default_rng(BOOTSTRAP_SEED), shares.shape
@@ -127,8 +126,10 @@ def over_classes(shares: np.ndarray) -> Interval:
 
 
 def accuracy_by_ways(groups: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
-    """A line for each method and number of ways: name, title, ways, seeds; accuracy, low, high over classes and seeds;
-    wilson_low and wilson_high over the episodes of all seeds as if they were independent. All in %.
+    """Tabulate accuracy in %, a line for each method and number of ways.
+
+    Columns: name, title, ways, seeds; accuracy, low, high over classes and seeds; wilson_low and wilson_high over the
+    episodes of all seeds as if they were independent.
     """
     lines = []
     for name, runs in groups.items():
@@ -142,7 +143,7 @@ def accuracy_by_ways(groups: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
 
 def difference(first: Sequence[Run], second: Sequence[Run], n_way: int) -> Interval:
-    """How far the first method is ahead of the second at so many ways, in points, class by class.
+    """Estimate how far the first method is ahead of the second at so many ways, in points, paired by class.
 
     Runs of one seed are a pair; the one run of a method that learns nothing stands beside each of the others.
     """
@@ -152,7 +153,7 @@ def difference(first: Sequence[Run], second: Sequence[Run], n_way: int) -> Inter
 
 
 def confusions(runs: Sequence[Run]) -> tuple[list[str], np.ndarray]:
-    """Who is taken for whom, from the 2-way episodes → classes' names, and (classes, classes) errors in %.
+    """Count who is taken for whom in the 2-way episodes → classes' names, and (classes, classes) errors in %.
 
     Row: who the query shows; column: who the other is. The mean over the runs; NaN on the diagonal.
     """
@@ -170,7 +171,7 @@ def confusions(runs: Sequence[Run]) -> tuple[list[str], np.ndarray]:
 
 
 def ways_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """The lines of `accuracy_by_ways` as text for a table."""
+    """Format the lines of `accuracy_by_ways` as text for a table."""
     words = frame[["accuracy", "low", "high", "wilson_low", "wilson_high"]].map(number)
     table = {
         "": frame["title"],
@@ -201,7 +202,7 @@ def finding(groups: Mapping[str, Sequence[Run]]) -> Markup:
         row, column = np.unravel_index(np.nanargmax(errors), errors.shape)
         worst = {"query": names[row], "rival": names[column], "error": float(errors[row, column])}
     return render_html(
-        "conclusions/pictures.html.j2",
+        "conclusions/faces.html.j2",
         lines=frame[frame["ways"] == n_way].to_dict("records") if len(frame) else [],
         n_way=n_way,
         gaps=gaps,

@@ -1,4 +1,4 @@
-"""The paper's network and ours on pictures: people who are held out, answers that are read again, the own folder."""
+"""The paper's network and ours on faces: people who are held out, answers that are read again, the own folder."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from conftest import ROOT
 from PIL import Image
 
 from siamese_utils import cli
-from siamese_utils.beyond import pictures
+from siamese_utils.beyond import faces
 from siamese_utils.beyond.batches import random_maps
 from siamese_utils.beyond.config import Augmentation, load_method, methods_of
 from siamese_utils.beyond.paper_rows import in_grey, pairs_of, train_row
@@ -44,7 +44,7 @@ def picture(person, number):
 
 
 @pytest.fixture
-def faces(tmp_path, monkeypatch):
+def att_faces(tmp_path, monkeypatch):
     """A folder with an archive like that of the AT&T faces: 20 people with four pictures each."""
     folder = tmp_path / "faces"
     folder.mkdir()
@@ -66,7 +66,7 @@ def quick(method):
 # --- who is held out ----------------------------------------------------------------------------------
 
 
-def test_no_person_and_no_picture_is_on_two_sides(faces):
+def test_no_person_and_no_picture_is_on_two_sides(att_faces):
     dataset = archives.load("att-faces", 20)
     train, scored = splits(dataset, "validation")
     parts = {"training": train, "choices": scored, "the end": dataset.val}
@@ -78,7 +78,7 @@ def test_no_person_and_no_picture_is_on_two_sides(faces):
     assert splits(dataset, "evaluation")[0].classes == 15
 
 
-def test_a_quarter_held_out_is_another_dataset_than_a_fifth(faces, monkeypatch):
+def test_a_quarter_held_out_is_another_dataset_than_a_fifth(att_faces, monkeypatch):
     before = archives.load("att-faces", 20).fingerprint
     monkeypatch.setattr(archives, "FACES_PART", 0.2)
     assert archives.load("att-faces", 20).fingerprint != before
@@ -155,7 +155,7 @@ def test_the_papers_network_takes_colour_as_grey_and_refuses_classes_of_several_
         train_row(load_method("pictures-baseline"), load_profile("demo"), grey, 0, 1)
 
 
-def test_pixels_are_compared_as_they_are(faces, reports, fresh_keras):
+def test_pixels_are_compared_as_they_are(att_faces, reports, fresh_keras):
     run = load_or_train("pictures-pixels", "demo", held_out="evaluation", archive="att-faces", weights=True)
     val = archives.load("att-faces", 20).val
     drawn = draw_episodes(val, n_way=5, n_episodes=200, seed=0)
@@ -171,11 +171,11 @@ def test_pixels_are_compared_as_they_are(faces, reports, fresh_keras):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_what_a_run_says_without_the_pictures_is_what_it_says_with_them(row, faces, reports, fresh_keras):
+def test_what_a_run_says_without_the_pictures_is_what_it_says_with_them(row, att_faces, reports, fresh_keras):
     method, demo = quick(row), load_profile("demo")
     run = load_or_train(method, demo, 1, held_out="evaluation", archive="att-faces", weights=True)
     assert find_problem(run.folder) == ""
-    assert pictures.ways_of(run) == [2, 3, 5]
+    assert faces.ways_of(run) == [2, 3, 5]
     assert OneShot.load(run.weights).reads_drawings is False
     val = archives.load("att-faces", 20).val
     assert run.metrics["scored_images"] == dict.fromkeys(val.characters, 4)
@@ -183,7 +183,7 @@ def test_what_a_run_says_without_the_pictures_is_what_it_says_with_them(row, fac
     embeddings = embed_split(model, val)
     errors, asked = np.zeros((2, 5, 5))
     for n_way in (2, 3, 5):
-        drawn, correct = pictures.strict_answers(run, n_way)
+        drawn, correct = faces.strict_answers(run, n_way)
         assert drawn.n_way == n_way
         right = is_correct(similarities(model, embeddings, drawn), drawn)
         assert np.mean(right == correct) > 0.999
@@ -193,13 +193,13 @@ def test_what_a_run_says_without_the_pictures_is_what_it_says_with_them(row, fac
                 pair = query[0], next(rival for rival in support if rival != query[0])
                 asked[pair] += 1
                 errors[pair] += not good
-    names, found = pictures.confusions([run])
+    names, found = faces.confusions([run])
     assert names == list(val.characters)
     assert np.isnan(np.diag(found)).all()
     off = ~np.eye(5, dtype=bool)
     np.testing.assert_allclose(found[off], 100 * errors[off] / asked[off])
     # found again though the archive is gone
-    shutil.rmtree(faces)
+    shutil.rmtree(att_faces)
     assert find_run_on("att-faces", method, demo, 1).run_id == run.run_id
     assert find_run_on("mini-imagenet", method, demo, 1) is None
     assert find_run_on("att-faces", method, demo, 2) is None
@@ -229,16 +229,16 @@ def test_the_interval_over_people_is_wider_than_that_over_episodes():
     alike = 80 + rng.normal(0, 0.1, (3, 10))
     apart = np.tile(np.where(np.arange(10) < 2, 0.0, 100.0), (3, 1))
     for shares in (alike, apart):
-        found = pictures.over_classes(shares)
+        found = faces.over_classes(shares)
         assert found.value == pytest.approx(shares.mean())
         assert found.low <= found.value <= found.high
-    close, wide = pictures.over_classes(alike), pictures.over_classes(apart)
+    close, wide = faces.over_classes(alike), faces.over_classes(apart)
     assert close.high - close.low < 0.2
     # two of ten people: the binomial's 2.5 % and 97.5 %
     assert (wide.low, wide.high) == (50, 100)
 
 
-def test_a_run_whose_answers_to_fewer_ways_are_gone_is_not_believed(faces, reports, fresh_keras):
+def test_a_run_whose_answers_to_fewer_ways_are_gone_is_not_believed(att_faces, reports, fresh_keras):
     run = load_or_train(quick(load_method("pictures-pixels")), "demo", archive="att-faces")
     kept = dict(np.load(run.folder / "answers.npz"))
     kept.pop("strict/2")
@@ -248,12 +248,12 @@ def test_a_run_whose_answers_to_fewer_ways_are_gone_is_not_believed(faces, repor
 
 
 def test_a_notebook_without_faces_says_what_it_needs(reports, capsys):
-    found = pictures.runs_on_faces(open_study("all", "demo"))
+    found = faces.runs_on_faces(open_study("all", "demo"))
     assert found == {}
-    assert "No run on faces" in pictures.finding(found)
-    frame = pictures.accuracy_by_ways(found)
+    assert "No run on faces" in faces.finding(found)
+    frame = faces.accuracy_by_ways(found)
     assert frame.empty
-    assert pictures.ways_table(frame).empty
+    assert faces.ways_table(frame).empty
 
 
 # --- what is in the repository ------------------------------------------------------------------------
@@ -261,18 +261,18 @@ def test_a_notebook_without_faces_says_what_it_needs(reports, capsys):
 
 def test_the_runs_in_the_repository_are_found_without_the_faces(monkeypatch):
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(ROOT / "reports"))
-    found = pictures.runs_on_faces(open_study("all", "demo"))
+    found = faces.runs_on_faces(open_study("all", "demo"))
     assert {name: len(runs) for name, runs in found.items()} == {
         "pictures-pixels": 1, "pictures-baseline": 3, "pictures-beyond": 3,
     }  # fmt: skip
-    frame = pictures.accuracy_by_ways(found)
+    frame = faces.accuracy_by_ways(found)
     assert set(frame["ways"]) == {2, 3, 5, 10}
     assert ((frame["low"] <= frame["accuracy"]) & (frame["accuracy"] <= frame["high"])).all()
     for _, line in frame.iterrows():
         means = [100 * run.score("strict", n_way=line["ways"]).accuracy for run in found[line["name"]]]
         # each person counts as much as another; by episodes they do nearly
         assert line["accuracy"] == pytest.approx(np.mean(means), abs=0.5)
-    words = pictures.finding(found)
+    words = faces.finding(found)
     assert "10 people" in words
     assert "3 seeds" in words
     assert "1 seed;" not in words
@@ -307,21 +307,21 @@ def verify(capsys, monkeypatch):
     return " ".join(capsys.readouterr().out.split()), ended.value.code or 0
 
 
-def test_runs_on_faces_are_trained_anew_where_the_faces_are_here(faces, reports, capsys, monkeypatch, wide):
+def test_runs_on_faces_are_trained_anew_where_the_faces_are_here(att_faces, reports, capsys, monkeypatch, wide):
     run = load_or_train("pictures-pixels", "demo", held_out="evaluation", archive="att-faces")
     said, code = verify(capsys, monkeypatch)
     assert f"{run.run_id} │ agrees" in said
     assert code == 0
     # other faces than those of the record
-    with zipfile.ZipFile(faces / "att_faces.zip", "a") as archive:
+    with zipfile.ZipFile(att_faces / "att_faces.zip", "a") as archive:
         for number in (1, 2):
             archive.writestr(f"s21/{number}.pgm", b"P5 2 2 255 abc" + bytes([number]))
     said, code = verify(capsys, monkeypatch)
     assert f"{run.run_id} │ does not agree │ the data here is another" in said
     assert code == 1
-    (faces / "att_faces.zip").unlink()
+    (att_faces / "att_faces.zip").unlink()
     said, code = verify(capsys, monkeypatch)
-    assert f"1 run cannot be trained again: trained on att-faces, and {faces}/att_faces.zip is not here" in said
+    assert f"1 run cannot be trained again: trained on att-faces, and {att_faces}/att_faces.zip is not here" in said
     assert "SIAMESE_FACES_DIR" in said
     assert code == 0
     assert run.run_id not in said
