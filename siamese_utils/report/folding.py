@@ -14,15 +14,13 @@ LONG = 3
 OPEN = "img:not(.solution img), ul.claims, .error, .celltag_papermill-error-cell-tag, .celltag_open"
 FOLD = ".celltag_fold"
 SOLUTION = ".celltag_solution"
-# said once, at the top; by their words in notebooks that were executed before these had classes
-ABOUT = ".about, .banner.alert, .rich > p:has(+ .banner.alert)"
-RULE = 'details.rule, p.caption:-soup-contains("How a verdict comes about")'
-NOTES = '.caption.protocol, p.caption:-soup-contains("Not the paper’s protocol", "say nothing about the paper")'
+# said once, at the top
+SAID = ".about, .banner.alert, .caption.protocol"
 
 
 def shorten(soup: BeautifulSoup) -> None:
     """Leave out what the top of the page says, and fold where figures and tables come from; fold long tables."""
-    for said in soup.select(f"{ABOUT}, {NOTES}"):
+    for said in soup.select(SAID):
         said.decompose()
     for empty in soup.select(".rich:empty"):
         empty.decompose()
@@ -32,7 +30,7 @@ def shorten(soup: BeautifulSoup) -> None:
             finding.decompose()
         elif summary := finding.summary:
             finding["open"], summary.string = "", "What we found"
-    for rule in soup.select(RULE):
+    for rule in soup.select("details.rule"):
         rule.replace_with(BeautifulSoup(piece("see_rule"), "html.parser"))
     for origin in soup.select(".figure-origin > small, caption > small"):
         _fold_origin(soup, origin)
@@ -117,7 +115,7 @@ def _fold_parts(soup: BeautifulSoup, *, failed: bool) -> None:
 
 
 def _heading_of(cell: Tag) -> Tag | None:
-    """The heading that a cell begins with, if it begins a part."""
+    """Return the heading that a cell begins with, if it begins a part."""
     first = cell.find(True, recursive=False)
     return first if isinstance(first, Tag) and first.name == "h3" else None
 

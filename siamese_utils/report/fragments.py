@@ -44,7 +44,7 @@ INCOMPLETE = "its execution was interrupted, and what it shows is not complete: 
 
 
 @dataclass(frozen=True)
-class Section:
+class NotebookSection:
     """One notebook in the report.
 
     headings   (id, text) of its ## headings
@@ -62,7 +62,7 @@ class Section:
     error: str = ""
 
     @property
-    def amiss(self) -> bool:
+    def has_problem(self) -> bool:
         """Whether it failed, has not come to its end, or is no longer what the batch left."""
         return self.status not in ("ok", "not run")
 
@@ -75,7 +75,7 @@ class Section:
         return Markup(str(self.soup))
 
 
-def convert(path: Path) -> Section:
+def convert(path: Path) -> NotebookSection:
     """One executed notebook as a section whose headings, ids and pictures fit into the page."""
     notebook = nbformat.from_dict(forget_folders(read_notebook(path)))
     # no widget is shown
@@ -102,7 +102,7 @@ def convert(path: Path) -> Section:
     problem = first_error(notebook)
     status: Status = "failed" if problem else "ok" if ran_to_its_end(notebook) else "interrupted"
     words = problem or (INCOMPLETE if status == "interrupted" else "")
-    return Section(path.stem, title, soup, tuple(headings), fragments, status, error=words)
+    return NotebookSection(path.stem, title, soup, tuple(headings), fragments, status, error=words)
 
 
 class _Renderer(IPythonRenderer):

@@ -168,8 +168,7 @@ class Study:
 
         words  HTML: sentences computed from the runs, see `conclusion`
         """
-        waiting = "<p>The finding stands here once the notebook has run to its end.</p>"
-        on_top = HTML(piece("finding", Markup(words or waiting), True))
+        on_top = HTML(piece("finding", Markup(words), True))
         if words:
             self._place_on_top.update(on_top)
             show_html(piece("finding", Markup(words), False))

@@ -16,6 +16,11 @@ from ..models.summary import layers_table as layers_table
 from ..text import number, signed
 from ..training.runs import Run
 
+# that the protocols are counted over
+N_EPISODES = 20_000
+# checks that the end of a training is judged by
+LAST = 10
+
 
 def dataset_counts(dataset: Dataset) -> pd.DataFrame:
     """How many alphabets, characters, drawers and images each split has, and the paper's counts (Section 1.1)."""
@@ -38,14 +43,14 @@ def dataset_counts(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def protocols(split: Split, n_way: int = 20, n_episodes: int = 20_000, seed: int = 0) -> pd.DataFrame:
+def protocols(split: Split, seed: int = 0) -> pd.DataFrame:
     """How the two protocols' episodes differ, counted over freshly drawn ones; shares in %."""
     lines = []
     names: tuple[Protocol, ...] = ("author", "strict")
     for protocol in names:
-        drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=n_episodes, seed=seed)
+        drawn = draw_episodes(split, protocol=protocol, n_episodes=N_EPISODES, seed=seed)
         itself, twin = flags(drawn)
-        same_drawer = drawn.support[np.arange(n_episodes), drawn.target, 0, 1] == drawn.query[:, 1]
+        same_drawer = drawn.support[np.arange(N_EPISODES), drawn.target, 0, 1] == drawn.query[:, 1]
         lines.append(
             {
                 "protocol": protocol,
@@ -58,7 +63,7 @@ def protocols(split: Split, n_way: int = 20, n_episodes: int = 20_000, seed: int
     return pd.DataFrame(lines)
 
 
-def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
+def checks(runs: Iterable[Run]) -> pd.DataFrame:
     """How steady the training was: accuracies in % at the checks, a line a run.
 
     The last checks are ten at most, that at iteration 0 left out.
@@ -66,7 +71,7 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
     lines = []
     for run in runs:
         val, train = (100 * run.history[f"{split}_accuracy"] for split in ("val", "train"))
-        end = val[run.history["iteration"] > 0].tail(last)
+        end = val[run.history["iteration"] > 0].tail(LAST)
         lines.append(
             {
                 "experiment": run.experiment.label,

@@ -319,7 +319,7 @@ def test_pictures_of_the_data(characters):
     check(pictures.contact_sheet(split))
     check(pictures.drawers_sheet(split, [0, 1]))
     pairs = draw_pairs(split, 8)
-    check(pictures.pairs_figure(split, pairs, np.linspace(0, 1, 8)))
+    check(pictures.pairs_figure(split, pairs))
     for protocol in ("author", "strict"):
         check(pictures.episode_figure(split, draw_episodes(split, protocol=protocol, n_episodes=1)))
 
@@ -397,7 +397,14 @@ def test_a_figure_is_shown_with_description_and_origin(reports, tiny, runs, monk
     shown_image = BeautifulSoup(image["text/html"], "html.parser").img
     assert shown_image["alt"] == 'Curves "of" two'
     assert [tuple(note) for note in json.loads(shown_image["data-notes"])] == style.notes_of(figure)
-    for words in ("Two.", "Profile tiny", "not Omniglot", "seeds 0, 1, 2", "6 runs", "commit 0123456789"):
+    for words in (
+        "Two.",
+        "Profile tiny",
+        "not Omniglot",
+        "seeds 0, 1, 2",
+        f"6 runs ({runs[0].run_id}, ",
+        "commit 0123456789",
+    ):
         assert words in caption.data
     with pytest.raises(ParamsError, match="description"):
         opened.show_figure(figure, alt=" ")

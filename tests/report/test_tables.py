@@ -109,7 +109,7 @@ def test_counts_and_protocols_of_a_dataset(characters):
     counts = tables.dataset_counts(characters).set_index("split")
     assert counts.loc["train", "characters"] == characters.train.classes
     assert counts.loc["val", "paper: characters"] == 659
-    shares = tables.protocols(characters.val, n_episodes=20_000).set_index("protocol")
+    shares = tables.protocols(characters.val).set_index("protocol")
     own = shares["the query is its own support"].str.rstrip(" %").astype(float)
     assert own["author"] == pytest.approx(5, abs=0.6), "one drawer in twenty"
     assert own["strict"] == 0

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from ...config import PAPER_ITERATIONS
 from ...evidence.fidelity import Curves
 from . import style
 from .style import BLUE, GREY, INK, ORANGE, Look, styled
@@ -152,7 +153,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
     entries: dict[str, Look] = {}
     for place, ((label, ours, log), (loss, val)) in enumerate(zip(curves, pairs, strict=False)):
         stops = sorted({int(history["iteration"].max()) for _, history in ours})
-        end = max([5000, *stops, *log["iteration"]])
+        end = max([PAPER_ITERATIONS, *stops, *log["iteration"]])
         for ax, column, scale in ((loss, "batch_loss", 1), (val, "val_accuracy", 100)):
             ax.plot(log["iteration"], scale * log[column], **author)
             for seed, history in ours:
@@ -173,7 +174,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
         style.chance_line(val)
         val.set(ylim=(0, 100), yticks=[0, 50, 100])
         val.set_ylabel("val, %", fontsize=7.5)
-    others = {"the author's log, whole": author, "a run that has come so far": stop_line, "chance, 5 %": style.DOTTED}
+    others = {"the author's log, whole": author, "a run that has come so far": stop_line, style.GUESSING: style.DOTTED}
     style.legend(figure, {**dict(sorted(entries.items())), **others})
     return figure
 

@@ -78,7 +78,7 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
             words = f"paper\n{experiment.paper.val:g}"
             ax.text(1.035, experiment.paper.val, words, va="center", fontsize=7.5, linespacing=1.1, **place)
     axes[0].set_ylim(0, min(100, 20 * np.ceil(5 * max(highest) - 1e-9)))
-    style.legend(figure, {**entries, "chance, 5 %": DOTTED})
+    style.legend(figure, {**entries, style.GUESSING: DOTTED})
     return figure
 
 

@@ -60,14 +60,14 @@ def block_diagram(model: keras.Model, left: np.ndarray, right: np.ndarray) -> Fi
 
 
 @styled
-def contact_sheet(split: Split, alphabets: int = 6, characters: int = 14, drawer: int = 0) -> Figure:
-    """The first characters of some alphabets, spread over the split, all by one drawer; a row an alphabet."""
+def contact_sheet(split: Split) -> Figure:
+    """Draw 14 characters of each of six alphabets, spread over the split, by the first drawer; a row an alphabet."""
     names = list(dict.fromkeys(split.alphabets))
-    chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, alphabets).astype(int))]
+    chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, 6).astype(int))]
     figure, axes = _sheet(len(chosen), 0.47)
     for ax, name in zip(axes, chosen, strict=True):
         members = [i for i, alphabet in enumerate(split.alphabets) if alphabet == name]
-        show_drawing(ax, _row(split.images[members[:characters], drawer], characters))
+        show_drawing(ax, _row(split.images[members[:14], 0], 14))
         row_label(ax, f"{shortened(name.replace('_', ' '), 24)}\n{len(members)} characters")
     return figure
 
@@ -84,11 +84,8 @@ def drawers_sheet(split: Split, classes: Sequence[int]) -> Figure:
 
 
 @styled
-def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = None) -> Figure:
-    """A few training pairs side by side, negative ones above, positive ones below, with class and drawer.
-
-    similarities  (pairs,) between 0 and 1, what a network answers for each pair, if there is one.
-    """
+def pairs_figure(split: Split, pairs: Pairs) -> Figure:
+    """Draw a few training pairs side by side, negative ones above, positive ones below, with class and drawer."""
     rows = [np.flatnonzero(pairs.labels == label) for label in (0, 1)]
     columns = max(map(len, rows))
     figure = Figure(figsize=(WIDTH, 3.5), layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.06))
@@ -103,8 +100,6 @@ def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = N
             same_image = bool((left == right).all())
             words.append("the very same image" if same_image else f"drawers {left[1] + 1} and {right[1] + 1}")
             ax.set_title(label if ax is row[0] else "", fontsize=9)
-            if similarities is not None:
-                words.append(f"similarity {similarities[number]:.2f}")
             ax.set_xlabel("\n".join(words), fontsize=7.5)
     return figure
 

@@ -25,6 +25,7 @@ INK, BLUE, ORANGE, GREY = "#21242a", "#1f5a85", "#c0651a", "#8a8f98"
 PALE_BLUE, PALE_GREY = "#eef3f7", "#e4e2dd"
 # how a line or a marker looks, as matplotlib takes it
 Look: TypeAlias = dict[str, Any]
+GUESSING = f"chance, {CHANCE:g} %"
 DOTTED: Look = {"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 2))}
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -143,7 +144,7 @@ def with_intervals(ax: Axes, places: ArrayLike, *values: pd.Series, upright: boo
 
 def chance_line(ax: Axes, *, upright: bool = False) -> None:
     """A dotted line where guessing is, in 20-way episodes."""
-    (ax.axvline if upright else ax.axhline)(CHANCE, label="chance, 5 %", **DOTTED)
+    (ax.axvline if upright else ax.axhline)(CHANCE, label=GUESSING, **DOTTED)
 
 
 def legend(figure: Figure, entries: Mapping[str, Look] | None = None) -> None:
