@@ -76,7 +76,7 @@ class NotebookSection:
 
 
 def convert(path: Path) -> NotebookSection:
-    """One executed notebook as a section whose headings, ids and pictures fit into the page."""
+    """Convert one executed notebook to a section whose headings, ids and pictures fit into the page."""
     notebook = nbformat.from_dict(forget_folders(read_notebook(path)))
     # no widget is shown
     notebook.metadata.pop("widgets", None)
@@ -119,7 +119,7 @@ class _Renderer(IPythonRenderer):
 
 
 def _formula(tex: str, display: str) -> str:
-    """TeX as MathML, or as it is written where that fails; the converter raises errors of many kinds."""
+    """Convert TeX to MathML, or show it as it is written where that fails, by errors of many kinds."""
     try:
         # a norm's bars are as tall as what they hold, not as the sum beside them
         return str(to_mathml(tex, display=display)).replace("<mo>&#x02016;", '<mo stretchy="false">&#x02016;')
@@ -147,7 +147,7 @@ def exporter(kind: type[HTMLExporter] = HTMLExporter, template: str = "notebook"
 
 
 def _sanitize(html: str) -> str:
-    """What a cell wrote or put out, made safe; a drawing in it that is no picture of its own is said to be left out."""
+    """Make safe what a cell wrote or put out; say that a drawing in it that is no picture of its own is left out."""
     return sanitize(SVG.sub(str(piece("left_out", "a drawing within HTML")), html))
 
 
@@ -168,7 +168,7 @@ def keep_self_contained(soup: BeautifulSoup) -> None:
 
 
 def _embedded(address: str) -> str | None:
-    """A picture beside the notebooks as a data: address; None where there is none."""
+    """Turn the address of a picture beside the notebooks into a data: address; None where there is none."""
     file = project_file(address, project_root() / "notebooks")
     kind = file and mimetypes.guess_type(file.name)[0]
     try:
@@ -178,7 +178,7 @@ def _embedded(address: str) -> str | None:
 
 
 def _is_picture(address: str) -> bool:
-    """Whether a data: address holds a picture that can be shown: an SVG, or what Pillow reads to its end."""
+    """Say whether a data: address holds a picture that can be shown: an SVG, or what Pillow reads to its end."""
     kind, _, content = address.partition(";base64,")
     try:
         if kind == "data:image/svg+xml":

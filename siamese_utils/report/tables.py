@@ -23,7 +23,7 @@ LAST = 10
 
 
 def dataset_counts(dataset: Dataset) -> pd.DataFrame:
-    """How many alphabets, characters, drawers and images each split has, and the paper's counts (Section 1.1)."""
+    """Count each split's alphabets, characters, drawers and images, beside the paper's counts (Section 1.1)."""
     paper = {"train": (30, 964, 19_280), "val": (20, 659, 13_180)}
     lines = []
     for name, (alphabets, characters, images) in paper.items():
@@ -44,7 +44,7 @@ def dataset_counts(dataset: Dataset) -> pd.DataFrame:
 
 
 def protocols(split: Split, seed: int = 0) -> pd.DataFrame:
-    """How the two protocols' episodes differ, counted over freshly drawn ones; shares in %."""
+    """Count how the two protocols' episodes differ, over freshly drawn ones; shares in %."""
     lines = []
     names: tuple[Protocol, ...] = ("author", "strict")
     for protocol in names:
@@ -64,7 +64,7 @@ def protocols(split: Split, seed: int = 0) -> pd.DataFrame:
 
 
 def checks(runs: Iterable[Run]) -> pd.DataFrame:
-    """How steady the training was: accuracies in % at the checks, a line a run.
+    """Show how steady the training was: accuracies in % at the checks, a line a run.
 
     The last checks are ten at most, that at iteration 0 left out.
     """
@@ -87,8 +87,8 @@ def checks(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def weights(runs: Iterable[Run]) -> pd.DataFrame:
-    """Where the runs that recorded their weights have come: network, seed, iteration, and at its check length of the
-    weights, saturated (of embedding values) and val, in %."""
+    """Show where the runs that recorded their weights have come: network, seed, iteration, and at its check length of
+    the weights, saturated (of embedding values) and val, in %."""
     lines = []
     for run in runs:
         if "kernel_norm" in run.history:
@@ -107,7 +107,7 @@ def weights(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def prediction_table(rows: pd.DataFrame, mine: Sequence[float | None]) -> tuple[pd.DataFrame, str]:
-    """A prediction beside the paper's differences and ours, and its score in a sentence.
+    """Set a prediction beside the paper's differences and ours, and score it in a sentence.
 
     rows  of a Board;  mine  (rows,) the predicted differences to the baseline in points; None for none
     """
@@ -135,7 +135,7 @@ def prediction_table(rows: pd.DataFrame, mine: Sequence[float | None]) -> tuple[
 
 
 def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Scores of `training.runs.tidy`, the mean over seeds: `by`, accuracy, and Wilson 95 % interval (low, high).
+    """Average scores of `training.runs.tidy` over seeds: `by`, accuracy, and Wilson 95 % interval (low, high).
 
     All seeds answer the same episodes: these count once, however many seeds there are.
     """
@@ -145,7 +145,7 @@ def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def k_way_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy on val for every k, a column a protocol, with chance; from `training.runs.tidy`, seeds pooled."""
+    """Tabulate accuracy on val for every k, a column a protocol, with chance; of `training.runs.tidy`, seeds pooled."""
     shown = pooled(scores[scores["split"] == "val"], ["protocol", "ways"])
     percents = 100 * shown[["accuracy", "low", "high"]]
     shown["words"] = [f"{value:.1f} ({low:.1f}–{high:.1f})" for value, low, high in percents.to_numpy()]

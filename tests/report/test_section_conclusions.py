@@ -84,9 +84,12 @@ def test_the_authors_log_stands_beside_a_run_that_stops_early_only_at_the_same_l
 
 
 def test_no_log_no_difference():
-    assert np.isnan(author_difference(load_experiment("zero-initialization"), 1000))  # none was published
-    assert np.isnan(author_difference(load_experiment("lr-0.001"), 1000))  # that of another network
-    assert np.isnan(author_difference(load_experiment("without-l2"), 9000))  # ends before
+    # none was published
+    assert np.isnan(author_difference(load_experiment("zero-initialization"), 1000))
+    # that of another network
+    assert np.isnan(author_difference(load_experiment("lr-0.001"), 1000))
+    # ends before
+    assert np.isnan(author_difference(load_experiment("without-l2"), 9000))
 
 
 def test_a_prediction_is_scored_by_its_mean_distance():
