@@ -21,6 +21,7 @@ from bs4 import BeautifulSoup
 from latex2mathml.converter import convert as to_mathml
 from markupsafe import Markup
 from nbconvert import HTMLExporter
+from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from PIL import Image
 
@@ -86,7 +87,7 @@ def convert(path: Path) -> NotebookSection:
         with warnings.catch_warnings():
             # of outputs in no format that a page shows, and of languages without colours
             warnings.simplefilter("ignore")
-            body, _ = exporter().from_notebook_node(notebook)
+            body = cells_html(notebook)
     # of a cell's metadata, of which Jupyter's format says nothing: nbconvert raises errors of many kinds
     except Exception as error:
         raise ResultsError(
@@ -127,9 +128,20 @@ def _formula(tex: str, display: str) -> str:
         return str(piece("formula", tex))
 
 
+def cells_html(
+    notebook: nbformat.NotebookNode, kind: type[HTMLExporter] = HTMLExporter, template: str = "notebook"
+) -> str:
+    """Convert a notebook's cells to HTML, by nbconvert's exporter of a kind and one of our templates."""
+    exporter, language = _exporter(kind, template), notebook.metadata.get("language_info", {})
+    lexer = language.get("pygments_lexer", language.get("name"))
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer, parent=exporter))
+    # not HTMLExporter's own method: it would parse and write the whole page once more, for what our template does
+    body, _ = super(HTMLExporter, exporter).from_notebook_node(notebook)
+    return str(body)
+
+
 @lru_cache
-def exporter(kind: type[HTMLExporter] = HTMLExporter, template: str = "notebook") -> HTMLExporter:
-    """Make nbconvert's exporter of a kind with one of our templates for cells."""
+def _exporter(kind: type[HTMLExporter], template: str) -> HTMLExporter:
 
     @jinja2.pass_context
     def markdown2html(context: jinja2.runtime.Context, source: str) -> str:
@@ -154,6 +166,7 @@ def _sanitize(html: str) -> str:
 def keep_self_contained(soup: BeautifulSoup) -> None:
     """Embed pictures beside the notebooks; leave out those from elsewhere or broken, and what would fight our style."""
     for picture in soup.find_all("img"):
+        picture.attrs.setdefault("alt", "No description has been provided for this image")
         source = str(picture.get("src", ""))
         embedded = source if source.startswith("data:") else _embedded(source)
         if embedded and _is_picture(embedded):

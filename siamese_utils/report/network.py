@@ -152,8 +152,9 @@ def _one(model: Network, kind: str) -> Any:
 def _principal_axes(units: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Compute the mean (d,), the two axes of largest variance (2, d), and the part of the variance along them."""
     middle = units.mean(axis=0)
-    _, lengths, axes = np.linalg.svd(units - middle, full_matrices=False)
-    return middle, axes[:2], float((lengths[:2] ** 2).sum() / (lengths**2).sum())
+    # of the scatter matrix (d, d), in ascending order
+    variances, axes = np.linalg.eigh((units - middle).T @ (units - middle))
+    return middle, axes[:, :-3:-1].T, float(variances[-2:].sum() / variances.sum())
 
 
 def _run_lengths(ink: np.ndarray) -> bytes:

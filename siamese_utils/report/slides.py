@@ -28,7 +28,7 @@ from ..text import named
 from ..training.integrity import sha256
 from .batch import choose_notebooks, notebooks_dir, read_outcomes
 from .copies import slide_type
-from .fragments import exporter, keep_self_contained, let_tables_scroll
+from .fragments import cells_html, keep_self_contained, let_tables_scroll
 from .notebooks import read_notebook
 from .private import forget_folders
 from .rendering import piece, render, render_html
@@ -92,7 +92,7 @@ def deck(notebook: nbformat.NotebookNode, files: dict[str, str]) -> str:
     """Make one HTML page of a notebook's chosen cells; files as `reveal_files` gives them."""
     chosen = nbformat.from_dict(forget_folders(notebook))
     chosen.cells = [cell for cell in chosen.cells if slide_type(cell) not in (None, "skip")]
-    body, _ = exporter(SlidesExporter, "deck").from_notebook_node(chosen)
+    body = cells_html(chosen, SlidesExporter, "deck")
     soup = BeautifulSoup(sanitize(body), "html.parser")
     keep_self_contained(soup)
     let_tables_scroll(soup)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from ...evidence.estimates import paper_of, resolution
@@ -104,6 +103,9 @@ def similarity_histograms(panels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -
 
     panels  title → similarities of different pairs (n,), of same pairs (m,)
     """
+    # takes most of a second to import
+    import seaborn as sns
+
     figure = new_figure(3.3)
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
     bins = np.linspace(0, 1, 26)
