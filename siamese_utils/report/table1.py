@@ -17,7 +17,7 @@ from .rendering import render_html
 
 
 def readable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a `Board` as text for a notebook: the paper's figures, ours with interval, strict, seeds."""
+    """Write rows of a `Board` as text for a notebook: the paper's figures, ours with interval, strict, seeds."""
     lines = rows.to_dict("records")
     return pd.DataFrame(
         {
@@ -34,7 +34,7 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracy_words(row: Any) -> str:
-    """ "73.1 (71.1–75.0)", and with several seeds the lowest and highest of them; of a row under way, how far it is."""
+    """Write "73.1 (71.1–75.0)", of several seeds the lowest and highest too; of a row under way, how far it is."""
     if not row["seeds"]:
         if not (now := row["under_way"]):
             return "not run"
@@ -44,7 +44,7 @@ def accuracy_words(row: Any) -> str:
 
 
 def difference_words(row: Any) -> str:
-    """ "−5.1 (−6.9 to −3.3)"; without an interval where a single seed has none."""
+    """Write "−5.1 (−6.9 to −3.3)"; without an interval where a single seed has none."""
     if np.isnan(row["difference"]):
         return "–"
     if np.isnan(row["difference_low"]):
@@ -53,7 +53,7 @@ def difference_words(row: Any) -> str:
 
 
 def table1_html(board: Board) -> Markup:
-    """Table 1 as HTML, the paper beside ours, grouped as there, with the verdicts' rule and the runs' ids.
+    """Show Table 1 as HTML, the paper beside ours, grouped as there, with the verdicts' rule and the runs' ids.
 
     Beside a scaled-down profile's runs of Omniglot stands how far the full protocol has come. A verdict links to the
     notebook that shows its row.
@@ -73,7 +73,7 @@ def _with_accuracy(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_counts_html(board: Board) -> Markup:
-    """How many rows of Table 1 got which verdict, each variant counted by itself, as HTML."""
+    """Count how many rows of Table 1 got which verdict, each variant by itself, as HTML."""
     rows = board.rows
     rows = rows[(rows["group"] != NOT_IN_TABLE) & (rows["verdict"] != "reference")]
     counts = {verdict: list(members["label"]) for verdict, members in rows.groupby("verdict", sort=True)}
