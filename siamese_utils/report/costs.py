@@ -47,7 +47,7 @@ def costs_markdown(profile: Profile) -> str:
 
 
 def _machine(run: Run) -> str:
-    """Say what the last check was computed on, as far as it says: "AMD EPYC, float32"."""
+    """Name what the last check was computed on, as far as it says: "AMD EPYC, float32"."""
     last = run.history.iloc[-1]
     place = "processor" if last.get("device") in (None, "CPU") else "device"
     return ", ".join(last[name] for name in (place, "convolutions") if isinstance(last.get(name), str))

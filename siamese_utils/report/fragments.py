@@ -122,8 +122,7 @@ class _Renderer(IPythonRenderer):
 def _formula(tex: str, display: str) -> str:
     """Convert TeX to MathML, or show it as it is written where that fails, by errors of many kinds."""
     try:
-        # a norm's bars are as tall as what they hold, not as the sum beside them
-        return str(to_mathml(tex, display=display)).replace("<mo>&#x02016;", '<mo stretchy="false">&#x02016;')
+        return str(piece("mathml", to_mathml(tex, display=display)))
     except Exception:
         return str(piece("formula", tex))
 

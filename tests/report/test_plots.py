@@ -402,15 +402,11 @@ def test_a_figure_is_shown_with_description_and_origin(reports, tiny, runs, monk
     shown_image = BeautifulSoup(image["text/html"], "html.parser").img
     assert shown_image["alt"] == 'Curves "of" two'
     assert [tuple(note) for note in json.loads(shown_image["data-notes"])] == style.notes_of(figure)
-    for words in (
-        "Two.",
-        "Profile tiny",
-        "not Omniglot",
-        "seeds 0, 1, 2",
-        f"6 runs ({runs[0].run_id}, ",
-        "commit 0123456789",
-    ):
+    for words in ("Two.", "Profile tiny", "not Omniglot", "seeds 0, 1, 2", "6 runs (", "commit 0123456789"):
         assert words in caption.data
+    assert all(run.run_id in caption.data for run in runs[:6])
+    assert study.origin(tiny, runs[:1] * 21).count(runs[0].run_id) == 6
+    assert "and 15 more)" in study.origin(tiny, runs[:1] * 21)
     with pytest.raises(ParamsError, match="description"):
         opened.show_figure(figure, alt=" ")
 
