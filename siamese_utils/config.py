@@ -104,6 +104,11 @@ class Experiment(Strict):
     def _label_is_the_row_where_none_is_given(cls, given: dict[str, Any]) -> dict[str, Any]:
         return {"label": given.get("row"), **given}
 
+    @property
+    def short_label(self) -> str:
+        """The label without the variant."""
+        return self.label.removesuffix(f" ({self.variant})")
+
 
 class Section(Strict):
     """A section of the paper and the notebook that shows its experiments."""

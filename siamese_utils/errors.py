@@ -10,7 +10,7 @@ EXTRAS = {
     "rocrate": "archive",
     **dict.fromkeys(
         ("anywidget", "bs4", "IPython", "jinja2", "latex2mathml", "markupsafe", "matplotlib", "nbconvert", "nbformat",
-         "nh3", "papermill", "sklearn", "traitlets"),
+         "nh3", "papermill", "seaborn", "sklearn", "traitlets"),
         "notebooks",
     ),
 }  # fmt: skip

@@ -147,7 +147,7 @@ def empty_reports(folder: Path, monkeypatch) -> Path:
         "scoreboard_html": lambda board: Markup(CLAIMS),
         "key_figure": lambda board: "",
         "numbers": lambda board: {"profile": board.profile, **NUMBERS},
-        "gist": lambda board: {"02_baseline": "twice as long +0.4"},
+        "differences_by_notebook": lambda board: {"02_baseline": "twice as long +0.4"},
         "findings": lambda board: ["Something was learned."],
         "claims_csv": lambda board: "claim,verdict\n",
     }

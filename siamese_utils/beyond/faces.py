@@ -18,7 +18,7 @@ from ..data import archives
 from ..data.dataset import Split
 from ..evaluation.accuracy import score_of
 from ..evaluation.episodes import Episodes, draw_episodes
-from ..evidence.standing import Interval
+from ..evidence.significance import Interval
 from ..report.rendering import render_html
 from ..report.study import Study, show_html, show_line
 from ..text import how_many, number, seed_words

@@ -17,7 +17,7 @@ from ..evidence.significance import holm
 from ..report.table1 import difference_words
 from ..text import number
 from .config import Method
-from .runs import HeldOut, find_method_run
+from .runs import find_method_run
 
 # of `rank_methods`
 COLUMNS = [
@@ -26,13 +26,13 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def method_evidence(methods: Sequence[Method], profile: Profile, held_out: HeldOut = "validation") -> Evidence:
-    """Collect the finished runs of methods under the profile's seeds as `Evidence`."""
+def method_evidence(methods: Sequence[Method], profile: Profile) -> Evidence:
+    """Gather the finished runs of methods, on validation alphabets, under the profile's seeds, as `Evidence`."""
     found = {
         method.name: {
             seed: Facts(run.run_id, {"val": run.answers()["strict"]})
             for seed in profile.seeds
-            if (run := find_method_run(method, profile, seed, held_out))
+            if (run := find_method_run(method, profile, seed))
         }
         for method in methods
     }

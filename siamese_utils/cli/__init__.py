@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Entry point of the command line: Ctrl-C is no traceback, not even before a command has begun, see `boundary`."""
+    """Run the command line: Ctrl-C is no traceback, not even before a command has begun, see `boundary`."""
     try:
         from .app import main as command
 

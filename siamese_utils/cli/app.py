@@ -13,7 +13,7 @@ import typer
 
 import siamese_utils
 
-from . import handed_on, pages, training, use, verify
+from . import pages, sharing, training, use, verify
 from .boundary import guarded, prepare
 
 EXAMPLES: dict[Callable[..., None], str] = {
@@ -26,12 +26,12 @@ EXAMPLES: dict[Callable[..., None], str] = {
     pages.scoreboard: "siamese scoreboard --check",
     training.status: "siamese status --profile paper",
     verify.verify: "siamese verify --profile laptop --retrain 1",
-    handed_on.export: "siamese export --profile laptop -o study/",
+    sharing.export: "siamese export --profile laptop -o study/",
     training.fidelity: "siamese fidelity baseline mlp --figure curves.png",
     training.factorial: "siamese factorial --profile laptop",
     training.learn: "siamese learn loss-prototype --profile laptop -o model.keras",
-    handed_on.copies: "siamese copies -o class/",
-    handed_on.slides: "siamese slides --profile laptop -n 04",
+    sharing.copies: "siamese copies -o class/",
+    sharing.slides: "siamese slides --profile laptop -n 04",
     use.embed: "siamese embed a.png b.png -o embeddings.csv",
     use.compare: "siamese compare a.png b.png",
     use.classify: "siamese classify query.png --support letters/",
@@ -64,6 +64,6 @@ for command, example in EXAMPLES.items():
 
 
 def main() -> None:
-    """Entry point of the command line."""
+    """Run the command line."""
     prepare()
     app()

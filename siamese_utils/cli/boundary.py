@@ -1,4 +1,4 @@
-"""How every command ends: what a user can mend is one sentence and exit code 2, an interruption is told, exit code 130.
+"""How every command ends: what a user can put right is a sentence, exit code 2; an interruption is told, exit code 130.
 
 SIAMESE_DEBUG=1 shows the traceback, too.
 """
@@ -23,7 +23,7 @@ from .shared import errors, say
 
 INTERRUPTED = (
     "interrupted: what was trained is kept up to its last check, and the same command goes on from there; a notebook "
-    "that was at work counts as interrupted, and is executed anew."
+    "that was at work counts as interrupted, and is executed again."
 )
 # commands that train nothing
 QUICK = ("data", "report", "scoreboard", "status", "fidelity", "embed", "compare", "classify", "copies", "slides",
@@ -33,7 +33,7 @@ INTERRUPTIONS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 PATIENCE = 5.0
 _heard: dict[str, float] = {}
 # what a system says of a file → what to do
-MENDS = {
+REMEDIES = {
     **dict.fromkeys(
         (errno.ENOSPC, errno.EDQUOT),
         "make room there, or set SIAMESE_REPORTS_DIR and SIAMESE_CACHE_DIR to folders with more",
@@ -63,7 +63,7 @@ def prepare() -> None:
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with its ends: see the head of this module."""
+    """Give a command its ends: see the head of this module."""
 
     @functools.wraps(command)
     def run(**options: object) -> None:
@@ -85,15 +85,15 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def in_words(error: BaseException) -> str:
-    """What went wrong and what to do, in a sentence."""
+    """Say what went wrong and what to do, in a sentence."""
     if isinstance(error, SiameseError):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and (words := missing_extra(error.name)):
         return words
     if isinstance(error, OSError) and error.errno:
         files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
-        mend = MENDS.get(error.errno, "try again, or choose another place")
-        return f"{files or 'a file'}: {error.strerror} ({mend})."
+        remedy = REMEDIES.get(error.errno, "try again, or choose another place")
+        return f"{files or 'a file'}: {error.strerror} ({remedy})."
     if isinstance(error, MemoryError):
         return f"not enough memory ({error}): close other programs, or take fewer or smaller images."
     said = " ".join(str(error).split())
@@ -101,7 +101,7 @@ def in_words(error: BaseException) -> str:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """Not twice within seconds: what is raised while the first is on its way would end in the middle of a clean end."""
+    """Interrupt, but not twice within seconds: a second would end the clean end that the first one began."""
     now = time.monotonic()
     if now - _heard.get("last", -PATIENCE) < PATIENCE:
         return
@@ -110,6 +110,6 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """A warning as one line, without the place in the code that gave it."""
+    """Print a warning as one line, without the place in the code that gave it."""
     errors.print("[yellow]note:[/] ", end="")
     say(str(message), errors)

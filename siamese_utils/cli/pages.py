@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -46,8 +47,7 @@ def batch(
     timeout: TimeoutOption = None,
 ) -> None:
     """Execute the notebooks with papermill, training what is missing; a failing one does not stop the others."""
-    chosen = {"notebooks": notebook or (), "seeds": seed or (), "experiments": experiment or ()}
-    if not _execute(profile, training=training, timeout=timeout, **chosen):
+    if not _execute(profile, notebook or (), seed or (), experiment or (), training=training, timeout=timeout):
         raise typer.Exit(1)
 
 
@@ -68,8 +68,8 @@ def reproduce(
     training: TrainingOption = True,
     timeout: TimeoutOption = None,
 ) -> None:
-    """Everything: the notebooks, then the report."""
-    good = _execute(profile, seeds=seed or (), training=training, timeout=timeout)
+    """Make everything: the notebooks, then the report."""
+    good = _execute(profile, (), seed or (), (), training=training, timeout=timeout)
     report(profile)
     if not good:
         raise typer.Exit(1)
@@ -107,6 +107,7 @@ def scoreboard(
     from ..files import replacing, write_text
     from ..paths import project_root, reports_dir
     from ..report.costs import costs_markdown
+    from ..report.findings import findings, numbers
     from ..report.readme import deciding, front_page, results_markdown, with_costs, with_results
 
     root = project_root()
@@ -119,9 +120,11 @@ def scoreboard(
         )
     small = Board(load_profile(profile))
     full, readme, running = Board(load_profile("paper")), root / "README.md", root / "docs" / "running.md"
+    board = deciding(full, small)
+    found = findings(numbers(board))
     made = {
-        readme: with_results(readme.read_text(encoding="utf-8"), front_page(full, small)),
-        root / "RESULTS.md": results_markdown(full, small, markdown_table(small.profile)),
+        readme: with_results(readme.read_text(encoding="utf-8"), front_page(board, found)),
+        root / "RESULTS.md": results_markdown(full, small, found, markdown_table(small.profile)),
         running: with_costs(running.read_text(encoding="utf-8"), costs_markdown(full.profile)),
     }
     figure = root / "docs" / "images" / "differences.png"
@@ -136,7 +139,6 @@ def scoreboard(
     # Matplotlib takes a second to import
     from ..report.plots import differences, to_png
 
-    board = deciding(full, small)
     figure.parent.mkdir(parents=True, exist_ok=True)
     with replacing(figure) as part:
         part.write_bytes(to_png(differences(board.rows, iterations=board.profile.iterations)))
@@ -146,8 +148,8 @@ def scoreboard(
         say(f"{path}: renewed")
 
 
-class _Now:
-    """What a batch is at, as text: its notebook, and the runs in training on disk whenever the display draws it."""
+class _CurrentWork:
+    """What a batch is doing, as text: its notebook, and the runs in training on disk whenever the display draws it."""
 
     def __init__(self, results: Path):
         self.results, self.notebook = results, ""
@@ -157,20 +159,28 @@ class _Now:
         return self.notebook + (f" · training {', '.join(training)}" if training else "")
 
 
-def _foretell(profile: Profile, chosen: dict[str, Any]) -> None:
+def _announce(profile: Profile, notebooks: Sequence[str], seeds: Sequence[int], experiments: Sequence[str]) -> None:
     """Say how long the runs that the chosen notebooks and seeds miss will take, before anything is trained."""
     from ..config import with_seeds
     from ..report.batch import choose_notebooks, experiments_of
     from ..training.state import forecast
 
-    needed = experiments_of(choose_notebooks(chosen.get("notebooks", ())), chosen.get("experiments", ()))
-    runs, seconds = forecast(with_seeds(profile, chosen.get("seeds", ())), needed)
+    needed = experiments_of(choose_notebooks(notebooks), experiments)
+    runs, seconds = forecast(with_seeds(profile, seeds), needed)
     if runs:
         about = f"about {duration(seconds)} on this machine, by a few steps of the baseline"
         out.print(f"{how_many(runs, 'run')} of Table 1 not finished: {about}.", soft_wrap=True)
 
 
-def _execute(profile: str, **chosen: Any) -> bool:
+def _execute(
+    profile: str,
+    notebooks: Sequence[str],
+    seeds: Sequence[int],
+    experiments: Sequence[str],
+    *,
+    training: bool,
+    timeout: int | None,
+) -> bool:
     """Execute the notebooks under a progress display, chosen as for `execute_batch`; True if every one went well."""
     from ..config import load_profile
     from ..report.batch import choose_notebooks, execute_batch
@@ -182,11 +192,11 @@ def _execute(profile: str, **chosen: Any) -> bool:
 
         # a missing dataset is one clear error here, not one in every notebook
         omniglot.load()
-        if chosen.get("training", True):
-            _foretell(loaded, chosen)
-    now = _Now(results_dir(loaded))
+        if training:
+            _announce(loaded, notebooks, seeds, experiments)
+    work = _CurrentWork(results_dir(loaded))
     with display() as shown:
-        bar = shown.add_task("notebooks", total=len(choose_notebooks(chosen.get("notebooks", ()))), what=now)
+        bar = shown.add_task("notebooks", total=len(choose_notebooks(notebooks)), what=work)
 
         def after(outcome: Outcome) -> None:
             shown.console.print(f"{SIGNS[outcome.status]} {escape(f'{outcome.notebook:26}')} {outcome.seconds:7.1f} s")
@@ -194,7 +204,16 @@ def _execute(profile: str, **chosen: Any) -> bool:
                 shown.console.print(f"       {escape(outcome.error)}", soft_wrap=True)
             shown.advance(bar)
 
-        outcomes = execute_batch(profile, before=lambda name: setattr(now, "notebook", name), after=after, **chosen)
+        outcomes = execute_batch(
+            profile,
+            notebooks=notebooks,
+            seeds=seeds,
+            experiments=experiments,
+            training=training,
+            timeout=timeout,
+            before=lambda name: setattr(work, "notebook", name),
+            after=after,
+        )
     failed = [outcome.notebook for outcome in outcomes if outcome.status == "failed"]
     if failed:
         errors.print(f"[bold red]{len(failed)} of {len(outcomes)} notebooks failed:[/] {escape(', '.join(failed))}")

@@ -24,7 +24,7 @@ def say(words: object, console: Console = out) -> None:
 
 
 def each_once(values: list[Any] | None) -> list[Any] | None:
-    """The values of an option that may be repeated, in their order, each once."""
+    """Keep each value of an option that may be repeated once, in their order."""
     return values and list(dict.fromkeys(values))
 
 
@@ -48,7 +48,7 @@ ModelOption = Annotated[
 
 
 def display() -> progress.Progress:
-    """A progress display: what, how far, how long, and a note."""
+    """Make a progress display: what, how far, how long, and a note."""
     return progress.Progress(
         progress.SpinnerColumn(),
         progress.TextColumn("{task.description}", markup=False),
@@ -61,7 +61,7 @@ def display() -> progress.Progress:
 
 
 def complete_jobs(jobs: Sequence[Job]) -> list[Run]:
-    """The runs of the jobs; those not on disk are trained now, under a progress display."""
+    """Find the runs of the jobs; those not on disk are trained now, under a progress display."""
     from ..training.store import Progress, complete
 
     with display() as shown:

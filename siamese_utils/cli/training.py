@@ -51,7 +51,7 @@ def run(
     ] = None,
     convolutions: Annotated[
         str | None,
-        typer.Option(help="auto, float32 or bfloat16; default: the profile's. Not part of a run's name."),
+        typer.Option(help="float32, bfloat16 (for timings: it spoils BatchNorm) or auto; not part of a run's name."),
     ] = None,
 ) -> None:
     """Train experiments, or load those that are finished; a killed run goes on from its last check."""
@@ -116,7 +116,7 @@ def learn(
         typer.Option(
             "--output",
             "-o",
-            help="Copy the trained model to this file; where its weights are not kept, they are trained anew.",
+            help="Copy the trained model to this file; where its weights are not kept, they are trained again.",
         ),
     ] = None,
 ) -> None:
@@ -152,7 +152,7 @@ def learn(
         f"on {how_many(len(found['scored_on']), 'group')} of classes that it was not trained on{drawn}; "
         f"{found['images_seen']:,} images seen in training"
     )
-    where = f"not kept with these results; -o FILE trains it anew, which took {run.seconds:.0f} s for them"
+    where = f"not kept with these results; -o FILE trains it again, which took {run.seconds:.0f} s for them"
     if run.weights:
         if output and not (output.exists() and output.samefile(run.weights)):
             from ..inference.one_shot import OneShot
@@ -166,8 +166,8 @@ def learn(
 
 
 def _place_of_model(output: Path, data: str | None) -> Path:
-    """Where a copy of a model goes, its folder made; OutputError for a place among the images that it is trained on,
-    or among what a run left."""
+    """Find where a copy of a model goes, and make its folder; OutputError for a place among the images that it is
+    trained on, or among what a run left."""
     from ..errors import OutputError
     from ..files import refuse_runs, writable
     from ..training.runs import SHIPPED, WEIGHTS
@@ -184,7 +184,7 @@ def _place_of_model(output: Path, data: str | None) -> Path:
 
 
 def status(profile: ProfileOption = "demo") -> None:
-    """How far the runs and notebooks of a profile have come, whoever is at work on them, and the time left."""
+    """Say how far the runs and notebooks of a profile have come, whoever is at work on them, and the time left."""
     from ..beyond.runs import method_states
     from ..config import load_profile
     from ..errors import ResultsError
@@ -236,7 +236,7 @@ def status(profile: ProfileOption = "demo") -> None:
 
 
 def _standing(row: Experiment, profile: Profile, state: State, left: float) -> list[str]:
-    """A run's cells in the table of `status`."""
+    """Fill a run's cells in the table of `status`."""
     from ..text import duration, number
     from ..training.runs import check_iterations
 

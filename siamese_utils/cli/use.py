@@ -56,14 +56,14 @@ def _name(used: OneShot, console: Console) -> None:
 
 
 def _refuse_inputs(output: Path, inputs: list[Path]) -> None:
-    """An output that is one of the files that are read, under whatever name, would take its place."""
+    """Refuse an output that is one of the files that are read, under whatever name: it would take its place."""
     for path in (path.expanduser() for path in inputs):
         if output.exists() and path.exists() and output.samefile(path):
             raise OutputError(f"{output} is the same file as {path}, which is read: name another file for the CSV.")
 
 
 def _refuse_pictures(output: Path) -> None:
-    """A picture or a model that is there already is not what a table should take the place of."""
+    """Refuse an output that is a picture or a model already: a table should not take its place."""
     from ..data.pictures import endings, looks_like_picture
 
     if output.is_file() and (output.suffix.lower() in {*endings(), ".keras"} or looks_like_picture(output)):
@@ -97,7 +97,7 @@ def classify(
     model: ModelOption = None,
     top: Annotated[int, typer.Option(help="Show so many classes.", min=1)] = 5,
 ) -> None:
-    """Which class of a support set an image shows: the classes by their similarity to it."""
+    """Say which class of a support set an image shows: the classes by their similarity to it."""
     from ..inference.one_shot import OneShot
 
     used = OneShot.load(model)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def verify(
     profile: ProfileOption = "laptop",
     retrain: Annotated[
-        int, typer.Option(help="Train so many of the finished runs anew, drawn at random, and compare.", min=0)
+        int, typer.Option(help="Train so many of the finished runs again, drawn at random, and compare.", min=0)
     ] = 0,
 ) -> None:
     """Check every run of a profile, its name, parts and checksums, and the executed notebooks' checksums; exit 1 where
@@ -57,14 +57,14 @@ def verify(
         reasons = {run: _why_not_trained(run, chosen) for run in finished}
         ours = [run for run in finished if not reasons[run]]
         for reason, count in Counter(filter(None, reasons.values())).items():
-            say(f"{how_many(count, 'run')} cannot be trained anew: {reason}")
+            say(f"{how_many(count, 'run')} cannot be trained again: {reason}")
         good = _retrain(random.sample(ours, min(retrain, len(ours))), chosen)
     if wrong or changed or not good:
         raise typer.Exit(1)
 
 
 def _changed_notebooks(reports: Path) -> list[str]:
-    """The executed notebooks that are no longer what the batch left; where notebooks cannot be read, that is said."""
+    """List the executed notebooks that are no longer what the batch left; say so where notebooks cannot be read."""
     try:
         from ..report.batch import read_outcomes
     except ModuleNotFoundError as error:
@@ -76,7 +76,7 @@ def _changed_notebooks(reports: Path) -> list[str]:
 
 
 def _why_not_trained(run: Run, profile: Profile) -> str:
-    """Why a run cannot be trained anew; "" where it can."""
+    """Say why a run cannot be trained again; "" where it can."""
     from ..beyond.config import load_method
     from ..beyond.runs import OWN, method_folder
     from ..data import archives
@@ -93,10 +93,11 @@ def _why_not_trained(run: Run, profile: Profile) -> str:
         if "recipe" in config:
             folder, _ = run_folder(*_row_of(run, profile), run.seed)
         else:
-            learner, method = config["learner"], load_method(config["learner"]["name"])
+            method_key, method = config["learner"], load_method(config["learner"]["name"])
             if archive:
                 # no larger than the archive allowed
-                method = method.fitted_to(learner.get("classes", method.classes), learner.get("images", method.images))
+                classes, images = (method_key.get(name, getattr(method, name)) for name in ("classes", "images"))
+                method = method.fitted_to(classes, images)
             dataset = config["dataset"] if archive else None
             folder, _ = method_folder(method, profile, run.seed, config["held_out"], dataset)
     except ParamsError as error:
@@ -105,7 +106,7 @@ def _why_not_trained(run: Run, profile: Profile) -> str:
 
 
 def _row_of(run: Run, profile: Profile) -> tuple[Experiment, Profile]:
-    """The row of the matrix or of the factorial that a run is of, and the profile with that row's length."""
+    """Find the row of the matrix or of the factorial that a run is of, and the profile with that row's length."""
     from ..config import load_experiment
     from ..evidence.factorial import cells, shortened
 
@@ -117,7 +118,7 @@ def _row_of(run: Run, profile: Profile) -> tuple[Experiment, Profile]:
 
 
 def _archive_of(run: Run) -> str | None:
-    """The archive that a method's run was trained on, None for the profile's dataset."""
+    """Name the archive that a method's run was trained on; None for the profile's dataset."""
     from ..data.archives import ARCHIVES
 
     name = str(run.metrics["dataset"]["name"]).lower()
@@ -125,7 +126,7 @@ def _archive_of(run: Run) -> str | None:
 
 
 def _retrain(runs: list[Run], profile: Profile) -> bool:
-    """Train runs anew in a folder of their own, record and tell how they compare; True where all agree."""
+    """Train runs again in a folder of their own, record and tell how they compare; True where all agree."""
     from ..beyond.training import load_or_train as train_method
     from ..files import writable
     from ..paths import reports_dir
@@ -134,20 +135,20 @@ def _retrain(runs: list[Run], profile: Profile) -> bool:
 
     reports = reports_dir() / profile.name
     writable(reports / RETRAINED)
-    table, good = Table("run", "trained anew", "how"), True
+    table, good = Table("run", "trained again", "how"), True
     for number, run in enumerate(runs, 1):
-        out.print(f"training {escape(run.run_id)} anew, {number} of {len(runs)}", soft_wrap=True)
+        out.print(f"training {escape(run.run_id)} again, {number} of {len(runs)}", soft_wrap=True)
         with reports_of_its_own():
             if "recipe" in run.config:
-                anew = load_or_train(*_row_of(run, profile), run.seed)
+                retrained = load_or_train(*_row_of(run, profile), run.seed)
             else:
                 name, held_out = run.config["learner"]["name"], run.config["held_out"]
-                anew = train_method(name, profile, run.seed, held_out=held_out, archive=_archive_of(run))
-            if anew.run_id == run.run_id:
-                agrees, words = compare_anew(run, anew)
+                retrained = train_method(name, profile, run.seed, held_out=held_out, archive=_archive_of(run))
+            if retrained.run_id == run.run_id:
+                agrees, words = compare_anew(run, retrained)
             else:
-                agrees, words = False, f"the data here is another: it became {anew.run_id}"
-            record_retrained(reports, run, anew, agrees, words)
+                agrees, words = False, f"the data here is another: it became {retrained.run_id}"
+            record_retrained(reports, run, retrained, agrees, words)
         table.add_row(escape(run.run_id), "agrees" if agrees else "[bold red]does not agree[/]", words)
         good = good and agrees
     if runs:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,10 @@ from .claims import can_be_told, load_claims, row_claims
 from .estimates import Estimate, Evidence, Term
 from .facts import Facts, Kind, Measure, machines
 from .fidelity import origin_of
-from .standing import standing
+from .standing import UnderWay, standing
 from .verdicts import VERDICTS, Judgement, judge
 
 NOT_IN_TABLE = "Not in Table 1"
-SO_FAR = ("so_far", "so_far_val", "so_far_origin")
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ class Board:
         author_difference                                  in the author's log where our training stops, in points; NaN
                                                            where the two cannot be compared, see `author_logs`
         verdict, why                                       see `verdicts`; "under way" for a row without a finished run
-        so_far, so_far_val, so_far_origin                  how far such a row has come, with which accuracy, where
+        under_way                                          `standing.UnderWay` of such a row; None of another
         apart                                              whether the paper's figure can be told from its baseline's
         degenerate                                         whether it did not train at all: every similarity ties
         """
-        experiments = sorted(load_matrix().experiments, key=lambda e: e.paper is None)  # stable
+        experiments = sorted(load_matrix().experiments, key=lambda e: e.paper is None)
         return pd.DataFrame([_line(self, experiment) for experiment in experiments])
 
     def rows_of(self, experiments: Iterable[Experiment]) -> pd.DataFrame:
@@ -100,11 +100,12 @@ class Board:
 
 
 def _line(board: Board, experiment: Experiment) -> dict[str, object]:
+    """Fill a row of the board."""
     evidence, judged = board.evidence, board.row_judgements.get(experiment.name)
     runs = list(evidence.facts.get(experiment.name, {}).values())
     baseline, profile = load_experiment("baseline"), evidence.profile
     paper, author = experiment.paper, experiment.author
-    so_far = dict.fromkeys(SO_FAR, "") if runs else _so_far(experiment, profile)
+    under_way = None if runs else _under_way(experiment, profile)
     gap = None if experiment.name == baseline.name else board.difference(experiment.name)
     end = profile.scaled(experiment.recipe.iterations)
     beside_log = profile.follows_the_log and experiment.name != baseline.name
@@ -122,18 +123,18 @@ def _line(board: Board, experiment: Experiment) -> dict[str, object]:
         **_accuracies(runs),
         "seeds": len(runs),
         "run_ids": tuple(facts.run_id for facts in runs),
-        "trained_on": " and ".join(dict.fromkeys(words for facts in runs for words in facts.machines)),
+        "trained_on": trained_on(runs),
         "paper_difference": round(paper.val - baseline.paper.val, 1) if paper and baseline.paper else np.nan,
         "difference": gap.value if gap else np.nan,
         "difference_low": gap.low if gap else np.nan,
         "difference_high": gap.high if gap else np.nan,
         "difference_seeds": len(gap.seeds) if gap else 0,
         "author_difference": author_difference(experiment, end) if beside_log else np.nan,
-        "verdict": _row_verdict(experiment, judged, bool(runs), bool(so_far["so_far"])),
+        "verdict": _row_verdict(experiment, judged, bool(runs), bool(under_way)),
         "apart": can_be_told(experiment),
         "degenerate": evidence.is_degenerate(experiment.name),
         "why": f"{judged.words} {judged.needs}".strip() if judged else "",
-        **so_far,
+        "under_way": under_way,
     }
 
 
@@ -154,6 +155,7 @@ def _accuracies(runs: list[Facts]) -> dict[str, float]:
 
 
 def _row_verdict(experiment: Experiment, judged: Judgement | None, has_run: bool, is_under_way: bool) -> str:
+    """Name a row's verdict, or what takes its place."""
     if not has_run:
         return "under way" if is_under_way else "not run"
     if judged is None:
@@ -161,27 +163,22 @@ def _row_verdict(experiment: Experiment, judged: Judgement | None, has_run: bool
     return "reference" if (experiment.name, judged.verdict) == ("baseline", "not testable") else judged.verdict
 
 
-def _so_far(experiment: Experiment, profile: Profile) -> dict[str, str]:
-    """Say how far an experiment's farthest run under way has come, and how its last checks stand to the author's."""
+def _under_way(experiment: Experiment, profile: Profile) -> UnderWay | None:
+    """Describe the run under way of an experiment that has come the farthest."""
     found = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
     if not found:
-        return dict.fromkeys(SO_FAR, "")
+        return None
     run = max(found, key=lambda run: run.metrics["iterations"])
-    end, origin = profile.scaled(experiment.recipe.iterations), origin_of(run.history)
-    iteration = f"iteration {run.metrics['iterations']:,}"
-    where = f"{run.run_id}, {origin.device}, convolutions in {origin.convolutions}, commit {origin.commit}"
-    so_far, val = f"{iteration} of {end:,}", ""
-    stands = standing(experiment, run.history) if profile.is_paper_protocol else None
-    if stands and stands.ours:
-        val = f"{stands.ours.value:.1f} ({stands.ours.low:.1f}–{stands.ours.high:.1f}) at {iteration}"
-        log = f" the author’s log there {stands.author.value:.1f}," if stands.author else ""
-        so_far += f";{log} {stands.words}"
-    return dict(zip(SO_FAR, (so_far, val, where), strict=True))
+    end, beside = profile.scaled(experiment.recipe.iterations), None
+    if profile.is_paper_protocol:
+        beside = standing(experiment, run.history)
+    return UnderWay(run.run_id, run.metrics["iterations"], end, origin_of(run.history), beside)
 
 
-def trained_on(runs: Iterable[Run]) -> str:
+def trained_on(runs: Iterable[Run | Facts]) -> str:
     """Name what the runs were trained on: "TensorFlow on CPU"; "" for no runs."""
-    return " and ".join(dict.fromkeys(words for run in runs for words in machines(run)))
+    each = (run.machines if isinstance(run, Facts) else machines(run) for run in runs)
+    return " and ".join(dict.fromkeys(chain.from_iterable(each)))
 
 
 def compare_runs(

@@ -19,6 +19,7 @@ from .facts import Kind
 Names: TypeAlias = Annotated[
     tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
 ]
+Side: TypeAlias = Literal["below", "above", "similar"]
 
 
 class Check(Strict):
@@ -35,7 +36,7 @@ class Check(Strict):
 class Against(Check):
     """Every network of `of` is clearly below or above, or hardly different from, every one of `than`."""
 
-    kind: Literal["below", "above", "similar"]
+    kind: Side
     than: Names
     measure: Kind = "val"
 
@@ -55,15 +56,15 @@ class Absolute(Check):
 
 
 class Ordered(Check):
-    """Each of several networks clearly above the next; or one network at each of several ways above the next."""
+    """Each of several networks clearly above the next; or one network at each of several `n_way` above the next."""
 
     kind: Literal["ordered"]
-    ways: tuple[int, ...] = ()
+    n_way: tuple[int, ...] = ()
 
     @model_validator(mode="after")
     def _something_to_order(self) -> "Ordered":
-        if (len(self.of) < 2) == (len(self.ways) < 2):
-            raise ValueError("give several networks, or one and several ways")
+        if (len(self.of) < 2) == (len(self.n_way) < 2):
+            raise ValueError("give several networks, or one and several values of n_way")
         return self
 
 
@@ -191,8 +192,8 @@ def row_claim(experiment: Experiment) -> Claim | None:
     if is_baseline:
         check = Absolute(kind="level", of=("baseline",), at=val)
     else:
-        side = "below" if val < paper_of("baseline").val else "above"
-        kind: Any = side if can_be_told(experiment) else "similar"
+        kind: Side = "below" if val < paper_of("baseline").val else "above"
+        kind = kind if can_be_told(experiment) else "similar"
         written = Against(kind=kind, of=(experiment.name,), than=("baseline",))
         check = _of_the_text(experiment.name) or written
     return Claim(

@@ -11,31 +11,26 @@ from ..models.plan import count_parameters
 from .claims import Absolute, Against, Check, Claim, Counts, FirstLoss, Ordered, Parameters, Training, Untestable
 from .estimates import Evidence, Term, resolution
 from .first_loss import START, expected_first_loss, first_loss_fits, logged_first_loss
-from .questions import Question, Test, ask, ask_all
+from .questions import Question, Test, ask, questions
 
-FEWEST_CHECKS = 20  # in half a training, to speak of how much they scatter
+Verdict: TypeAlias = Literal["reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"]
+BY_FACT: dict[bool | None, Verdict] = {True: "reproduced", False: "not reproduced", None: "undecided"}
+# in half a training, to speak of how much they scatter
+FEWEST_CHECKS = 20
 SCALED_DOWN = "a figure of the full protocol, which this profile scales down"
 
 
 @dataclass(frozen=True)
-class Fact:
-    """A comparison that needs no statistics: counted, or computed from what was logged; holds: None where it varies."""
+class Untested:
+    """A verdict without a test: counted, or computed from what was logged; or that there is no comparison, and why."""
 
-    holds: bool | None
-    words: str
+    why: str
+    verdict: Verdict = "not testable"
     run_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Untested:
-    """Why there is no comparison."""
-
-    why: str
-    verdict: Literal["not testable", "not run"] = "not testable"
-
-
-# the tests of a claim, all of which must confirm it
-Outcome: TypeAlias = tuple[Test, ...] | Fact | Untested
+# the tests of a claim, all of which must confirm it; or what takes their place
+Outcome: TypeAlias = tuple[Test, ...] | Untested
 
 
 def compare(claim: Claim, evidence: Evidence) -> Outcome:
@@ -55,7 +50,7 @@ def compare(claim: Claim, evidence: Evidence) -> Outcome:
         return Untested(why)
     if isinstance(check, Training):
         return _rising(check, evidence) if check.kind == "rising" else (_unsteady(check, evidence),)
-    return ask_all(check, evidence) or _not_run(check, evidence)
+    return tuple(filter(None, (ask(question, evidence) for question in questions(check)))) or _not_run(check, evidence)
 
 
 def compare_level(claim: Claim, evidence: Evidence) -> Test | Untested:
@@ -69,6 +64,7 @@ def compare_level(claim: Claim, evidence: Evidence) -> Test | Untested:
 
 
 def _not_run(check: Check, evidence: Evidence) -> Untested:
+    """Say which experiments have no run, or that no seed is common to all."""
     missing = [load_experiment(name).label for name in check.experiments if not evidence.facts.get(name)]
     why = f"No run of {', '.join(missing)}" if missing else "No seed that all have run under"
     return Untested(why, "not run")
@@ -79,7 +75,7 @@ def _impossible(check: Check, evidence: Evidence) -> str:
     profile = evidence.profile
     if isinstance(check, Absolute) and check.at is not None and not profile.is_paper_protocol:
         return SCALED_DOWN
-    if isinstance(check, Ordered) and (lacking := [str(k) for k in check.ways if k not in profile.ways]):
+    if isinstance(check, Ordered) and (lacking := [str(k) for k in check.n_way if k not in profile.ways]):
         return f"the profile does not evaluate {', '.join(lacking)} ways"
     if isinstance(check, Training) and check.kind == "rising" and profile.dataset == "synthetic":
         return "drawn characters say nothing about the paper"
@@ -96,7 +92,8 @@ def _impossible(check: Check, evidence: Evidence) -> str:
 # ---- trainings, and facts ------------------------------------------------------------------------
 
 
-def _rising(check: Training, evidence: Evidence) -> Fact:
+def _rising(check: Training, evidence: Evidence) -> Untested:
+    """Count the checks below the one before, under every seed."""
     (name,) = check.of
     seeds = evidence.seeds_of([name])
     runs = [evidence.facts[name][seed] for seed in seeds]
@@ -104,7 +101,8 @@ def _rising(check: Training, evidence: Evidence) -> Fact:
     falls = [int((np.diff(facts.history["val_accuracy"]) < 0).sum()) for facts in runs]
     holds = True if not any(falls) else False if all(falls) else None
     counted = ", ".join(f"{n} of {steps} (seed {s})" for n, s in zip(falls, seeds, strict=True))
-    return Fact(holds, f"Checks on val below the one before: {counted}.", tuple(facts.run_id for facts in runs))
+    why = f"Checks on val below the one before: {counted}"
+    return Untested(why, BY_FACT[holds], tuple(facts.run_id for facts in runs))
 
 
 def _unsteady(check: Training, evidence: Evidence) -> Test:
@@ -128,7 +126,7 @@ def _unsteady(check: Training, evidence: Evidence) -> Test:
     return Test(key, float(special.fdtrc(n, m, ratio)), float(special.fdtr(n, m, ratio)))
 
 
-def _first_loss(check: FirstLoss) -> Fact:
+def _first_loss(check: FirstLoss) -> Untested:
     """Check whether the author's first logged losses are those of the networks that the text describes."""
     start = START if check.starts_at is None else check.starts_at
     parts, holds = [], True
@@ -136,24 +134,24 @@ def _first_loss(check: FirstLoss) -> Fact:
         described = load_experiment(name)
         logged = logged_first_loss(described)
         if logged is None:
-            return Fact(None, f"the author’s log of {described.label} has no first loss")
+            return Untested(f"the author’s log of {described.label} has no first loss", "undecided")
         recipe = Recipe.model_validate({**described.recipe.model_dump(), **check.changes})
         expected = expected_first_loss(described.model_copy(update={"recipe": recipe}), start=start)
         holds = holds and first_loss_fits(expected, logged)
         parts.append(f"{described.row or described.label}: {expected:.2f} expected, {logged:.2f} logged")
-    return Fact(holds, f"First loss of the author’s run. {'; '.join(parts)}.")
+    return Untested(f"First loss of the author’s run. {'; '.join(parts)}", BY_FACT[holds])
 
 
-def _parameters(check: Parameters) -> Fact:
+def _parameters(check: Parameters) -> Untested:
     paper = load_profile("paper")
     ours, theirs = (
         [count_parameters(load_experiment(name).recipe, paper) for name in names] for names in (check.of, check.than)
     )
-    words = f"{min(ours):,} parameters against {max(theirs):,}, at 105×105 pixels."
-    return Fact(min(ours) > max(theirs), words)
+    why = f"{min(ours):,} parameters against {max(theirs):,}, at 105×105 pixels"
+    return Untested(why, BY_FACT[min(ours) > max(theirs)])
 
 
-def _dataset(check: Counts, evidence: Evidence) -> Fact | Untested:
+def _dataset(check: Counts, evidence: Evidence) -> Untested:
     """Count by the fingerprint that runs name: Omniglot's stands for a dataset of these counts and no other."""
     from ..data.omniglot import ARCHIVES, DRAWERS, FINGERPRINT
 
@@ -166,4 +164,5 @@ def _dataset(check: Counts, evidence: Evidence) -> Fact | Untested:
     holds = counts == {"train": check.train, "val": check.val}
     holds = holds and {facts.fingerprint for facts in runs} == {FINGERPRINT}
     words = "; ".join(f"{split} {a} alphabets, {c:,} characters, {i:,} images" for split, (a, c, i) in counts.items())
-    return Fact(holds, f"Counted: {words}; all runs used exactly these pixels.", (runs[0].run_id,))
+    why = f"Counted: {words}; all runs used exactly these pixels"
+    return Untested(why, BY_FACT[holds], (runs[0].run_id,))

@@ -28,9 +28,12 @@ from ..training.runs import find_run, find_so_far
 from .facts import LATEST, TRAIN, VAL, Facts, Measure
 from .significance import half_width, mcnemar_one_sided
 
-PAPER_EPISODES = 250  # behind every figure of Table 1 (the author's settings)
-CHANCE = 5.0  # % of 20-way episodes that guessing answers correctly
-LEARNED = 10.0  # % of them: a network below it has not learned
+# behind every figure of Table 1 (the author's settings)
+PAPER_EPISODES = 250
+# % of 20-way episodes that guessing answers correctly
+CHANCE = 5.0
+# % of them: a network below it has not learned
+LEARNED = 10.0
 Z = float(special.ndtri(0.975))
 
 
@@ -194,9 +197,10 @@ class Evidence:
         )
 
     def _episode_error(self, terms: Sequence[Term], seeds: tuple[int, ...]) -> tuple[float, int]:
-        """The standard error from the choice of episodes, in points, and how many episodes the smallest part has."""
+        """Estimate the standard error from the choice of episodes, in points → (error, fewest episodes of a part)."""
         variance, counts = 0.0, []
-        for split in ("train", "val"):  # answers to shared episodes are compared episode by episode
+        # answers to shared episodes are compared episode by episode
+        for split in ("train", "val"):
             parts = [(t.weight * t.measure.splits[split], t.experiment) for t in terms if split in t.measure.splits]
             if parts:
                 # of the seeds, the share that answers an episode correctly
@@ -204,7 +208,8 @@ class Evidence:
                 by_episode = np.sum(shares, axis=0)
                 variance += float(by_episode.var(ddof=1)) / len(by_episode)
                 counts.append(len(by_episode))
-        for term in terms:  # checks, and other n-way episodes: independent draws as far as anyone kept
+        # checks, and other n-way episodes: independent draws as far as anyone kept
+        for term in terms:
             if not term.measure.splits:
                 facts = self.facts[term.experiment][seeds[0]]
                 if n_way := term.measure.n_way:
@@ -217,7 +222,7 @@ class Evidence:
         return 100 * variance**0.5, min(counts)
 
     def _seed_error(self, terms: Sequence[Term], seeds: tuple[int, ...], by_seed: np.ndarray) -> tuple[float, int]:
-        """The standard error from the choice of seeds, in points: pooled, or the contrast's own where larger.
+        """Estimate the standard error from the choice of seeds, in points: pooled, or the contrast's own where larger.
 
         Measures of one network rise and fall together: what it has in common cancels in their difference.
         """
@@ -232,7 +237,7 @@ class Evidence:
         return float((max(pooled, own) / len(seeds)) ** 0.5), dof
 
     def _is_unsteady(self, experiment: str, seed: int) -> bool:
-        """Whether another seed might do otherwise than the pooled spread says, by what is known of a network."""
+        """Say whether another seed might do otherwise than the pooled spread says, by what is known of a network."""
         ours, (dispersion, dof) = self.facts[experiment][seed].history, self._dispersion(VAL)
         for other in self.under_way.get(experiment, ()):
             both = ours.merge(other, on="iteration", suffixes=("", "_other"))
@@ -246,7 +251,7 @@ class Evidence:
         return self.facts[experiment][seed].degenerate
 
     def _dispersion(self, measure: Measure) -> tuple[float, int]:
-        """How much wider than p(1 − p) the spread between seeds is, pooled over experiments; degrees of freedom."""
+        """Estimate how much wider than p(1 − p) the spread of seeds is, pooled over experiments → (factor, dof)."""
         if measure not in self._dispersions:
             squares, dof = 0.0, 0
             for name, runs in self.facts.items():
@@ -259,6 +264,7 @@ class Evidence:
         return self._dispersions[measure]
 
     def _mcnemar(self, terms: Sequence[Term], seeds: tuple[int, ...]) -> tuple[float, float] | None:
+        """Test two networks by McNemar's test under each seed, and take the largest p; None for other contrasts."""
         if sorted(t.weight for t in terms) != [-1, 1] or {t.measure for t in terms} not in ({VAL}, {TRAIN}):
             return None
         (first, second), split = sorted(terms, key=lambda t: -t.weight), terms[0].measure.kind
@@ -270,13 +276,13 @@ class Evidence:
         return float(above.max()), float(below.max())
 
     def _percent(self, experiment: str, measure: Measure, seeds: tuple[int, ...]) -> np.ndarray:
-        """A measure under each of the seeds, in % (a gap in points) → (seeds,)."""
+        """Take a measure under each of the seeds, in % (a gap in points) → (seeds,)."""
         key = experiment, measure
         if key not in self._percents:
             self._percents[key] = {seed: facts.percent(measure) for seed, facts in self.facts[experiment].items()}
         return np.array([self._percents[key][seed] for seed in seeds])
 
     def _binomial(self, experiment: str, measure: Measure, seeds: tuple[int, ...]) -> float:
-        """10⁴ · p(1 − p) of a measure's mean over the seeds: the scale of its spread; for a gap, of both its parts."""
+        """Compute 10⁴ · p(1 − p) of a measure's mean over the seeds, the scale of its spread; a gap adds both parts."""
         means = [float(np.mean(self._percent(experiment, part, seeds))) / 100 for part in measure.parts]
         return 1e4 * sum(p * (1 - p) for p in means)

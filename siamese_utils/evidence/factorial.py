@@ -40,8 +40,10 @@ class Factor(Strict):
 class Factorial(Strict):
     """The whole of params/factorial.yaml."""
 
-    seeds: tuple[Seed, ...] = Field(min_length=2)  # the spread between seeds is what effects are weighed against
-    on_omniglot: dict[str, Any]  # fields of a profile of Omniglot that the design has of its own
+    # the spread between seeds is what effects are weighed against
+    seeds: tuple[Seed, ...] = Field(min_length=2)
+    # fields of a profile of Omniglot that the design has of its own
+    on_omniglot: dict[str, Any]
     factors: tuple[Factor, ...] = Field(min_length=2)
 
 
@@ -94,9 +96,8 @@ def accuracies(profile: Profile) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*names, "seed", "accuracy"])
 
 
-def is_complete(frame: pd.DataFrame, design: Factorial | None = None) -> bool:
+def is_complete(frame: pd.DataFrame, design: Factorial) -> bool:
     """Check whether every combination has run under every seed."""
-    design = design or load_factorial()
     return len(frame) == len(cells()) * len(design.seeds)
 
 
@@ -109,11 +110,11 @@ def not_run(profile: Profile, found: int) -> str:
     )
 
 
-def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
+def effects(frame: pd.DataFrame, n_episodes: int) -> pd.DataFrame:
     """Estimate main effects and interactions of two factors, in points, with 95 % intervals.
 
-    frame     as `accuracies` gives it: every combination under the same number of seeds, at least two
-    episodes  how many each accuracy is over: the same ones for every run
+    frame       as `accuracies` gives it: every combination under the same number of seeds, at least two
+    n_episodes  how many each accuracy is over: the same ones for every run
 
     A main effect is the mean at the high level minus the mean at the low one; an interaction is half the difference of
     one factor's effect at the two levels of the other. An interval is Student's t on two spreads: that between seeds
@@ -128,7 +129,7 @@ def effects(frame: pd.DataFrame, episodes: int) -> pd.DataFrame:
         raise ValueError(f"{len(sizes)} of {2 ** len(names)} combinations, with {sorted(set(sizes))} runs each")
     dof = len(frame) - len(sizes)
     by_seed = float(groups.var(ddof=1).mean()) / len(frame)
-    by_episode = float((groups.mean() * (100 - groups.mean())).mean()) / episodes / len(sizes)
+    by_episode = float((groups.mean() * (100 - groups.mean())).mean()) / n_episodes / len(sizes)
     error = 2 * max(by_seed + by_episode, 1e-18) ** 0.5
     half = half_width(error, dof)
     lines = []

@@ -11,7 +11,8 @@ import pandas as pd
 from ..text import device_words
 from ..training.runs import Run
 
-LATEST = 5  # checks that say where a training stands
+# checks that say where a training stands
+LATEST = 5
 Kind: TypeAlias = Literal["val", "train", "gap", "early"]
 
 

@@ -11,11 +11,14 @@ from ..config import Experiment, load_experiment, load_matrix, load_profile
 from ..schema import name_list, seed_list
 from ..text import JOIN, device_words, listed, seed_words, signed
 from ..training.provenance import ORIGIN_COLUMNS
-from ..training.runs import find_so_far
+from ..training.runs import find_run, find_so_far
 from . import likeness as statistic
 from .author_logs import author_log, comparable_log, incomparable
-from .likeness import MEASURES, LikenessVerdict, Mean, Replicates, differences, mean_difference
+from .likeness import MEASURES, LikenessVerdict, Replicates, differences, mean_difference
+from .significance import Interval
 
+# the profile whose seeds are compared where the full protocol has too few
+SMALL = "laptop-1000"
 NOTHING = "Nothing has been run at the full protocol yet."
 
 
@@ -42,6 +45,13 @@ def histories(
     return [(row, seed, run.history) for row, seed, run in found if run]
 
 
+def small_histories() -> list[tuple[Experiment, int, pd.DataFrame]]:
+    """Find the finished runs of the profile SMALL, as `histories`."""
+    small = load_profile(SMALL)
+    wanted = [(row, seed) for row in load_matrix().experiments for seed in small.seeds]
+    return [(row, seed, run.history) for row, seed in wanted if (run := find_run(row, small, seed))]
+
+
 def curves(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Curves]:
     """Group the curves of `histories`, one element a row, with the author's where it can be compared."""
     rows: dict[str, Curves] = {}
@@ -63,24 +73,40 @@ def _author_baselines() -> Replicates:
 
 
 def seeds_apart() -> pd.DataFrame:
-    """Say how far runs of one recipe come apart in val accuracy: the author's baselines, and our seeds of each row.
+    """Say how far runs of one recipe come apart: the author's baselines, and our seeds of each row; small runs beside.
 
-    `times the noise`: the root mean square difference of means over ten checks, in standard deviations of the noise of
-    their episodes; 1 where there is nothing but that. Rows with fewer checks in common are left out.
+    val, × noise   the root mean square difference of means over ten checks, in standard deviations of the noise of
+                   their episodes; 1 where there is nothing but that
+    loss, factor   the same of the losses
+    laptop …       of the runs of the profile SMALL
+
+    A row whose runs have fewer checks in common has a dash; one without either is left out.
     """
-    groups = {"the author’s baselines": _author_baselines()}
-    groups |= {row.label: Replicates.of([history for _, history in row.ours]) for row in curves(histories())}
+    small = small_histories()
+    groups = {"the author’s baselines": (_author_baselines(), Replicates.of([]))}
+    for row in load_matrix().experiments:
+        ours = Replicates.of([history for _, _, history in histories([row])])
+        groups[row.label] = ours, Replicates.of([history for other, _, history in small if other == row])
     lines = [
-        {
-            "runs of one recipe": label,
-            "runs": group.runs,
-            "checks": checks,
-            "times the noise": f"{statistic.spread([group], 'val', statistic.WINDOW)[0] ** 0.5:.1f}",
-        }
-        for label, group in groups.items()
-        if (checks := max(map(len, group.apart), default=0)) >= statistic.WINDOW
+        {"runs of one recipe": label, **_apart(full), **{f"laptop {name}": told for name, told in _apart(few).items()}}
+        for label, (full, few) in groups.items()
     ]
-    return pd.DataFrame(lines)
+    told = pd.DataFrame(lines)
+    return told[(told["runs"] != "–") | (told["laptop runs"] != "–")].reset_index(drop=True)
+
+
+def _apart(group: Replicates) -> dict[str, str]:
+    """Word the spread of one group for `seeds_apart`; dashes where they have too few checks in common."""
+    checks = max(map(len, group.apart), default=0)
+    if checks < statistic.WINDOW:
+        return dict.fromkeys(("runs", "checks", "val, × noise", "loss, factor"), "–")
+    val, loss = (statistic.spread([group], measure, statistic.WINDOW)[0] ** 0.5 for measure in ("val", "loss"))
+    return {
+        "runs": str(group.runs),
+        "checks": str(checks),
+        "val, × noise": f"{val:.1f}",
+        "loss, factor": f"{np.exp(loss):.2f}",
+    }
 
 
 def other_order(experiment: Experiment) -> Experiment:
@@ -117,18 +143,13 @@ class Likeness:
     why: str = ""
     checks: int = 0
     first: float | None = None
-    loss: Mean | None = None
-    train: Mean | None = None
-    val: Mean | None = None
+    loss: Interval | None = None
+    train: Interval | None = None
+    val: Interval | None = None
 
 
-def likeness(
-    experiment: Experiment, ours: pd.DataFrame, seed: int = 0, replicates: Sequence[Replicates] | None = None
-) -> Likeness:
-    """Judge a history of the full protocol (columns as in `author_log`) by the author's log of the row.
-
-    replicates  groups of curves of one recipe each; default: `known_replicates` of the row
-    """
+def likeness(experiment: Experiment, ours: pd.DataFrame, seed: int = 0) -> Likeness:
+    """Judge a history of the full protocol (columns as in `author_log`) by the author's log of the row."""
     iteration = int(ours["iteration"].max())
     if why := incomparable(experiment):
         return Likeness(experiment, seed, iteration, "not compared", why)
@@ -139,10 +160,10 @@ def likeness(
     at_start = pd.concat([curve[curve["iteration"] == 0]["batch_loss"] for curve in (ours, log)])
     difference = float(at_start.iloc[0] - at_start.iloc[1]) if len(at_start) == 2 else np.nan
     first = None if np.isnan(difference) else difference
-    found: dict[str, Mean] = {}
+    found: dict[str, Interval] = {}
     if len(apart):
-        groups = known_replicates(experiment) if replicates is None else replicates
-        means = {measure: mean_difference(apart, measure, groups) for measure in MEASURES}
+        replicates = known_replicates(experiment)
+        means = {measure: mean_difference(apart, measure, replicates) for measure in MEASURES}
         found = {measure: mean for measure, mean in means.items() if mean}
     verdict, why = statistic.verdict_of(len(apart), first, found)
     by_measure = [found.get(measure) for measure in MEASURES]
@@ -157,7 +178,8 @@ def likenesses(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Li
 def _broken_at(ours: pd.DataFrame) -> str:
     """Say where our own curve stops being numbers; "" where it never does."""
     figures = ours[["batch_loss", "train_accuracy", "val_accuracy"]].to_numpy(float)
-    if np.isnan(figures[:, 0]).all():  # a curve without losses, as some of the author's are; ours always begin with one
+    # a curve without losses, as some of the author's are; ours always begin with one
+    if np.isnan(figures[:, 0]).all():
         figures[:, 0] = 1.0
     broken = ~np.isfinite(figures).all(axis=1) | (figures[:, 0] <= 0)
     if not broken.any():
@@ -194,10 +216,11 @@ def origin_of(history: pd.DataFrame) -> Origin:
 def likeness_table(found: Iterable[Likeness]) -> pd.DataFrame:
     """Write likenesses as text, a line a run: how far it has come, the differences with intervals, the verdict."""
 
-    def written(mean: Mean | None, checks: int, form: Callable[[float], str]) -> str:
+    def written(mean: Interval | None, checks: int, form: Callable[[float], str]) -> str:
         if mean is None:
             return "–"
-        known = checks >= statistic.FEWEST  # fewer do not say how they scatter
+        # fewer do not say how they scatter
+        known = checks >= statistic.FEWEST
         return form(mean.value) + (f" ({form(mean.low)} to{JOIN} {form(mean.high)})" if known else "")
 
     return pd.DataFrame(
@@ -244,19 +267,21 @@ def summary(judgements: Sequence[Likeness]) -> str:
 
 
 def _with_seeds(judgements: Iterable[Likeness]) -> list[str]:
-    """Rows, each once, with its seeds where it is not seed 0 alone."""
+    """List rows, each once, with its seeds where it is not seed 0 alone."""
     seeds: dict[str, list[int]] = {}
     for judged in judgements:
         seeds.setdefault(judged.experiment.label, []).append(judged.seed)
     return [label if own == [0] else f"{label} ({seed_words(own)})" for label, own in seeds.items()]
 
 
-def source_words(found: Sequence[tuple[Experiment, int, pd.DataFrame]]) -> str:
-    """Say where `histories` come from, in a sentence: "Full protocol, Omniglot, 105×105 pixels, seed 0, …"."""
+def source_words(
+    found: Sequence[tuple[Experiment, int, pd.DataFrame]], where: str = "Full protocol, Omniglot, 105×105 pixels"
+) -> str:
+    """Say where histories come from, in a sentence: "Full protocol, Omniglot, 105×105 pixels, seed 0, …"."""
     if not found:
         return NOTHING
     every = origin_of(pd.concat([history for _, _, history in found], ignore_index=True))
     return (
-        f"Full protocol, Omniglot, 105×105 pixels, {seed_words(sorted({seed for _, seed, _ in found}))}, "
+        f"{where}, {seed_words(sorted({seed for _, seed, _ in found}))}, "
         f"{every.device}, convolutions in {every.convolutions}, commit {every.commit}."
     )

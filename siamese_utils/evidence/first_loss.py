@@ -14,14 +14,16 @@ import pandas as pd
 from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
 from ..data.dataset import Split
 from ..evaluation.accuracy import wilson
-from ..models.plan import expected_penalty
+from ..models.plan import HEAD, expected_penalty
 from ..text import number, signed
 from ..training.runs import find_runs
 from .estimates import PAPER_EPISODES, resolution
 
 ARITHMETIC = "Arithmetic on Table 1 and on the author's logs and settings; no run."
-START = float(np.log(2))  # cross-entropy of a network that answers ½ to every pair
-FIRST_LOSS_LEFT = (-0.03, 0.15)  # what may be left of a first loss after log 2 and the penalty
+# cross-entropy of a network that answers ½ to every pair
+START = float(np.log(2))
+# what may be left of a first loss after log 2 and the penalty
+FIRST_LOSS_LEFT = (-0.03, 0.15)
 KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
 CONVS = {
     "all its conv layers": (32, 64, 128),
@@ -39,9 +41,9 @@ def published() -> list[Experiment]:
 # ---- the first loss ------------------------------------------------------------------------------
 
 
-def expected_first_loss(experiment: Experiment, profile: str | Profile = "paper", start: float = START) -> float:
+def expected_first_loss(experiment: Experiment, start: float = START) -> float:
     """Compute the first loss a network should have: an undecided one's, log 2 unless given, and its penalty."""
-    return start + expected_penalty(experiment, load_profile(profile))
+    return start + expected_penalty(experiment, load_profile("paper"))
 
 
 def first_loss_fits(expected: float, logged: float) -> bool:
@@ -82,7 +84,7 @@ def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
             expected = expected_first_loss(candidate)
             lines.append(
                 {
-                    "experiment": experiment.label.replace(" (as described)", ""),
+                    "experiment": experiment.short_label,
                     "candidate": words,
                     "described": words == (described if recipe.l2 else "no L2 penalty"),
                     "expected": expected,
@@ -120,7 +122,7 @@ def both_ways(profile: Profile) -> pd.DataFrame:
         assert experiment.paper
         lines.append(
             {
-                "row": experiment.label.split(" (as")[0],
+                "row": experiment.short_label,
                 "variant": experiment.variant,
                 "val": tuple(100 * run.score().accuracy for run in find_runs(profile, [experiment])),
                 "paper": experiment.paper.val,
@@ -151,7 +153,7 @@ def granularity() -> pd.DataFrame:
     row, val, correct (of 250, NaN where the figure is no multiple of 0.4), low, high, difference, half_width (the 95 %
     one of the difference), clear (bool)
     """
-    figures = {e.label.replace(" (as described)", ""): e.paper.val for e in published() if e.paper}
+    figures = {e.short_label: e.paper.val for e in published() if e.paper}
     baseline = figures["Baseline"]
     found = pd.DataFrame({"row": list(figures), "val": list(figures.values())})
     counts = found["val"] / 100 * PAPER_EPISODES
@@ -184,7 +186,7 @@ def moved_weights(profile: Profile, split: Split, seed: int = 0) -> pd.DataFrame
     moved: dict[str, list[np.ndarray]] = {}
     for variable in model.trainable_variables:
         *_, layer, kind = variable.path.split("/")
-        where = "head" if layer == "similarity" else "backbone"
+        where = "head" if layer == HEAD else "backbone"
         change = np.abs(np.array(variable.value) - before[variable.path])
         moved.setdefault(f"{where}: {KINDS.get(kind, kind)}", []).append(change.ravel())
     changes = [np.concatenate(parts) for parts in moved.values()]

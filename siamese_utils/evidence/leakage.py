@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     import keras
 
 
+N_WAY = 20
+# episodes
+SIMULATED = 100_000
 # what is left out of the author's episodes, and the words for what is left
 LEFT_OUT = {
     "author": "as they are",
@@ -41,7 +44,7 @@ LEFT_OUT = {
 }
 
 
-def expected_accuracy(similarities: np.ndarray, queries: np.ndarray, n_way: int = 20) -> dict[str, float]:
+def expected_accuracy(similarities: np.ndarray, queries: np.ndarray, n_way: int = N_WAY) -> dict[str, float]:
     """Compute the exact expected accuracy of the author's episodes over the given queries, a fraction.
 
     similarities  (queries, classes, drawers): each query's similarity to every image of the split
@@ -61,7 +64,7 @@ def expected_accuracy(similarities: np.ndarray, queries: np.ndarray, n_way: int 
 
 
 def _wins(targets: np.ndarray, pool: np.ndarray, n_way: int) -> np.ndarray:
-    """How likely each target wins against n_way − 1 uniform draws from a sorted pool, the first of a tie winning."""
+    """Compute how likely each target wins over n_way − 1 uniform draws from a sorted pool; the first of a tie wins."""
     less = np.searchsorted(pool, targets, side="left") / len(pool)
     not_more = np.searchsorted(pool, targets, side="right") / len(pool)
     places = np.arange(n_way)[:, None]
@@ -89,7 +92,7 @@ def accuracy_by_leak(runs: Iterable[Run], profile: Profile, split: Split) -> pd.
     experiment; self, twin, clean: accuracy in % of the episodes with that leak, or with neither; with `_low` and
     `_high` of the Wilson 95 % interval; author, all of them; effect: author − clean, in points.
     """
-    drawn = draw_episodes(split, protocol="author", n_episodes=profile.episodes, seed=final_seed("val", 20))
+    drawn = draw_episodes(split, protocol="author", n_episodes=profile.episodes, seed=final_seed("val", N_WAY))
     itself, twin = flags(drawn)
     parts = {"self": itself, "twin": twin & ~itself, "clean": ~itself & ~twin}
     answers: dict[str, list[np.ndarray]] = {}
@@ -101,11 +104,8 @@ def accuracy_by_leak(runs: Iterable[Run], profile: Profile, split: Split) -> pd.
         line: dict[str, object] = {"experiment": label, "author": 100 * mean.mean()}
         for name, part in parts.items():
             score = wilson(round(mean[part].sum()), int(part.sum()))
-            line |= {
-                name: 100 * float(mean[part].mean()),
-                f"{name}_low": 100 * score.low,
-                f"{name}_high": 100 * score.high,
-            }
+            line |= {name: 100 * float(mean[part].mean())}
+            line |= {f"{name}_low": 100 * score.low, f"{name}_high": 100 * score.high}
         lines.append({**line, "effect": 100 * float(mean.mean() - mean[parts["clean"]].mean())})
     columns = [f"{name}{end}" for name in parts for end in ("", "_low", "_high")]
     return pd.DataFrame(lines, columns=["experiment", "author", *columns, "effect"])
@@ -132,16 +132,14 @@ def simulate(
     return {name: (int(correct[part].sum()), int(part.sum())) for name, part in parts.items()}
 
 
-def of_model(
-    model: keras.Model, split: Split, queries: int, seed: int, n_way: int = 20, n_episodes: int = 100_000
-) -> pd.DataFrame:
+def of_model(model: keras.Model, split: Split, queries: int, seed: int) -> pd.DataFrame:
     """Tabulate a model's accuracy in the author's episodes, with and without leaks: the formula, and a simulation."""
     drawn = np.random.default_rng(seed).choice(split.classes * split.drawers, queries, replace=False)
     chosen = np.stack(np.divmod(drawn, split.drawers), axis=-1)
     similarities = similarities_to_all(model, split, chosen)
-    exact = expected_accuracy(similarities, chosen, n_way)
+    exact = expected_accuracy(similarities, chosen, N_WAY)
     lines = []
-    for name, played in simulate(similarities, chosen, n_way, n_episodes, seed).items():
+    for name, played in simulate(similarities, chosen, N_WAY, SIMULATED, seed).items():
         score = wilson(*played)
         lines.append(
             {

@@ -37,7 +37,7 @@ from scipy import special
 from ..text import how_many, listed, signed
 from .estimates import PAPER_EPISODES
 from .first_loss import FIRST_LOSS_LEFT
-from .significance import LEVEL, half_width
+from .significance import LEVEL, Interval, half_width
 
 MEASURES = ("loss", "train", "val")
 # checks, of 100 iterations each; where the author's two baselines differ on train, they forget it within six
@@ -49,18 +49,6 @@ WIDEST = {"loss": float(np.log(2)), "train": 20.0, "val": 20.0}
 # how far two first losses of one network may lie apart
 FIRST_LOSS = FIRST_LOSS_LEFT[1]
 LikenessVerdict: TypeAlias = Literal["agrees", "differs", "too short to say", "not compared"]
-
-
-class Mean(NamedTuple):
-    """A mean difference over common checks (a log ratio, or points) and its 95 % interval.
-
-    p  of the whole curve: that one recipe makes two curves which lie so far apart
-    """
-
-    value: float
-    low: float
-    high: float
-    p: float
 
 
 class Replicates(NamedTuple):
@@ -85,7 +73,8 @@ def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     found = {"iteration": both["iteration"], "loss": np.log(both["batch_loss"] / both["batch_loss_theirs"])}
     for split in ("train", "val"):
         one, other = both[f"{split}_accuracy"], both[f"{split}_accuracy_theirs"]
-        p = ((one + other) * PAPER_EPISODES + 1) / (2 * PAPER_EPISODES + 2)  # never quite 0 or 1
+        # never quite 0 or 1
+        p = ((one + other) * PAPER_EPISODES + 1) / (2 * PAPER_EPISODES + 2)
         found |= {split: 100 * (one - other), f"{split}_noise": 1e4 * p * (1 - p) * 2 / PAPER_EPISODES}
     return pd.DataFrame(found).assign(loss_noise=1.0).reset_index(drop=True)
 
@@ -106,48 +95,52 @@ def spread(replicates: Sequence[Replicates], measure: str, length: int) -> tuple
             means, noises = (x[:whole].reshape(-1, length).mean(axis=1) for x in (values, noise))
             squares += list(means**2 * length / noises)
         if squares:
-            own = (group.runs - 1) * max(1, checks // WINDOW)
-            total, dof = total + own * float(np.mean(squares)), dof + own
+            group_dof = (group.runs - 1) * max(1, checks // WINDOW)
+            total, dof = total + group_dof * float(np.mean(squares)), dof + group_dof
     if not dof:
         raise ValueError(f"no replicates have {length} checks in common")
     return max(total / dof, 0.0 if measure == "loss" else 1.0), dof
 
 
-def mean_difference(apart: pd.DataFrame, measure: str, replicates: Sequence[Replicates]) -> Mean | None:
-    """Average a measure's differences, as the module's text says; None without any (a loss not logged)."""
+def mean_difference(apart: pd.DataFrame, measure: str, replicates: Sequence[Replicates]) -> Interval | None:
+    """Average a measure's differences (log ratios, or points), as the module's text says; None without any.
+
+    p is that of the whole curve: that one recipe makes two curves which lie so far apart.
+    """
     values, noise = _values(apart, measure)
     if not len(values):
         return None
     length = min(len(values), WINDOW)
     windows = np.array_split(np.arange(len(values)), max(1, len(values) // WINDOW))
-    between, dof = spread(replicates, measure, length)
-    alike = max(1.0, between / spread(replicates, measure, 1)[0])  # neighbours repeat one another
-    own_dof = len(values) - len(windows)
+    between, between_dof = spread(replicates, measure, length)
+    # neighbours repeat one another
+    alike = max(1.0, between / spread(replicates, measure, 1)[0])
+    scatter_dof = len(values) - len(windows)
     squares = sum(float(((values[w] - values[w].mean()) ** 2).sum()) for w in windows)
-    scatter = alike * squares / max(own_dof, 1)
+    scatter = alike * squares / max(scatter_dof, 1)
 
     def error(picked: np.ndarray) -> tuple[float, int]:
-        """The variance of a mean of these checks, the larger of two, and its degrees of freedom."""
+        """Estimate the variance of a mean of these checks, the larger of two → (variance, its dof)."""
         replicated, own = between * float(noise[picked].mean()) / length, scatter / len(picked)
-        return (replicated, dof) if replicated >= own else (own, own_dof)
+        return (replicated, between_dof) if replicated >= own else (own, scatter_dof)
 
-    variance, of = error(np.arange(len(values)))
-    half = half_width(variance**0.5, of)
+    variance, dof = error(np.arange(len(values)))
+    half = half_width(variance**0.5, dof)
     parts = [(values[w].mean() ** 2 / error(w)[0], error(w)[1]) for w in windows]
     apart_by = float(np.mean([square for square, _ in parts])) ** 0.5
-    p = 2 * float(special.stdtr(min(df for _, df in parts), -apart_by))
+    p = 2 * float(special.stdtr(min(dof for _, dof in parts), -apart_by))
     value = float(values.mean())
-    return Mean(value, value - half, value + half, p)
+    return Interval(value, value - half, value + half, p)
 
 
 def _values(apart: pd.DataFrame, measure: str) -> tuple[np.ndarray, np.ndarray]:
-    """A measure's differences and their noise, a number a check, those that were not logged left out."""
+    """Pick a measure's differences and their noise, a number a check, those that were not logged left out."""
     both = apart[[measure, f"{measure}_noise"]].to_numpy(float)
     both = both[~np.isnan(both[:, 0])]
     return both[:, 0], both[:, 1]
 
 
-def verdict_of(checks: int, first: float | None, found: dict[str, Mean]) -> tuple[LikenessVerdict, str]:
+def verdict_of(checks: int, first: float | None, found: dict[str, Interval]) -> tuple[LikenessVerdict, str]:
     """Reach a verdict on so many common checks, and say why, where it takes words.
 
     first  our first loss − the logged one, None where none was logged;  found: the measures' mean differences

@@ -12,7 +12,10 @@ from .questions import Test
 from .significance import LEVEL
 
 POWER = 0.8
-MOST_EPISODES = 200_000  # more than anyone would draw
+# more than anyone would draw
+MOST_EPISODES = 200_000
+# seeds, more than anyone would train
+MOST_SEEDS = 1000
 
 
 def needs(test: Test, tests: int) -> str:
@@ -32,7 +35,7 @@ def needs(test: Test, tests: int) -> str:
 
 
 def _quantiles(tests: int) -> float:
-    """The normal quantiles of level and power added up; the level is Holm's first and strictest step, two-sided."""
+    """Add up the normal quantiles of level and power; the level is Holm's first and strictest step, two-sided."""
     return float(special.ndtri(1 - LEVEL / (2 * max(tests, 1))) + special.ndtri(POWER))
 
 
@@ -41,14 +44,14 @@ def detectable(estimate: Estimate, tests: int = 1) -> float:
     return _quantiles(tests) * estimate.error
 
 
-def seeds_needed(estimate: Estimate, distance: float, tests: int = 1, most: int = 1000) -> int | None:
+def seeds_needed(estimate: Estimate, distance: float, tests: int = 1) -> int | None:
     """Compute how many seeds would show the distance with a power of 80 % on as many episodes; None where none would.
 
     (z_level + z_power)² · (seeds' variance / n + episodes' variance) ≤ distance²
     """
     room = (distance / _quantiles(tests)) ** 2 - estimate.se_episodes**2
     needed = np.ceil(len(estimate.seeds) * estimate.se_seeds**2 / room) if room > 0 else np.inf
-    return max(int(needed), len(estimate.seeds) + 1) if needed <= most else None
+    return max(int(needed), len(estimate.seeds) + 1) if needed <= MOST_SEEDS else None
 
 
 def episodes_needed(estimate: Estimate, distance: float, tests: int = 1) -> float:

@@ -7,12 +7,11 @@ holds where all of them hold, and does not where one does not.
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
 from ..config import load_experiment
-from .claims import Absolute, Against, Check, Claim, Ordered
+from .claims import Absolute, Against, Check, Claim, Ordered, Side
 from .estimates import CHANCE, Estimate, Evidence, Term, Z, paper_of, resolution
 from .facts import GAP, VAL, Measure
 
@@ -43,7 +42,7 @@ class Question:
     """Whether a contrast is above or below `at`, or similar to it: within the margin; in % and points."""
 
     terms: tuple[Term, ...]
-    kind: Literal["above", "below", "similar"]
+    kind: Side
     at: float = 0.0
     margin: float = 0.0
 
@@ -67,7 +66,7 @@ def questions(check: Check) -> list[Question]:
             for other in check.than
         ]
     if isinstance(check, Ordered):
-        steps = [(check.of[0], Measure(n_way=k)) for k in check.ways] or [(name, VAL) for name in check.of]
+        steps = [(check.of[0], Measure(n_way=k)) for k in check.n_way] or [(name, VAL) for name in check.of]
         return [Question((Term(1, *one), Term(-1, *other)), "above") for one, other in pairwise(steps)]
     return [_about_one(check)] if isinstance(check, Absolute) else []
 
@@ -98,7 +97,8 @@ def ask(question: Question, evidence: Evidence) -> Test | None:
         return None
     at, near = question.at, question.margin
     if question.kind == "similar":
-        estimate = replace(estimate, mcnemar=None)  # asks for zero, not for the margins
+        # McNemar's test asks for zero, not for the margins
+        estimate = replace(estimate, mcnemar=None)
         low, high = at - near, at + near
         confirm = max(estimate.p_above(low), estimate.p_below(high))
         # no truth lies beyond both
@@ -106,13 +106,6 @@ def ask(question: Question, evidence: Evidence) -> Test | None:
         return Test(question.key, confirm, refute, estimate, abs(abs(estimate.value - at) - near))
     p = estimate.p_above(at), estimate.p_below(at)
     return Test(question.key, *(p if question.kind == "above" else p[::-1]), estimate, abs(estimate.value - at))
-
-
-def ask_all(check: Check, evidence: Evidence) -> tuple[Test, ...]:
-    """Test each of a check's questions, all of which must hold for it to hold; () where one cannot be asked."""
-    tests = [ask(question, evidence) for question in questions(check)]
-    known = tuple(test for test in tests if test)
-    return known if len(known) == len(tests) else ()
 
 
 def paper_bears_out(claim: Claim) -> str:

@@ -1,11 +1,27 @@
 """Tests and corrections as arithmetic on counts and p values."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
-LEVEL = 0.05  # of all claims together, after Holm's correction
+# of all claims together, after Holm's correction
+LEVEL = 0.05
+
+
+class Interval(NamedTuple):
+    """A value and its 95 % interval; p where a test comes with it."""
+
+    value: float
+    low: float
+    high: float
+    p: float = np.nan
+
+    @property
+    def in_words(self) -> str:
+        """ "73.1 (71.1–75.0)"."""
+        return f"{self.value:.1f} ({self.low:.1f}–{self.high:.1f})"
 
 
 def mcnemar_one_sided(only_first: np.ndarray, only_second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,20 +16,19 @@ where all of them confirm it, and does not where one refutes it, so that one fac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
 
 from ..config import load_experiment
 from ..text import listed, number, signed
 from .claims import Against, Claim
-from .comparisons import Fact, Outcome, Untested, compare, compare_level
+from .comparisons import Outcome, Untested, Verdict, compare, compare_level
 from .estimates import Estimate, Evidence
 from .power import needs
 from .questions import Test, paper_bears_out
 from .significance import LEVEL, holm
 
-Verdict: TypeAlias = Literal["reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
@@ -90,10 +89,7 @@ def _judgement(variant: str, claim: Claim, evidence: Evidence, found: Outcome, p
     """Reach the verdict on a claim's comparison; p: a test's key → its p after correction."""
     made = partial(Judgement, claim, variant, paper=paper_bears_out(claim))
     if isinstance(found, Untested):
-        return made(found.verdict, f"{found.why[0].upper()}{found.why[1:]}.")
-    if isinstance(found, Fact):
-        verdict: Verdict = "undecided" if found.holds is None else "reproduced" if found.holds else "not reproduced"
-        return made(verdict, found.words, run_ids=found.run_ids)
+        return made(found.verdict, f"{found.why[0].upper()}{found.why[1:]}.", run_ids=found.run_ids)
     verdict, decisive = _decide(found, p)
     in_order = [decisive.estimate, *(test.estimate for test in found if test is not decisive)]
     run_ids = tuple(dict.fromkeys(i for estimate in in_order if estimate for i in estimate.run_ids))

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,11 @@ from ..report.network import characters, episodes
 from ..report.rendering import piece, render
 from ..text import printable, shortened
 from .one_shot import ImageLike, OneShot, Support, divided, images_by_class
+
+if TYPE_CHECKING:
+    import keras
+
+AnyModel: TypeAlias = "OneShot | str | Path | keras.Model"
 
 # pixels a side: of a pad, and of a picture of the support
 SIDE, PICTURE_SIDE = 280, 105
@@ -39,8 +44,8 @@ EMPTY = "Draw a character: the pad is empty."
 IN_WORDS = "Run this cell in JupyterLab to draw: the model then answers here."
 
 
-def drawing_pad(model: OneShot | str | Path | Any | None = None, support: Support | None = None) -> DrawingPad:
-    """A pad to draw on in JupyterLab: the model says which of the support is most like the drawing.
+def drawing_pad(model: AnyModel | None = None, support: Support | None = None) -> DrawingPad:
+    """Make a pad to draw on in JupyterLab: the model says which of the support is most like the drawing.
 
     It also compares two drawings. A cell that ends with the pad shows it.
 
@@ -93,12 +98,12 @@ class DrawingPad:
     # ---- what the model says ---------------------------------------------------------------------
 
     def find(self, drawing: ImageLike) -> dict[str, float]:
-        """The similarity of a drawing to each class, in the support's order; DataError where nothing is drawn."""
+        """Compare a drawing with each class → similarities in the support's order; DataError for an empty one."""
         found = dict(self.model.rank(self.model.embed([drawing])[0], self._embedded))
         return {name: found[name] for name in self.classes}
 
     def answer(self, asked: Any, buffers: Sequence[Any]) -> dict[str, Any]:
-        """What the page is told, for what it asks.
+        """Answer what the page asks.
 
         asked    number, which comes back, and mode: "find" for one drawing among the support, "compare" for two
         buffers  the drawings, SIDE · SIDE bytes each, 0 paper to 255 ink
@@ -166,7 +171,7 @@ class DrawingPad:
         return {**live, "text/plain": repr(self), "text/html": f"{missing}{self._in_its_place()}"}
 
     def _in_its_place(self) -> str:
-        """HTML where nobody can draw: the words, and for built-in characters a question with its answer."""
+        """Write HTML for where nobody can draw: the words, and for built-in characters a question with its answer."""
         if not self.built_in:
             return piece("progress", repr(self))
         from ..report.plots import episode_figure, to_png
@@ -181,8 +186,8 @@ class DrawingPad:
         return piece("image", png, alt, SHOWN_WIDTH, []) + piece("progress", words)
 
 
-def _one_shot(model: Any) -> OneShot:
-    """The model as a `OneShot`; ParamsError for what is none."""
+def _one_shot(model: AnyModel | None) -> OneShot:
+    """Make a `OneShot` of the model; ParamsError for what is none."""
     if isinstance(model, OneShot):
         return model
     if model is None or isinstance(model, str | Path):
@@ -198,7 +203,7 @@ def _one_shot(model: Any) -> OneShot:
 
 
 def _address(pixels: np.ndarray) -> str:
-    """A picture as a data: address."""
+    """Write a picture as a data: address."""
     png = io.BytesIO()
     Image.fromarray(pixels).save(png, "png", optimize=True)
     return f"data:image/png;base64,{b64encode(png.getvalue()).decode()}"
@@ -206,7 +211,7 @@ def _address(pixels: np.ndarray) -> str:
 
 @lru_cache
 def _widget_class() -> Any:
-    """The widget's class, made when it is first needed: a batch needs no front-end."""
+    """Make the widget's class when it is first needed: a batch needs no front-end."""
     from anywidget import AnyWidget
     from traitlets import List, Unicode
 

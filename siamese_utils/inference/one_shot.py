@@ -83,7 +83,7 @@ class OneShot:
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> OneShot:
-        """A model from its .keras file, without one the shipped model (docs/models.md); DataError where it is none."""
+        """Load a model from its .keras file, or the shipped one (docs/models.md); DataError for a file that is none."""
         if path is None:
             file = shipped_model()
             name = f"{file.parent.name}, which comes with siamese-utils"
@@ -123,7 +123,7 @@ class OneShot:
         return pixels is None or pixels["reads"] == "drawings"
 
     def read(self, image: ImageLike, size: int | None = None) -> np.ndarray:
-        """One image as the model takes it: (size, size) uint8, or (size, size, 3).
+        """Bring one image to what the model takes: (size, size) uint8, or (size, size, 3).
 
         size   its side in pixels, the model's without one
         image  a file; a PIL image; or an array (height, width[, 1, 3 or 4]), brought to 8 bits as `eight_bits` says
@@ -135,7 +135,7 @@ class OneShot:
         return self._read_each([image], size)[0]
 
     def embed(self, images: Iterable[ImageLike]) -> np.ndarray:
-        """Embeddings of images → (n, d) float32; DataError that names all of them that cannot be read."""
+        """Embed images → (n, d) float32; DataError that names all of them that cannot be read."""
         read = self._read_each(images)
         if not read:
             raise DataError("there are no images to embed: give at least one.")
@@ -159,7 +159,7 @@ class OneShot:
         return read_each(sources, as_taken)
 
     def compare(self, left: ImageLike, right: ImageLike) -> PairSimilarity:
-        """How alike two images are."""
+        """Say how alike two images are."""
         first, second = self.embed([left, right])
         value = float(_finite(similarity(self.model, first[None], second[None]))[0])
         known = _options_of(self.model, "Calibration")
@@ -169,7 +169,7 @@ class OneShot:
         return PairSimilarity(value, float(parts[0]), float(parts[1]))
 
     def classify(self, query: ImageLike, support: Support) -> list[tuple[str, float]]:
-        """The classes of the support with their similarity to the query, the most alike first.
+        """Rank the classes of the support by their similarity to the query, the most alike first.
 
         support  a folder that holds a folder of images for each class, or class → image or images. A class's
                  similarity is the mean over its images.
@@ -183,7 +183,7 @@ class OneShot:
         return self.rank(embeddings[0], divided(embeddings[1:], classes))
 
     def rank(self, query: np.ndarray, support: Mapping[str, np.ndarray]) -> list[tuple[str, float]]:
-        """The same of what `embed` gave: the query (d,), and each class's images (n, d)."""
+        """Do the same with what `embed` gave: the query (d,), and each class's images (n, d)."""
         found = []
         for name, own in support.items():
             values = _finite(similarity(self.model, np.repeat(query[None], len(own), axis=0), own))
@@ -192,7 +192,7 @@ class OneShot:
 
 
 def from_array(pixels: np.ndarray) -> Image.Image:
-    """An array of pixels as an image: (height, width[, 1, 3 or 4]); DataError for what is none."""
+    """Make an image of an array of pixels: (height, width[, 1, 3 or 4]); DataError for what is none."""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     kind, shape = pixels.dtype.kind, pixels.shape
@@ -207,14 +207,14 @@ def from_array(pixels: np.ndarray) -> Image.Image:
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    """Embeddings or similarities; DataError where some are no numbers, which is never an answer."""
+    """Check embeddings or similarities: DataError where some are no numbers, which is never an answer."""
     if not np.isfinite(values).all():
         raise DataError("the model is damaged: it gives no finite numbers. Train it again, or copy it again.")
     return values
 
 
 def images_by_class(support: Support) -> Mapping[str, Sequence[ImageLike]]:
-    """A support set as a sequence of images for each class; DataError where it, or a class of it, is empty or none."""
+    """Sort a support set into a sequence of images a class; DataError where it, or a class of it, is empty or none."""
     if isinstance(support, str | Path):
         return find_images(Path(support), fewest=1)
     one = (str, Path, Image.Image, np.ndarray)
@@ -228,7 +228,7 @@ def images_by_class(support: Support) -> Mapping[str, Sequence[ImageLike]]:
 
 
 def divided(rows: np.ndarray, classes: Mapping[str, Sequence[ImageLike]]) -> dict[str, np.ndarray]:
-    """Rows (images, …), class after class → those of each class."""
+    """Divide rows (images, …), class after class, into those of each class."""
     ends = np.cumsum([len(images) for images in classes.values()])
     return dict(zip(classes, np.split(rows, ends[:-1]), strict=True))
 
@@ -250,7 +250,7 @@ def _say_doubles(classes: Mapping[str, Sequence[ImageLike]], pixels: Sequence[np
 
 
 def _load(file: Path) -> keras.Model | Network:
-    """A siamese model, by NumPy where it knows all layers, else by Keras; raises what reading it raises."""
+    """Load a siamese model, by NumPy where it knows all layers, else by Keras; raise what reading it raises."""
     try:
         return load_network(file)
     except Unsupported:
@@ -263,7 +263,7 @@ def _load(file: Path) -> keras.Model | Network:
 
 
 def _options_of(model: Any, kind: str) -> dict[str, Any] | None:
-    """The options of the first layer of a class in a model or in a model within it; None where there is none."""
+    """Find the options of the first layer of a class in a model or in a model within it; None where there is none."""
     for layer in getattr(model, "layers", ()):
         is_it = getattr(layer, "kind", type(layer).__name__) == kind
         found = layer.get_config() if is_it else _options_of(layer, kind)
@@ -273,5 +273,5 @@ def _options_of(model: Any, kind: str) -> dict[str, Any] | None:
 
 
 def _part_below(quantiles: Sequence[float], value: float) -> float:
-    """Which part of a distribution, given by its quantiles, lies below a value."""
+    """Compute which part of a distribution, given by its quantiles, lies below a value."""
     return float(np.interp(value, quantiles, np.linspace(0, 1, len(quantiles)), left=0.0, right=1.0))

@@ -29,7 +29,7 @@ MEASURED = 210
 
 
 def drawing(image: Image.Image, size: int, name: str = "the image") -> np.ndarray:
-    """A drawing as Omniglot's are: (size, size) uint8, 0 ink to 255 paper.
+    """Bring a drawing to what Omniglot's are: (size, size) uint8, 0 ink to 255 paper.
 
     Ink is what stands out from the paper around it in any colour, dark on light or light on dark; the threshold is
     Otsu's (N. Otsu, 1979). Thin and thick pens are brought to PEN. Raises DataError where there is no ink.
@@ -57,7 +57,7 @@ def drawing(image: Image.Image, size: int, name: str = "the image") -> np.ndarra
 
 
 def pen_width(ink: np.ndarray) -> float:
-    """The median width of the strokes of (height, width) bool ink, in pixels.
+    """Measure the median width of the strokes of (height, width) bool ink, in pixels.
 
     It is twice the distance of their middle lines to the paper.
     """
@@ -65,7 +65,7 @@ def pen_width(ink: np.ndarray) -> float:
 
 
 def _contrast(pixels: np.ndarray) -> np.ndarray:
-    """How far each pixel is from the paper around it: (height, width, 3) → (height, width), the most of its colours.
+    """Measure how far each pixel is from its paper: (height, width, 3) → (height, width), the most of its colours.
 
     The paper is what is left where dark strokes are closed, or light ones opened, with a square larger than any pen: it
     may be lit unevenly. What covers less than half of a colour's range below its median is dark ink.
@@ -82,7 +82,7 @@ def _contrast(pixels: np.ndarray) -> np.ndarray:
 
 
 def _stray(ink: np.ndarray) -> np.ndarray:
-    """What is no stroke, (height, width) bool: specks, and what reaches in from the image's border.
+    """Find what is no stroke, (height, width) bool: specks, and what reaches in from the image's border.
 
     A speck is smaller than half a square of the pen's width. What touches the border stays if it is a good part of the
     ink and no frame. A frame lies along most of the border, with a character's worth of ink within: a square within a
@@ -105,13 +105,13 @@ def _stray(ink: np.ndarray) -> np.ndarray:
 
 
 def _box(ink: np.ndarray) -> tuple[slice, slice]:
-    """The part of an image that holds its ink."""
+    """Find the part of an image that holds its ink."""
     rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _with_pen(ink: np.ndarray) -> np.ndarray:
-    """Strokes much thinner or thicker than Omniglot's brought to their middle width."""
+    """Bring strokes much thinner or thicker than Omniglot's to their middle width."""
     longer, width = max(ink.shape), pen_width(ink)
     least, most = (part * longer for part in PENS)
     if width < least:
@@ -127,18 +127,18 @@ def _with_pen(ink: np.ndarray) -> np.ndarray:
 
 
 def _middle_lines(ink: np.ndarray) -> np.ndarray:
-    """The distances to the paper of the pixels that lie on the middle lines of the strokes."""
+    """Measure the distances to the paper of the pixels that lie on the middle lines of the strokes."""
     distances = _distances(ink)
     return np.asarray(distances[ink & (distances == ndimage.maximum_filter(distances, 3))])
 
 
 def _distances(ink: np.ndarray) -> np.ndarray:
-    """The distance of every pixel of ink to the paper, which begins beyond the image's border at the latest."""
+    """Measure the distance of every pixel of ink to the paper, which begins beyond the image's border at the latest."""
     return np.asarray(ndimage.distance_transform_edt(np.pad(ink, 1))[1:-1, 1:-1])
 
 
 def _otsu(values: np.ndarray) -> float:
-    """The threshold that parts values of 0 to 255 into two groups of least variance within."""
+    """Find the threshold that parts values of 0 to 255 into two groups of least variance within."""
     counts, edges = np.histogram(values, bins=256, range=(0, 256))
     levels, below = edges[:-1], np.cumsum(counts)
     total, sums = below[-1], np.cumsum(counts * edges[:-1])

@@ -95,7 +95,7 @@ def export(profile: str | Path, folder: Path, *, weights: bool = False) -> list[
 
 
 def _refuse_others(folder: Path) -> None:
-    """OutputError for a place that is neither free nor just as an earlier export left it."""
+    """Raise OutputError for a place that is neither free nor just as an earlier export left it."""
     if folder.is_relative_to(reports_dir().resolve()):
         raise OutputError(f"{folder} lies among the results: choose another place.")
     if folder.exists() and not folder.is_dir():
@@ -117,7 +117,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def _believed(reports: Path, weights: bool) -> tuple[dict[Path, Run], list[str]]:
-    """The runs by their folder in the archive, and which are left out and why; those on a reader's own folder stay."""
+    """Find the runs by their folder in the archive, and what is left out and why; those on one's own folder stay."""
     runs: dict[str, tuple[Path, Run]] = {}
     left_out = []
     for finding in survey(reports, weights=weights):
@@ -183,6 +183,6 @@ def _write_codecheck(part: Path, profile: str, paper: dict[str, Any]) -> None:
         "manifest": [{"file": name, "comment": comment} for name, comment in files.items()],
         "summary": "`make reproduce` makes the report of the demo, without data or a GPU. `siamese reproduce --profile "
         f"{profile}` trains what this archive holds and makes its report; `siamese export` writes its tables again. "
-        f"`siamese verify --profile {profile} --retrain 3` trains three of the runs anew and compares them.",
+        f"`siamese verify --profile {profile} --retrain 3` trains three of the runs again and compares them.",
     }
     write_text(part / "codecheck.yml", yaml.safe_dump(content, explicit_start=True, sort_keys=False, width=120))

@@ -65,12 +65,12 @@ def notebooks_dir() -> Path:
 
 
 def notebook_names() -> list[str]:
-    """All notebooks in reading order, without their ending: 00_start_here, 01_dataset, …"""
+    """List all notebooks in reading order, without their ending: 00_start_here, 01_dataset, …"""
     return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
 
 
 def choose_notebooks(chosen: str | Iterable[str]) -> list[str]:
-    """The names of the chosen notebooks, all where none is chosen; "05" or "learning_rate" are enough.
+    """List the names of the chosen notebooks, all where none is chosen; "05" or "learning_rate" are enough.
 
     Raises ParamsError for a name that fits none.
     """
@@ -86,7 +86,7 @@ def choose_notebooks(chosen: str | Iterable[str]) -> list[str]:
 
 
 def experiments_of(notebooks: Iterable[str], experiments: Iterable[str] = ()) -> list[Experiment]:
-    """The experiments that notebooks train where their runs are missing, as their cells say; in the matrix's order.
+    """List the experiments that notebooks train where runs are missing, as their cells say; in the matrix's order.
 
     experiments  those that the sections are to show; none: their own
     """
@@ -165,12 +165,14 @@ def execute_batch(
     """
     named = str(profile.name if isinstance(profile, Profile) else profile)
     if named.endswith((".yaml", ".yml")):
-        named = str(Path(named).resolve())  # notebooks run in their own folder
+        # notebooks run in their own folder
+        named = str(Path(named).resolve())
     profile = config.load_profile(profile)
     names, chosen_seeds = choose_notebooks(notebooks), list(seed_list(seeds))
     wanted = [config.load_experiment(name).name for name in name_list("experiments", experiments, Experiment)]
     folder = reports_dir() / profile.name
-    _stored(folder)  # unreadable, it is said before anything runs
+    # unreadable, it is said before anything runs
+    _stored(folder)
     outcomes = []
     for name in names:
         path = notebooks_dir() / f"{name}.ipynb"
@@ -219,8 +221,8 @@ def _record(folder: Path, outcome: Outcome) -> None:
 
 
 def read_outcomes(folder: Path) -> dict[str, Outcome]:
-    """How the notebooks of a report folder stand, by name: one whose process is gone was interrupted, one whose file
-    is no longer what its execution left has changed. Those executed before there were checksums are believed.
+    """Read how the notebooks of a report folder stand, by name: one whose process is gone was interrupted, one whose
+    file is no longer what its execution left has changed. Those executed before there were checksums are believed.
 
     Raises ResultsError where batch.json cannot be read.
     """
@@ -250,14 +252,14 @@ def _stored(folder: Path) -> dict[str, Outcome]:
 
 
 def _of_section(notebook: str, wanted: list[str]) -> list[str]:
-    """Those of the wanted experiments that a notebook's section shows."""
+    """List those of the wanted experiments that a notebook's section shows."""
     matrix = config.load_matrix()
     shown = {e.name for e in matrix.experiments if matrix.sections[e.section].notebook == notebook}
     return [name for name in wanted if name in shown]
 
 
 def _papermill(path: Path, output: Path, parameters: dict[str, Any], timeout: int | None) -> str | None:
-    """Execute once; the error in one line, or None."""
+    """Execute once; return the error in one line, or None."""
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)

@@ -13,6 +13,7 @@ from ..evidence.claims import FirstLoss, load_claims
 from ..evidence.estimates import LEARNED, resolution
 from ..evidence.fidelity import Likeness, summary
 from ..evidence.first_loss import granularity
+from .findings import author_there
 from .rendering import render_html
 from .tables import pooled
 
@@ -20,13 +21,14 @@ SHUFFLES = 2000
 
 
 def conclusion(board: Board, experiments: Iterable[Experiment]) -> Markup:
-    """How the networks stand to the baseline, here and in the paper, by verdict."""
+    """Say how the networks stand to the baseline, here and in the paper, by verdict."""
     return render_html("conclusions/section.html.j2", **_values(board, experiments))
 
 
 def full_length(board: Board, experiments: Iterable[Experiment]) -> Markup:
-    """Why the differences may be others at the paper's full length: the author's log where our runs stop."""
-    return render_html("conclusions/full_length.html.j2", **_values(board, experiments))
+    """Say why the differences may be others at the paper's full length: the author's log where our runs stop."""
+    there = author_there(board.profile)
+    return render_html("conclusions/full_length.html.j2", author_there=there, **_values(board, experiments))
 
 
 def _values(board: Board, experiments: Iterable[Experiment]) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def _values(board: Board, experiments: Iterable[Experiment]) -> dict[str, Any]:
 
 
 def audit(board: Board, *, candidates: pd.DataFrame, judged: Sequence[Likeness], leaks: pd.DataFrame) -> Markup:
-    """What the audit found: text against run, what that changes here, our curves, noise, leaks.
+    """Say what the audit found: text against run, what that changes here, our curves, noise, leaks.
 
     candidates  from `first_loss.first_loss_candidates`, of all rows
     judged      from `fidelity.likenesses`
@@ -48,9 +50,9 @@ def audit(board: Board, *, candidates: pd.DataFrame, judged: Sequence[Likeness],
     misfits = weighed.loc[~weighed["fits"], "experiment"]
     # where the text permits two readings, the ledger's check is of one of them, with changes of its own
     checks = [claim.check for claim in load_claims() if isinstance(claim.check, FirstLoss) and claim.check.changes]
-    open_to_reading = misfits.isin([load_experiment(name).label for check in checks for name in check.of])
+    open_to_reading = misfits.isin([load_experiment(name).short_label for check in checks for name in check.of])
     changes = [
-        (described.label.partition(" (as")[0], found)
+        (described.short_label, found)
         for described in load_matrix().experiments
         if real and described.variant == "as described"
         if (found := board.difference(f"{described.name}-as-run", described.name))
@@ -69,7 +71,7 @@ def audit(board: Board, *, candidates: pd.DataFrame, judged: Sequence[Likeness],
 
 
 def k_way(profile: Profile, *, scores: pd.DataFrame, share: np.ndarray, network: str) -> Markup:
-    """How the baseline's accuracy falls with k, and what independent comparisons would make of it.
+    """Say how the baseline's accuracy falls with k, and what independent comparisons would make of it.
 
     scores   the baseline's, of `training.runs.tidy`
     share    for queries with their right answers, the share of wrong drawings that lose: fractions
@@ -93,7 +95,7 @@ def k_way(profile: Profile, *, scores: pd.DataFrame, share: np.ndarray, network:
 
 
 def table_1(board: Board) -> Markup:
-    """Which rows of Table 1 agree, whether the baseline is the best network, and what noise leaves open."""
+    """Say which rows of Table 1 agree, whether the baseline is the best network, and what noise leaves open."""
     rows = board.rows[board.rows["paper_val"].notna()]
     variants = rows[rows["experiment"] != "baseline"]
     run = variants[variants["seeds"] > 0]
@@ -108,7 +110,7 @@ def table_1(board: Board) -> Markup:
         finished=len(run),
         verdicts=run["verdict"].value_counts(sort=False).sort_index().to_dict(),
         missing=list(variants.loc[variants["seeds"] == 0, "label"]),
-        above_in_paper=as_run[as_run["paper_difference"] > 0].to_dict("records"),
+        above_in_paper=[load_experiment(name) for name in as_run.loc[as_run["paper_difference"] > 0, "experiment"]],
         above=run[run["difference_low"] > 0].sort_values("difference", ascending=False).to_dict("records"),
         correlation=correlation,
         by_luck=by_luck,
@@ -121,7 +123,8 @@ def table_1(board: Board) -> Markup:
 
 
 def _rank_correlation(rows: pd.DataFrame) -> tuple[float, float]:
-    """Spearman's, of the paper's val accuracies and ours, and how many of `SHUFFLES` shuffled tables reach as much.
+    """Correlate the ranks of the paper's val accuracies and ours (Spearman); count the shuffled tables, of `SHUFFLES`,
+    that reach as much.
 
     NaN for fewer than three networks.
     """

@@ -8,7 +8,7 @@ from .rendering import render
 
 
 def costs_markdown(profile: Profile) -> str:
-    """Memory and work of every row, counted; minutes on a GPU by the paper's word; the pace of runs on a CPU."""
+    """Tabulate memory and work of every row, counted; minutes on a GPU by the paper's word; the pace of runs."""
     baseline = load_experiment("baseline")
     reference = cost_of(baseline, profile)
     steps = profile.scaled(baseline.recipe.iterations)
@@ -17,7 +17,8 @@ def costs_markdown(profile: Profile) -> str:
         runs = [run for seed in profile.seeds if (run := find_so_far(experiment, profile, seed))]
         run = max(runs, key=lambda run: len(run.history), default=None)
         if run and len(run.history) < 2:
-            run = None  # the first check alone tells no pace
+            # the first check alone tells no pace
+            run = None
         cost = cost_of(experiment, profile)
         length = profile.scaled(experiment.recipe.iterations)
         alone = gpu_minutes(experiment, profile)
@@ -46,7 +47,7 @@ def costs_markdown(profile: Profile) -> str:
 
 
 def _machine(run: Run) -> str:
-    """What the last check was computed on, as far as it says: "AMD EPYC, float32"."""
+    """Say what the last check was computed on, as far as it says: "AMD EPYC, float32"."""
     last = run.history.iloc[-1]
     place = "processor" if last.get("device") in (None, "CPU") else "device"
     return ", ".join(last[name] for name in (place, "convolutions") if isinstance(last.get(name), str))

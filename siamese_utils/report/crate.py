@@ -49,60 +49,13 @@ def describe(part: Path, sums: dict[str, str], results: dict[str, Any], citation
     }
     # written last
     files[SUMS] = crate.add_file(part / SUMS, SUMS, properties={"name": SUMS, "encodingFormat": "text/plain"})
-
-    def thing(identity: str, kind: str, **properties: Any) -> Any:
-        known = {name: value for name, value in properties.items() if value}
-        return crate.get(identity) or crate.add(ContextEntity(crate, identity, {"@type": kind, **known}))
-
-    def agent(entry: dict[str, Any]) -> Any:
-        kind, home = "Organization" if "name" in entry else "Person", entry.get("affiliation")
-        about = {"url": entry.get("website"), "affiliation": home and agent({"name": home})}
-        return thing(entry.get("orcid") or _id(name_of(entry)), kind, name=name_of(entry), **about)
-
-    def code(commit: str | None, modified: bool | None) -> Any:
-        version = f"{commit or 'unknown'}{', with uncommitted changes' if modified else ''}"
-        return thing(f"{address or ''}{_id(version)}", "SoftwareSourceCode", version=version, **software)
-
-    def action(run: dict[str, Any], folder: Any) -> Any:
-        config = files[f"{run['folder']}/config.json"]
-        dataset = {"name": run["dataset"], "identifier": run["fingerprint"]}
-        settings = {name: run[name] for name in ("backend", "device", "processor", "convolutions") if run[name]}
-        return thing(
-            f"#run-{run['run_id']}",
-            "CreateAction",
-            name=folder["name"],
-            description=folder["description"],
-            endTime=run["finished"],
-            instrument=code(run["commit"], run["modified"]),
-            object=[thing(_id(run["fingerprint"]), "CreativeWork", **dataset), config],
-            result=[file for file in folder["hasPart"] if file is not config],
-            # who trains elsewhere is not known
-            agent=authors if run["tier"] != "re-run here" else None,
-            environment=[
-                thing(_id(f"{name}={value}"), "PropertyValue", name=name, value=value)
-                for name, value in {**settings, **run["packages"]}.items()
-            ],
-            actionStatus="http://schema.org/CompletedActionStatus",
-        )
-
     paper, address = citation["references"][0], citation.get("repository-code") or citation.get("url")
-    authors = _one([agent(entry) for entry in citation["authors"]])
-    writers = _one([agent(entry) for entry in paper["authors"]])
-    licence = thing(f"https://spdx.org/licenses/{citation['license']}", "CreativeWork", name=citation["license"])
+    authors, writers = (_one([_agent(crate, entry) for entry in work["authors"]]) for work in (citation, paper))
+    spdx = f"https://spdx.org/licenses/{citation['license']}"
+    licence = _thing(crate, spdx, "CreativeWork", name=citation["license"])
     software = {"name": citation["title"].partition(":")[0], "softwareVersion": citation["version"]}
     software |= {"url": address, "codeRepository": address, "license": licence, "author": authors}
-    actions, folders, by_folder = [], [], defaultdict(list)
-    for name, file in files.items():
-        by_folder[name.rpartition("/")[0]].append(file)
-    for run in results["runs"]:
-        of_run = by_folder[run["folder"]]
-        words = f"Training of {run['name']}, seed {run['seed']}, under the profile {run['profile']}"
-        about = {"name": words, "description": f"{run['iterations']:,} updates of the recipe in config.json"}
-        folders.append(crate.add_dataset(dest_path=run["folder"], properties={**about, "hasPart": of_run}))
-        if run["status"] == "finished":
-            actions.append(action(run, folders[-1]))
-        else:
-            folders[-1]["creativeWorkStatus"] = "Incomplete"
+    actions, folders = _describe_runs(crate, results["runs"], files, software)
     in_folders = {file.id for folder in folders for file in folder["hasPart"]}
     now = int(os.environ.get("SOURCE_DATE_EPOCH", datetime.now(timezone.utc).timestamp()))
     cited = {"name": paper["title"], "author": writers, "description": paper.get("notes")}
@@ -114,13 +67,79 @@ def describe(part: Path, sums: dict[str, str], results: dict[str, Any], citation
         "license": licence,
         "author": authors,
         "keywords": ", ".join(citation["keywords"]),
-        "citation": thing(address_of(paper) or _id(paper["title"]), "ScholarlyArticle", **cited),
-        "conformsTo": thing(PROCESS, "CreativeWork", name="Process Run Crate", version=PROCESS.rpartition("/")[2]),
+        "citation": _thing(crate, address_of(paper) or _id(paper["title"]), "ScholarlyArticle", **cited),
+        "conformsTo": _thing(
+            crate, PROCESS, "CreativeWork", name="Process Run Crate", version=PROCESS.rpartition("/")[2]
+        ),
         "hasPart": [*(file for file in files.values() if file.id not in in_folders), *folders],
-        "mentions": _one([code(results["commit"], results["modified"]), *actions]),
+        "mentions": _one([_code(crate, results, software), *actions]),
     }.items():
         crate.root_dataset[name] = value
     crate.metadata.write(part)
+
+
+def _describe_runs(
+    crate: ROCrate, runs: list[dict[str, Any]], files: dict[str, Any], software: dict[str, Any]
+) -> tuple[list[Any], list[Any]]:
+    """Add the runs' folders, and an action for each that is finished; return the actions and the folders."""
+    actions, folders, by_folder = [], [], defaultdict(list)
+    for name, file in files.items():
+        by_folder[name.rpartition("/")[0]].append(file)
+    for run in runs:
+        of_run = by_folder[run["folder"]]
+        words = f"Training of {run['name']}, seed {run['seed']}, under the profile {run['profile']}"
+        about = {"name": words, "description": f"{run['iterations']:,} updates of the recipe in config.json"}
+        folders.append(crate.add_dataset(dest_path=run["folder"], properties={**about, "hasPart": of_run}))
+        if run["status"] == "finished":
+            config = files[f"{run['folder']}/config.json"]
+            actions.append(_action(crate, run, folders[-1], config, software))
+        else:
+            folders[-1]["creativeWorkStatus"] = "Incomplete"
+    return actions, folders
+
+
+def _action(crate: ROCrate, run: dict[str, Any], folder: Any, config: Any, software: dict[str, Any]) -> Any:
+    """Add a finished run as an action that made its folder's files from its configuration and the dataset."""
+    dataset = {"name": run["dataset"], "identifier": run["fingerprint"]}
+    settings = {name: run[name] for name in ("backend", "device", "processor", "convolutions") if run[name]}
+    return _thing(
+        crate,
+        f"#run-{run['run_id']}",
+        "CreateAction",
+        name=folder["name"],
+        description=folder["description"],
+        endTime=run["finished"],
+        instrument=_code(crate, run, software),
+        object=[_thing(crate, _id(run["fingerprint"]), "CreativeWork", **dataset), config],
+        result=[file for file in folder["hasPart"] if file is not config],
+        # who trains elsewhere is not known
+        agent=software["author"] if run["tier"] != "re-run here" else None,
+        environment=[
+            _thing(crate, _id(f"{name}={value}"), "PropertyValue", name=name, value=value)
+            for name, value in {**settings, **run["packages"]}.items()
+        ],
+        actionStatus="http://schema.org/CompletedActionStatus",
+    )
+
+
+def _thing(crate: ROCrate, identity: str, kind: str, **properties: Any) -> Any:
+    """Return the crate's entity of this identity, added with these properties where it is not there yet."""
+    known = {name: value for name, value in properties.items() if value}
+    return crate.get(identity) or crate.add(ContextEntity(crate, identity, {"@type": kind, **known}))
+
+
+def _agent(crate: ROCrate, entry: dict[str, Any]) -> Any:
+    """Add a person or an organization, as CITATION.cff describes it."""
+    kind, home = "Organization" if "name" in entry else "Person", entry.get("affiliation")
+    about = {"url": entry.get("website"), "affiliation": home and _agent(crate, {"name": home})}
+    return _thing(crate, entry.get("orcid") or _id(name_of(entry)), kind, name=name_of(entry), **about)
+
+
+def _code(crate: ROCrate, origin: dict[str, Any], software: dict[str, Any]) -> Any:
+    """Add the software as it was at an origin's commit."""
+    version = f"{origin['commit'] or 'unknown'}{', with uncommitted changes' if origin['modified'] else ''}"
+    identity = f"{software['url'] or ''}{_id(version)}"
+    return _thing(crate, identity, "SoftwareSourceCode", version=version, **software)
 
 
 def _of_file(path: Path) -> dict[str, str]:
@@ -130,7 +149,7 @@ def _of_file(path: Path) -> dict[str, str]:
 
 
 def _one(entities: list[Any]) -> Any:
-    """RO-Crate 1.1 wants a list of several only."""
+    """Return a single entity by itself: RO-Crate 1.1 wants a list of several only."""
     return entities[0] if len(entities) == 1 else entities
 
 

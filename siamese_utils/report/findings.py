@@ -29,14 +29,14 @@ SHORT = {"baseline": "the baseline", "mlp": "the MLP"}
 
 
 def findings(known: Mapping[str, Any]) -> list[str]:
-    """The sentences on what the runs and the logs teach, the first that have their `numbers`."""
+    """Write the sentences on what the runs and the logs teach, the first that have their `numbers`."""
     paragraphs = render("findings.md.j2", known).split("\n\n")
     sentences = [" ".join(paragraph.split()) for paragraph in paragraphs if paragraph.strip()]
     return [sentence.replace(" %", f"{SPACE}%").replace(" ± ", f"{SPACE}±{SPACE}") for sentence in sentences][:MOST]
 
 
 def numbers(board: Board) -> dict[str, Any]:
-    """Every number and name that the sentences need, by the finding."""
+    """Collect every number and name that the sentences need, by the finding."""
     rows = _on_omniglot(board)
     # the networks that the paper's own table has above the baseline, within its noise
     above = board.rows.query("paper_difference > 0 and not apart and variant != 'as described'")
@@ -49,12 +49,12 @@ def numbers(board: Board) -> dict[str, Any]:
         "profile": board.profile,
         "counts": board.counts,
         "beside_log": _beside_log(board.profile),
-        "comes_again": _comes_again(board),
+        "reaches_paper": _reaches_paper(board),
         "ruled_out": _ruled_out(board),
         "resolution": _resolution(board.rows),
         "gaps": {name: paper.train - paper.val for name, paper in papers.items()},
         "seed_spread": _seed_spread(board),
-        "author_there": _author_there(board.profile),
+        "author_there": author_there(board.profile),
         "paper_above": [f"{row['label']} ({number(row['paper_val'])} %)" for row in above.to_dict("records")],
         "best": _best(rows),
         "leak": dict(zip(("median", "low", "high"), leak, strict=True)) if len(learned) else None,
@@ -62,8 +62,8 @@ def numbers(board: Board) -> dict[str, Any]:
     }
 
 
-def gist(board: Board) -> dict[str, str]:
-    """What a notebook's networks came to, in points to the baseline, in a few words: by the notebook's name."""
+def differences_by_notebook(board: Board) -> dict[str, str]:
+    """Say what each notebook's networks came to, in points to the baseline, in a few words: by the notebook's name."""
     rows = _on_omniglot(board)
     rows = rows[rows["difference"].notna() & (rows["variant"] != "as described")]
     return {
@@ -72,8 +72,8 @@ def gist(board: Board) -> dict[str, str]:
     }
 
 
-def _author_there(profile: Profile) -> dict[str, float] | None:
-    """The author's baseline in % where the profile stops, by the log, and at its end; None at the full length."""
+def author_there(profile: Profile) -> dict[str, float] | None:
+    """Read the author's baseline in % off the log, where the profile stops and at its end; None at the full length."""
     log = comparable_log(load_experiment("baseline")).set_index("iteration")["val_accuracy"] * 100
     if profile.iterations not in log.index[:-1]:
         return None
@@ -81,7 +81,7 @@ def _author_there(profile: Profile) -> dict[str, float] | None:
 
 
 def _beside_log(profile: Profile) -> dict[str, list[str]]:
-    """The rows of Table 1 at the author's protocol that agree with the author's log, or differ, by their longest run.
+    """List the rows of Table 1 at the author's protocol that agree with the log, or differ, by their longest run.
 
     Of several that came as far, one that differs decides. A row that is not at its end yet says how far it has come.
     """
@@ -101,8 +101,8 @@ def _beside_log(profile: Profile) -> dict[str, list[str]]:
     return found
 
 
-def _comes_again(board: Board) -> dict[str, list[str]]:
-    """The rows whose accuracy on new characters is the paper's within the noise of both, and those where it is not.
+def _reaches_paper(board: Board) -> dict[str, list[str]]:
+    """List the rows whose accuracy on new characters is the paper's within the noise of both, and the other rows.
 
     The noise, 95 %: our interval, the paper's 250 episodes, and its one seed, with the spread between ours. It is asked
     at the author's protocol only, of the networks that the author trained.
@@ -122,12 +122,12 @@ def _comes_again(board: Board) -> dict[str, list[str]]:
 
 
 def _on_omniglot(board: Board) -> pd.DataFrame:
-    """The board's rows where runs on Omniglot stand behind them; else none."""
+    """Return the board's rows where runs on Omniglot stand behind them; else none."""
     return board.rows if board.profile.dataset == "omniglot" and board.evidence.most_seeds else board.rows[:0]
 
 
 def _ruled_out(board: Board) -> list[str]:
-    """The rows of Table 1 whose described network the author's first loss rules out; no run of ours is needed."""
+    """List the rows of Table 1 whose described network the author's first loss rules out; no run of ours is needed."""
     refuted = [
         judgement.claim.check
         for judgement in board.judgements
@@ -140,12 +140,12 @@ def _ruled_out(board: Board) -> list[str]:
 
 
 def _short(row: Experiment) -> str:
-    """A row's label without its variant."""
-    return SHORT.get(row.name, row.label.removesuffix(f" ({row.variant})"))
+    """Return a row's label without its variant."""
+    return SHORT.get(row.name, row.short_label)
 
 
 def _resolution(rows: pd.DataFrame) -> dict[str, Any]:
-    """How many rows the paper's episodes can tell from the baseline; the half-width of a difference there."""
+    """Count the rows that the paper's episodes tell from the baseline; find the half-width of a difference there."""
     variants = rows[rows["group"] != NOT_IN_TABLE].query("experiment != 'baseline' and variant != 'as run'")
     baseline = paper_of("baseline").val
     return {
@@ -156,7 +156,7 @@ def _resolution(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """The networks that stand below the baseline as in the paper, otherwise than there, or did not train.
+    """List the networks that stand below the baseline as in the paper, otherwise than there, or did not train.
 
     Of a network that was not run as described, the one that was run: the paper's figure is of it.
     """
@@ -182,7 +182,7 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _best(rows: pd.DataFrame) -> dict[str, Any] | None:
-    """The best network of Table 1, and the baseline's accuracy; None where that has not run."""
+    """Find the best network of Table 1, and the baseline's accuracy; None where that has not run."""
     rows = rows[(rows["group"] != NOT_IN_TABLE) & (rows["seeds"] > 0)].sort_values("ours_val")
     baseline = rows.loc[rows["experiment"] == "baseline", "ours_val"]
     if baseline.empty:
@@ -192,7 +192,7 @@ def _best(rows: pd.DataFrame) -> dict[str, Any] | None:
 
 
 def _seed_spread(board: Board) -> dict[str, float] | None:
-    """The standard deviation between seeds near 50 %, and how far apart two networks of one run each must be."""
+    """Find the standard deviation between seeds near 50 %, and how far apart two networks of one run each must be."""
     if board.profile.dataset != "omniglot" or board.evidence.most_seeds < 2:
         return None
     spread = board.evidence.spread_at(50)

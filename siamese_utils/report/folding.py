@@ -11,20 +11,18 @@ from .rendering import piece
 
 # rows; a longer table is folded under its caption
 LONG = 3
-OPEN = "img:not(.solution img), ul.claims, .error, .celltag_papermill-error-cell-tag, .celltag_open"
-FOLD = ".celltag_fold"
-SOLUTION = ".celltag_solution"
-# said once, at the top; by their words in notebooks that were executed before these had classes
-ABOUT = ".about, .banner.alert, .rich > p:has(+ .banner.alert)"
-RULE = 'details.rule, p.caption:-soup-contains("How a verdict comes about")'
-NOTES = '.caption.protocol, p.caption:-soup-contains("Not the paper’s protocol", "say nothing about the paper")'
+OPEN = "img:not(.solution img), ul.claims, div.error, div.celltag_papermill-error-cell-tag, div.celltag_open"
+FOLD = "div.celltag_fold"
+SOLUTION = "div.celltag_solution"
+# said once, at the top
+SAID = "p.about, div.banner.alert, p.caption.protocol"
 
 
 def shorten(soup: BeautifulSoup) -> None:
     """Leave out what the top of the page says, and fold where figures and tables come from; fold long tables."""
-    for said in soup.select(f"{ABOUT}, {NOTES}"):
+    for said in soup.select(SAID):
         said.decompose()
-    for empty in soup.select(".rich:empty"):
+    for empty in soup.select("div.rich:empty"):
         empty.decompose()
     # the finding stands first in its section: once is enough
     for number, finding in enumerate(soup.select("details.finding")):
@@ -32,9 +30,9 @@ def shorten(soup: BeautifulSoup) -> None:
             finding.decompose()
         elif summary := finding.summary:
             finding["open"], summary.string = "", "What we found"
-    for rule in soup.select(RULE):
+    for rule in soup.select("details.rule"):
         rule.replace_with(BeautifulSoup(piece("see_rule"), "html.parser"))
-    for origin in soup.select(".figure-origin > small, caption > small"):
+    for origin in soup.select("p.figure-origin > small, caption > small"):
         _fold_origin(soup, origin)
     for table in soup.select("table.dataframe"):
         if len(table.select("tbody > tr")) > LONG:
@@ -45,7 +43,7 @@ def shorten_notebook(soup: BeautifulSoup, *, failed: bool) -> None:
     """Do so for a notebook, whose Table 1 stands at the top, and fold its parts; all are open where it failed."""
     for table in soup.select("table.table1"):
         table.replace_with(BeautifulSoup(piece("see_table1"), "html.parser"))
-    for ids in soup.select(".run-ids"):
+    for ids in soup.select("details.run-ids"):
         ids.decompose()
     for claims in soup.select("ul.claims"):
         count = len(claims.find_all("li", recursive=False))
@@ -95,9 +93,9 @@ def _fold(soup: BeautifulSoup, content: Tag, kind: str, words: str) -> None:
 
 
 def _fold_parts(soup: BeautifulSoup, *, failed: bool) -> None:
-    for inner in soup.select(".text-cell > h3"):
+    for inner in soup.select("div.text-cell > h3"):
         _split(soup, inner)
-    starts = [(cell, heading) for cell in soup.select(".text-cell") if (heading := _heading_of(cell))]
+    starts = [(cell, heading) for cell in soup.select("div.text-cell") if (heading := _heading_of(cell))]
     for number, (cell, heading) in enumerate(starts):
         following: list[Tag] = []
         for sibling in cell.find_next_siblings():
@@ -117,7 +115,7 @@ def _fold_parts(soup: BeautifulSoup, *, failed: bool) -> None:
 
 
 def _heading_of(cell: Tag) -> Tag | None:
-    """The heading that a cell begins with, if it begins a part."""
+    """Return the heading that a cell begins with, if it begins a part."""
     first = cell.find(True, recursive=False)
     return first if isinstance(first, Tag) and first.name == "h3" else None
 

@@ -21,6 +21,7 @@ from bs4 import BeautifulSoup
 from latex2mathml.converter import convert as to_mathml
 from markupsafe import Markup
 from nbconvert import HTMLExporter
+from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from PIL import Image
 
@@ -44,7 +45,7 @@ INCOMPLETE = "its execution was interrupted, and what it shows is not complete: 
 
 
 @dataclass(frozen=True)
-class Section:
+class NotebookSection:
     """One notebook in the report.
 
     headings   (id, text) of its ## headings
@@ -62,7 +63,7 @@ class Section:
     error: str = ""
 
     @property
-    def amiss(self) -> bool:
+    def has_problem(self) -> bool:
         """Whether it failed, has not come to its end, or is no longer what the batch left."""
         return self.status not in ("ok", "not run")
 
@@ -75,8 +76,8 @@ class Section:
         return Markup(str(self.soup))
 
 
-def convert(path: Path) -> Section:
-    """One executed notebook as a section whose headings, ids and pictures fit into the page."""
+def convert(path: Path) -> NotebookSection:
+    """Convert one executed notebook to a section whose headings, ids and pictures fit into the page."""
     notebook = nbformat.from_dict(forget_folders(read_notebook(path)))
     # no widget is shown
     notebook.metadata.pop("widgets", None)
@@ -86,7 +87,7 @@ def convert(path: Path) -> Section:
         with warnings.catch_warnings():
             # of outputs in no format that a page shows, and of languages without colours
             warnings.simplefilter("ignore")
-            body, _ = exporter().from_notebook_node(notebook)
+            body = cells_html(notebook)
     # of a cell's metadata, of which Jupyter's format says nothing: nbconvert raises errors of many kinds
     except Exception as error:
         raise ResultsError(
@@ -102,7 +103,7 @@ def convert(path: Path) -> Section:
     problem = first_error(notebook)
     status: Status = "failed" if problem else "ok" if ran_to_its_end(notebook) else "interrupted"
     words = problem or (INCOMPLETE if status == "interrupted" else "")
-    return Section(path.stem, title, soup, tuple(headings), fragments, status, error=words)
+    return NotebookSection(path.stem, title, soup, tuple(headings), fragments, status, error=words)
 
 
 class _Renderer(IPythonRenderer):
@@ -119,7 +120,7 @@ class _Renderer(IPythonRenderer):
 
 
 def _formula(tex: str, display: str) -> str:
-    """TeX as MathML, or as it is written where that fails; the converter raises errors of many kinds."""
+    """Convert TeX to MathML, or show it as it is written where that fails, by errors of many kinds."""
     try:
         # a norm's bars are as tall as what they hold, not as the sum beside them
         return str(to_mathml(tex, display=display)).replace("<mo>&#x02016;", '<mo stretchy="false">&#x02016;')
@@ -127,9 +128,20 @@ def _formula(tex: str, display: str) -> str:
         return str(piece("formula", tex))
 
 
+def cells_html(
+    notebook: nbformat.NotebookNode, kind: type[HTMLExporter] = HTMLExporter, template: str = "notebook"
+) -> str:
+    """Convert a notebook's cells to HTML, by nbconvert's exporter of a kind and one of our templates."""
+    exporter, language = _exporter(kind, template), notebook.metadata.get("language_info", {})
+    lexer = language.get("pygments_lexer", language.get("name"))
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer, parent=exporter))
+    # not HTMLExporter's own method: it would parse and write the whole page once more, for what our template does
+    body, _ = super(HTMLExporter, exporter).from_notebook_node(notebook)
+    return str(body)
+
+
 @lru_cache
-def exporter(kind: type[HTMLExporter] = HTMLExporter, template: str = "notebook") -> HTMLExporter:
-    """Make nbconvert's exporter of a kind with one of our templates for cells."""
+def _exporter(kind: type[HTMLExporter], template: str) -> HTMLExporter:
 
     @jinja2.pass_context
     def markdown2html(context: jinja2.runtime.Context, source: str) -> str:
@@ -147,13 +159,14 @@ def exporter(kind: type[HTMLExporter] = HTMLExporter, template: str = "notebook"
 
 
 def _sanitize(html: str) -> str:
-    """What a cell wrote or put out, made safe; a drawing in it that is no picture of its own is said to be left out."""
+    """Make safe what a cell wrote or put out; say that a drawing in it that is no picture of its own is left out."""
     return sanitize(SVG.sub(str(piece("left_out", "a drawing within HTML")), html))
 
 
 def keep_self_contained(soup: BeautifulSoup) -> None:
     """Embed pictures beside the notebooks; leave out those from elsewhere or broken, and what would fight our style."""
     for picture in soup.find_all("img"):
+        picture.attrs.setdefault("alt", "No description has been provided for this image")
         source = str(picture.get("src", ""))
         embedded = source if source.startswith("data:") else _embedded(source)
         if embedded and _is_picture(embedded):
@@ -168,7 +181,7 @@ def keep_self_contained(soup: BeautifulSoup) -> None:
 
 
 def _embedded(address: str) -> str | None:
-    """A picture beside the notebooks as a data: address; None where there is none."""
+    """Turn the address of a picture beside the notebooks into a data: address; None where there is none."""
     file = project_file(address, project_root() / "notebooks")
     kind = file and mimetypes.guess_type(file.name)[0]
     try:
@@ -178,7 +191,7 @@ def _embedded(address: str) -> str | None:
 
 
 def _is_picture(address: str) -> bool:
-    """Whether a data: address holds a picture that can be shown: an SVG, or what Pillow reads to its end."""
+    """Say whether a data: address holds a picture that can be shown: an SVG, or what Pillow reads to its end."""
     kind, _, content = address.partition(";base64,")
     try:
         if kind == "data:image/svg+xml":

@@ -26,7 +26,7 @@ def point_links(soup: BeautifulSoup, name: str, ids: Ids, folder: Path) -> None:
 
 
 def _target(href: str, name: str, ids: Ids, folder: Path) -> str | None:
-    """Where a link leads from the page: an id on it, a web address, a file of the project, or nowhere."""
+    """Find where a link leads from the page: an id on it, a web address, a file of the project, or nowhere."""
     if href.startswith("#"):
         if not name:
             return href
@@ -49,7 +49,7 @@ def _target(href: str, name: str, ids: Ids, folder: Path) -> str | None:
 
 
 def project_file(address: str, within: Path) -> Path | None:
-    """The file or folder that an address in a notebook names; None where there is none, or it lies elsewhere."""
+    """Find the file or folder that an address in a notebook names; None where there is none, or it lies elsewhere."""
     try:
         file = (project_root() / "notebooks" / unquote(address)).resolve()
         return file if file.exists() and file.is_relative_to(within) else None

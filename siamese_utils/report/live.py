@@ -27,7 +27,7 @@ LINE = 80
 
 
 def show_errors_as_sentences() -> None:
-    """In a notebook, show an error that is the user's to mend without its traceback, as the command line does.
+    """Make a notebook show an error that is the user's to mend without its traceback, as the command line does.
 
     The cell fails as it would: papermill and a batch see it. SIAMESE_DEBUG=1 shows the traceback.
     """
@@ -47,7 +47,7 @@ def _show_error(
 
 
 def is_live() -> bool:
-    """Whether somebody may be looking on: in a kernel, but not a batch's, which sets SIAMESE_LIVE_CURVES to 0."""
+    """Say whether somebody may be looking on: in a kernel, but not a batch's, which sets SIAMESE_LIVE_CURVES to 0."""
     return hasattr(get_ipython(), "kernel") and os.environ.get("SIAMESE_LIVE_CURVES") != "0"
 
 
@@ -59,7 +59,7 @@ class LiveCurves:
         self._drawn, self._picture = -PAUSE, Markup()
 
     def after(self, progress: Progress) -> Markup:
-        """The picture after one check more; the last one where that has only just been drawn."""
+        """Return the picture after one check more, or the last one where that has only just been drawn."""
         if not is_live():
             return Markup()
         self._told.setdefault((progress.name, progress.seed), []).append(progress)

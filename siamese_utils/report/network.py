@@ -15,8 +15,8 @@ import numpy as np
 from ..config import params_dir
 from ..data.dataset import Split
 from ..data.synthetic import draw_dataset
-from ..evaluation.accuracy import embed, score_of
-from ..evaluation.episodes import Episodes, draw_episodes, is_correct
+from ..evaluation.accuracy import embed_split, predict_episodes, score_of
+from ..evaluation.episodes import Episodes, draw_episodes
 from ..models.by_numpy import Network, load_network
 from ..paths import reports_dir
 from ..schema import read_yaml
@@ -30,8 +30,8 @@ DRAWERS = 4
 EPISODES = 100
 
 
-def find_run() -> Run | None:
-    """The run whose weights come with the repository; None where they are not here, or not as recorded."""
+def shipped_run() -> Run | None:
+    """Find the run whose weights come with the repository; None where they are not here, or not as recorded."""
     for path in sorted((reports_dir() / "laptop" / "beyond").glob(f"{METHOD}-*/{SHIPPED}")):
         run = run_if_sound(path.parent)
         if run and is_recorded(path):
@@ -40,7 +40,7 @@ def find_run() -> Run | None:
 
 
 def plan_of(model: Network) -> tuple[dict[str, Any], np.ndarray]:
-    """A model as the page's script runs it: its plan, and its weights (count,) float16, one layer's after the other's.
+    """Take a model apart as the page's script runs it: its plan, and its weights (count,) float16, layer after layer.
 
     plan  size (pixels a side), views (maps, 8), layers in order, each with its kind and what it needs; same and
           different, the quantiles of the model's `Calibration`
@@ -81,24 +81,23 @@ def plan_of(model: Network) -> tuple[dict[str, Any], np.ndarray]:
 
 @lru_cache
 def characters() -> Split:
-    """The page's characters: six alphabets of the built-in dataset by a few drawers, at 105 × 105 pixels."""
+    """Draw the page's characters: six alphabets of the built-in dataset by a few drawers, at 105 × 105 pixels."""
     return draw_dataset(alphabets=(1, 6), drawers=DRAWERS, seed=SEED).val
 
 
 def episodes() -> Episodes:
-    """The page's 20-way episodes, under the strict protocol."""
+    """Draw the page's 20-way episodes, under the strict protocol."""
     return draw_episodes(characters(), n_episodes=EPISODES, seed=SEED)
 
 
 @lru_cache
 def try_it(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the page says of the network, and what its script needs (as JSON), with the network's score computed."""
+    """Compute what the page says of the network, its score included, and what the page's script needs (as JSON)."""
     model, split, asked = load_network(run.folder / SHIPPED), characters(), episodes()
     plan, weights = plan_of(model)
-    found = embed(model, split.resized(plan["size"]).flat)
-    units = found / np.linalg.norm(found, axis=1, keepdims=True)
+    found = embed_split(model, split.resized(plan["size"]))
+    units = (found / np.linalg.norm(found, axis=-1, keepdims=True)).reshape(-1, found.shape[-1])
     query, support = (rows[..., 0] * DRAWERS + rows[..., 1] for rows in (asked.query, asked.support[:, :, 0]))
-    similarities = np.einsum("qd,qwd->qw", units[query], units[support])
     middle, axes, part = _principal_axes(units)
     people = next(
         line
@@ -110,11 +109,11 @@ def try_it(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
         "cores": run.metrics["provenance"]["cores"],
         "parameters": len(weights),
         "omniglot": run.score("strict").as_dict(),
-        "own": score_of(is_correct(similarities[..., None], asked)).as_dict(),
+        "own": score_of(predict_episodes(model, found, asked)).as_dict(),
         "classes": split.classes,
         "alphabets": len(set(split.groups)),
         "drawers": DRAWERS,
-        "dimensions": found.shape[1],
+        "dimensions": units.shape[1],
         "part": part,
         "people": people,
     }
@@ -122,7 +121,7 @@ def try_it(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     data = {
         "plan": plan,
         "weights": b64encode(weights.tobytes()).decode(),
-        "images": {"side": int(split.images.shape[-1]), "runs": b64encode(_runs(split.images == 0)).decode()},
+        "images": {"side": int(split.images.shape[-1]), "runs": b64encode(_run_lengths(split.images == 0)).decode()},
         "drawers": DRAWERS,
         "people": people["value"],
         "alphabets": [alphabet[group] for group in split.groups],
@@ -140,7 +139,7 @@ def try_it(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _one(model: Network, kind: str) -> Any:
-    """The first layer of a class; ValueError where there is none."""
+    """Return the first layer of a class; ValueError where there is none."""
     for layer in model.layers:
         if getattr(layer, "kind", type(layer).__name__) == kind:
             return layer
@@ -151,14 +150,15 @@ def _one(model: Network, kind: str) -> Any:
 
 
 def _principal_axes(units: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Mean (d,), the two axes of largest variance (2, d), and the part of the variance that lies along them."""
+    """Compute the mean (d,), the two axes of largest variance (2, d), and the part of the variance along them."""
     middle = units.mean(axis=0)
-    _, lengths, axes = np.linalg.svd(units - middle, full_matrices=False)
-    return middle, axes[:2], float((lengths[:2] ** 2).sum() / (lengths**2).sum())
+    # of the scatter matrix (d, d), in ascending order
+    variances, axes = np.linalg.eigh((units - middle).T @ (units - middle))
+    return middle, axes[:, :-3:-1].T, float(variances[-2:].sum() / variances.sum())
 
 
-def _runs(ink: np.ndarray) -> bytes:
-    """Pictures as the lengths of their runs, a byte each: paper, ink, paper, …; a longer run has none of the other."""
+def _run_lengths(ink: np.ndarray) -> bytes:
+    """Write pictures as the lengths of their runs, a byte each: paper, ink, paper, …; a longer run is split by a 0."""
     flat = np.concatenate([[False], ink.ravel()])
     ends = np.append(np.flatnonzero(np.diff(flat)), ink.size)
     lengths = np.diff(ends, prepend=0)

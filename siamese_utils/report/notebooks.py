@@ -13,7 +13,7 @@ from .sanitize import readable_text
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """A notebook of Jupyter's format 4, or an older one made so; ResultsError where the file is none.
+    """Read a notebook of Jupyter's format 4, or an older one made so; ResultsError where the file is none.
 
     Text that is no UTF-8 in it, such as half of a character, is made so.
     """
@@ -43,7 +43,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
 
 
 def parameters_of(path: Path) -> dict[str, Any]:
-    """The parameters that a notebook declares in its `parameters` cell, with their default values.
+    """Read the parameters that a notebook declares in its `parameters` cell, with their default values.
 
     Raises ParamsError where the cell holds anything but plain values.
     """
@@ -65,7 +65,7 @@ def parameters_of(path: Path) -> dict[str, Any]:
 
 
 def first_error(notebook: nbformat.NotebookNode) -> str | None:
-    """The error that stopped the notebook, "Name: message"; those a cell is meant to show do not count."""
+    """Find the error that stopped the notebook, "Name: message"; those a cell is meant to show do not count."""
     for cell in notebook.cells:
         if cell.cell_type != "code" or "raises-exception" in cell.metadata.get("tags", []):
             continue
@@ -76,7 +76,7 @@ def first_error(notebook: nbformat.NotebookNode) -> str | None:
 
 
 def ran_to_its_end(notebook: nbformat.NotebookNode) -> bool:
-    """Whether every cell that holds code was executed, and papermill, where it did that, says that it finished."""
+    """Say whether every cell that holds code was executed, and papermill, where it did that, says that it finished."""
     mark = _papermill(notebook)
     if "start_time" in mark and not mark.get("end_time"):
         return False

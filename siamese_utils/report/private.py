@@ -37,7 +37,7 @@ PACKAGES = re.compile(r"(?:site|dist)-packages[/\\]")
 
 
 def forget_folders(content: Any, files: Iterable[Path] = ()) -> Any:
-    """A text, or the content of a notebook, without private folders; pictures are left as they are.
+    """Take private folders out of a text, or of the content of a notebook; pictures are left as they are.
 
     files  that the user named: their folders are private too
     """
@@ -77,7 +77,7 @@ def _shortened(match: re.Match[str]) -> str:
 
 
 def _ours() -> Iterator[Path]:
-    """The folders whose inside is not private: the project, results, data, Python's own."""
+    """List the folders whose inside is not private: the project, results, data, Python's own."""
     root = project_root()
     yield from (root, reports_dir(), data_dir(), Path(sys.prefix))
     for name in ("SIAMESE_HOME", "SIAMESE_REPORTS_DIR", "SIAMESE_CACHE_DIR", "PWD"):
@@ -88,14 +88,14 @@ def _ours() -> Iterator[Path]:
 
 
 def _every(paths: Iterable[Path]) -> Iterator[str]:
-    """The paths as given and with links followed, the longest first; a root alone would be every path."""
+    """List the paths as given and with links followed, the longest first; a root alone would be every path."""
     spelled = {str(found) for path in paths for found in (path.absolute(), path.resolve()) if len(found.parts) > 1}
     yield from sorted(spelled, key=len, reverse=True)
 
 
 @lru_cache
 def _pattern(files: tuple[str, ...], ours: tuple[str, ...], private: tuple[str, ...], home: str) -> re.Pattern[str]:
-    """A pattern for all of the paths; home: of which ~ is another name, "" for none."""
+    """Make a pattern for all of the paths; home: of which ~ is another name, "" for none."""
 
     def any_of(paths: Iterable[str]) -> str:
         paths = list(paths)
@@ -122,7 +122,7 @@ def _pattern(files: tuple[str, ...], ours: tuple[str, ...], private: tuple[str, 
 
 
 def _spelled(path: str) -> str:
-    """A pattern for a path as JSON, Python, addresses and HTML write it, its letters composed or not."""
+    """Make a pattern for a path as JSON, Python, addresses and HTML write it, its letters composed or not."""
     return "".join(
         "(?:" + "|".join(dict.fromkeys("".join(map(_character, form)) for form in (c, normalize("NFD", c)))) + ")"
         for c in normalize("NFC", path)

@@ -1,10 +1,9 @@
 """RESULTS.md, and what stands between two marks on other pages. `siamese scoreboard` writes all of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..errors import ResultsError
 from ..evidence.board import NOT_IN_TABLE, Board
-from .findings import findings, numbers
 from .rendering import render
 from .table1 import accuracy_words
 
@@ -13,20 +12,21 @@ COSTS_BEGIN, COSTS_END = "<!-- costs: made by `siamese scoreboard`, do not edit 
 SENTENCES = 2  # findings on the front page
 
 
-def results_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str:
+def results_markdown(full: Board, small: Board, found: Sequence[str], beyond: Iterable[str]) -> str:
     """RESULTS.md: the full protocol and a scaled-down profile side by side, what was found, and the claims.
 
+    found   the `findings` of the board that decides
     beyond  lines on the results beyond the paper
     """
     rows = zip(full.rows.to_dict("records"), small.rows.to_dict("records"), strict=True)
     # a row of one's own is shown once it has run
-    shown = [pair for pair in rows if pair[0]["group"] != NOT_IN_TABLE or any(r["seeds"] or r["so_far"] for r in pair)]
+    shown = [(a, b) for a, b in rows if a["group"] != NOT_IN_TABLE or any(r["seeds"] or r["under_way"] for r in (a, b))]
     values = {
         "full": full,
         "small": small,
         "decides": deciding(full, small),
         "rows": shown,
-        "findings": findings(numbers(deciding(full, small))),
+        "findings": found,
         "beyond": list(beyond),
         "accuracy_words": accuracy_words,
         "seed_links": seed_links,
@@ -34,16 +34,15 @@ def results_markdown(full: Board, small: Board, beyond: Iterable[str]) -> str:
     return render("results.md.j2", values) + "\n"
 
 
-def front_page(full: Board, small: Board) -> str:
+def front_page(board: Board, found: Sequence[str]) -> str:
     """The README's block: the first findings, and what was run of Table 1 as differences to the baseline."""
-    board = deciding(full, small)
     reference, *rows = board.rows[board.rows["group"] != NOT_IN_TABLE].to_dict("records")
     shown = [row for row in rows if row["variant"] != "as described"]
     values = {
         "profile": board.profile,
         "reference": reference,
         "rows": shown,
-        "findings": findings(numbers(board))[:SENTENCES],
+        "findings": found[:SENTENCES],
     }
     return render("front_page.md.j2", values)
 

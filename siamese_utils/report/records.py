@@ -21,7 +21,7 @@ SCHEMA = Path(__file__).with_name("results.schema.json")
 # what is on record of the runs behind a number
 OF_RUNS = ("dataset", "fingerprint", "finished", "commit", "backend", "device", "convolutions", "tier")
 # columns of the board that `source` and the runs say better
-LEFT_OUT = ("run_ids", "seeds", "trained_on", "difference_seeds", "so_far_val", "so_far_origin", "notebook")
+LEFT_OUT = ("run_ids", "seeds", "trained_on", "difference_seeds", "under_way", "notebook")
 
 
 def results_of(board: Board, runs: Mapping[Path, Run], shipped: set[str], left_out: Sequence[str]) -> dict[str, Any]:
@@ -38,17 +38,18 @@ def results_of(board: Board, runs: Mapping[Path, Run], shipped: set[str], left_o
 
     def source(run_ids: Iterable[str]) -> dict[str, Any]:
         found = [known[run_id] for run_id in run_ids if run_id in known]
-        ids = {"seeds": _distinct(run["seed"] for run in found), "run_ids": [run["run_id"] for run in found]}
-        return {"profile": profile, **ids, **{name: _distinct(run[name] for run in found) for name in OF_RUNS}}
+        ids = {"seeds": distinct(run["seed"] for run in found), "run_ids": [run["run_id"] for run in found]}
+        return {"profile": profile, **ids, **{name: distinct(run[name] for run in found) for name in OF_RUNS}}
 
     rows = [
         {
             **{name: value for name, value in row.items() if name not in LEFT_OUT},
+            "so_far": now.in_words if now else "",
             "episodes": board.profile.episodes,
-            # that of a run under way begins with its name
-            "source": source(row["run_ids"] or [row["so_far_origin"].partition(",")[0]]),
+            "source": source(row["run_ids"] or ([now.run_id] if now else [])),
         }
         for row in board.rows.to_dict("records")
+        for now in [row["under_way"]]
     ]
     claims = [
         {
@@ -65,12 +66,12 @@ def results_of(board: Board, runs: Mapping[Path, Run], shipped: set[str], left_o
     return plain
 
 
-def _record(board: Board, run: Run, inside: Path, shipped: set[str], anew: Retraining | None) -> dict[str, Any]:
+def _record(board: Board, run: Run, inside: Path, shipped: set[str], retraining: Retraining | None) -> dict[str, Any]:
     metrics, config = run.metrics, run.config
     of_paper, last = "recipe" in config, metrics.get("provenance", {})
     moved = metrics.get("origins", []) if run.finished else run.history.to_dict("records")
     origins = moved if len(moved) > 1 else [last]
-    is_verified = anew and anew.agrees and anew.metrics == sha256(run.folder / "metrics.json")
+    is_verified = retraining and retraining.agrees and retraining.metrics == sha256(run.folder / "metrics.json")
     scores = metrics["scores"] if run.finished else _last_check(run)
     return {
         "run_id": run.run_id,
@@ -86,16 +87,16 @@ def _record(board: Board, run: Run, inside: Path, shipped: set[str], anew: Retra
         "iterations": metrics["iterations" if of_paper else "steps"],
         "finished": last.get("finished"),
         "modified": last.get("modified"),
-        **{name: "; ".join(_distinct(origin.get(name) for origin in origins)) or None for name in ORIGIN_COLUMNS},
+        **{name: "; ".join(distinct(origin.get(name) for origin in origins)) or None for name in ORIGIN_COLUMNS},
         "packages": {"python": last["python"], **last["packages"]} if "packages" in last else {},
-        "retrained": anew and anew.model_dump(),
+        "retrained": retraining and retraining.model_dump(),
         "folder": inside.as_posix(),
         "scores": [{"split": config.get("held_out"), "iteration": None, **score} for score in scores],
     }
 
 
 def _last_check(run: Run) -> list[dict[str, Any]]:
-    """The accuracies of the last check of a run under way: 20-way, author's protocol."""
+    """List the accuracies of the last check of a run under way: 20-way, author's protocol."""
     check, episodes = run.history.iloc[-1], run.config["profile"]["check_episodes"]
     return [
         {
@@ -107,6 +108,6 @@ def _last_check(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _distinct(values: Iterable[Any]) -> list[Any]:
-    """Each value once, in order; those that are not known left out."""
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """List each value once, in order; those that are not known are left out."""
     return list(dict.fromkeys(value for value in values if isinstance(value, str | int)))

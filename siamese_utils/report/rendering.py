@@ -16,17 +16,17 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
-    """A template with its values filled in; a value that is missing is an error."""
+    """Fill in a template's values; a value that is missing is an error."""
     return _environment().get_template(template).render(values)
 
 
 def render_html(template: str, **values: Any) -> Markup:
-    """The same for an HTML template: the result is not escaped again where it becomes part of a page."""
+    """Do the same for an HTML template: the result is not escaped again where it becomes part of a page."""
     return Markup(render(template, values))
 
 
 def piece(name: str, *values: Any) -> Markup:
-    """One macro of pieces.html.j2, called with its values."""
+    """Call one macro of pieces.html.j2 with its values."""
     macro = getattr(_environment().get_template("pieces.html.j2").module, name)
     return Markup(macro(*values))
 

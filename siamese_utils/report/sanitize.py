@@ -53,22 +53,22 @@ PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9
 
 
 def sanitize(html: str) -> str:
-    """The HTML with its tags closed, and without whatever could run, load, or lie over the rest of the page."""
+    """Close the HTML's tags, and leave out whatever could run, load, or lie over the rest of the page."""
     return _CLEANER.clean(readable_text(html))
 
 
 def readable_text(text: str) -> str:
-    """The text as UTF-8 can hold it: halves of characters, as JSON may name them, become question marks."""
+    """Return the text as UTF-8 can hold it: halves of characters, as JSON may name them, become question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def script_hash(script: str) -> str:
-    """A script of the page's own as a Content-Security-Policy names it."""
+    """Name a script of the page's own as a Content-Security-Policy does."""
     return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
 
 
 def _keep(tag: str, name: str, value: str) -> str | None:
-    """An attribute's value, or None where it is not to be kept; data: addresses are for pictures alone."""
+    """Return an attribute's value, or None where it is not to be kept; data: addresses are for pictures alone."""
     if name in ("href", "src") and value.strip().lower().startswith("data:"):
         return value if tag == "img" and PICTURE.fullmatch(value) else None
     if name == "data-notes":
@@ -77,7 +77,7 @@ def _keep(tag: str, name: str, value: str) -> str | None:
 
 
 def _is_notes(value: str) -> bool:
-    """Whether these are a figure's notes, [[x, y, words], …], as figures.js reads them."""
+    """Say whether these are a figure's notes, [[x, y, words], …], as figures.js reads them."""
     try:
         notes = json.loads(value)
         return all(isinstance(x + y, int | float) and isinstance(words, str) for x, y, words in notes)

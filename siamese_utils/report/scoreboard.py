@@ -11,7 +11,7 @@ from .rendering import render_html
 
 
 def claims_html(board: Board, notebook: str = "") -> Markup:
-    """The claims that a notebook shows with their verdicts, as an HTML list; all of them without a name.
+    """List the claims that a notebook shows with their verdicts, as HTML; all of them without a name.
 
     The verdicts are those of the whole ledger: the correction is for all claims, not only those shown.
     """
@@ -23,12 +23,12 @@ def claims_html(board: Board, notebook: str = "") -> Markup:
 
 
 def scoreboard_html(board: Board) -> Markup:
-    """The claims as one table for the report, a line a verdict, each linked to the place in its notebook."""
+    """Show the claims as one table for the report, a line a verdict, each linked to the place in its notebook."""
     return render_html("scoreboard.html.j2", profile=board.profile, judgements=board.judgements)
 
 
 def claims_csv(board: Board) -> str:
-    """Every verdict as a line of CSV, for those who want to compute with them; figures in points and %."""
+    """Write every verdict as a line of CSV, for those who want to compute with them; figures in points and %."""
     lines = []
     for j in board.judgements:
         e = j.estimate

@@ -28,10 +28,10 @@ from ..text import named
 from ..training.integrity import sha256
 from .batch import choose_notebooks, notebooks_dir, read_outcomes
 from .copies import slide_type
-from .fragments import exporter, keep_self_contained, let_tables_scroll
+from .fragments import cells_html, keep_self_contained, let_tables_scroll
 from .notebooks import read_notebook
 from .private import forget_folders
-from .rendering import render_html
+from .rendering import piece, render, render_html
 from .sanitize import sanitize, script_hash
 
 VERSION = "5.2.1"
@@ -41,18 +41,6 @@ SHA256 = "359b575dd51bbda32f89b2fd4c7dc46ad7389a805572158916c29252f7a27333"
 CSS, SCRIPT, NOTES = "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js"
 # the speaker's window, which NOTES holds as a string
 SPEAKER = "plugin/notes/speaker-view.html"
-# a slide that is too long is set smaller, within reason; the rest scrolls
-START = """
-const fit = () => {
-  const slide = Reveal.getCurrentSlide();
-  for (let size = 25; size > 18 && slide.scrollHeight > slide.clientHeight; size--) slide.style.fontSize = `${size}px`;
-};
-Reveal.on("slidechanged", fit);
-Reveal.initialize({
-  width: 1280, height: 720, margin: 0, center: false, hash: true, slideNumber: "c/t", transition: "none",
-  plugins: [RevealNotes],
-}).then(fit);
-"""
 # by this a deck is known as ours
 GENERATOR = "siamese slides"
 # what would end or change a script within HTML
@@ -95,16 +83,16 @@ def write_slides(
 
 
 def _is_deck(path: Path) -> bool:
-    """Whether `write_slides` wrote this file."""
+    """Say whether `write_slides` wrote this file."""
     with path.open("rb") as file:
-        return f'<meta name="generator" content="{GENERATOR}">'.encode() in file.read(2**12)
+        return piece("made_by", GENERATOR).encode() in file.read(2**12)
 
 
 def deck(notebook: nbformat.NotebookNode, files: dict[str, str]) -> str:
     """Make one HTML page of a notebook's chosen cells; files as `reveal_files` gives them."""
     chosen = nbformat.from_dict(forget_folders(notebook))
     chosen.cells = [cell for cell in chosen.cells if slide_type(cell) not in (None, "skip")]
-    body, _ = exporter(SlidesExporter, "deck").from_notebook_node(chosen)
+    body = cells_html(chosen, SlidesExporter, "deck")
     soup = BeautifulSoup(sanitize(body), "html.parser")
     keep_self_contained(soup)
     let_tables_scroll(soup)
@@ -113,7 +101,7 @@ def deck(notebook: nbformat.NotebookNode, files: dict[str, str]) -> str:
     # other notebooks are not part of the file
     for link in soup.select("a:not([href^=http])"):
         link.unwrap()
-    script = "\n".join(UNSAFE.sub(r"\\x3c", part) for part in (files[SCRIPT], files[NOTES], START))
+    script = "\n".join(UNSAFE.sub(r"\\x3c", part) for part in (files[SCRIPT], files[NOTES], render("slides.js", {})))
     own = re.findall(r"<script>(.*?)</script>", files[SPEAKER], re.DOTALL)
     return render_html(
         "slides.html.j2",

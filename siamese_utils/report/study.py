@@ -64,7 +64,7 @@ class Study:
         return Board(self.profile)
 
     def run_missing(self) -> list[Run]:
-        """The study's runs, experiment by experiment and seed by seed; those not on disk are trained now.
+        """Return the study's runs, experiment by experiment and seed by seed; those not on disk are trained now.
 
         Where nothing may be trained: what is there, runs under way too.
         """
@@ -76,7 +76,7 @@ class Study:
         return runs
 
     def complete(self, jobs: Sequence[Job]) -> list[Run]:
-        """The runs of the jobs, with one line of progress that is replaced at every check.
+        """Return the runs of the jobs, with one line of progress that is replaced at every check.
 
         Where somebody looks on, the curves of the training stand under it, until it is done.
 
@@ -100,7 +100,7 @@ class Study:
         return runs
 
     def trained_model(self, name: str = "baseline") -> tuple[keras.Model, str]:
-        """An experiment's model under the first seed, and words that say what it is.
+        """Return an experiment's model under the first seed, and words that say what it is.
 
         It is trained now if its weights are not on disk, be its results there or not. Where nothing may be trained, it
         is the network as far as it is trained here, which may be not at all, and the words say so.
@@ -170,8 +170,7 @@ class Study:
 
         words  HTML: sentences computed from the runs, see `conclusion`
         """
-        waiting = "<p>The finding stands here once the notebook has run to its end.</p>"
-        on_top = HTML(piece("finding", Markup(words or waiting), True))
+        on_top = HTML(piece("finding", Markup(words), True))
         if words:
             self._place_on_top.update(on_top)
             show_html(piece("finding", Markup(words), False))
@@ -260,5 +259,5 @@ def show_line(words: str) -> None:
 
 
 def training_allowed() -> bool:
-    """Whether what is not on disk may be trained now; not where SIAMESE_NO_TRAINING is set, as `--no-training` does."""
+    """Say whether what is not on disk may be trained now: not where SIAMESE_NO_TRAINING is set, by `--no-training`."""
     return not os.environ.get("SIAMESE_NO_TRAINING")

@@ -11,12 +11,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from ..evidence.board import NOT_IN_TABLE, Board
+from ..evidence.significance import Interval
 from ..text import number, signed
 from .rendering import render_html
 
 
 def readable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a `Board` as text for a notebook: the paper's figures, ours with interval, strict, seeds."""
+    """Write rows of a `Board` as text for a notebook: the paper's figures, ours with interval, strict, seeds."""
     lines = rows.to_dict("records")
     return pd.DataFrame(
         {
@@ -33,15 +34,17 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracy_words(row: Any) -> str:
-    """ "73.1 (71.1–75.0)", and with several seeds the lowest and highest of them; of a row under way, how far it is."""
+    """Write "73.1 (71.1–75.0)", of several seeds the lowest and highest too; of a row under way, how far it is."""
     if not row["seeds"]:
-        return row["so_far_val"] or row["so_far"] or "not run"
-    words = f"{row['ours_val']:.1f} ({row['low']:.1f}–{row['high']:.1f})"
+        if not (now := row["under_way"]):
+            return "not run"
+        return f"{now.standing.ours.in_words} at iteration {now.iteration:,}" if now.standing else now.in_words
+    words = Interval(row["ours_val"], row["low"], row["high"]).in_words
     return words if row["seeds"] == 1 else f"{words}, seeds {row['seed_low']:.1f}–{row['seed_high']:.1f}"
 
 
 def difference_words(row: Any) -> str:
-    """ "−5.1 (−6.9 to −3.3)"; without an interval where a single seed has none."""
+    """Write "−5.1 (−6.9 to −3.3)"; without an interval where a single seed has none."""
     if np.isnan(row["difference"]):
         return "–"
     if np.isnan(row["difference_low"]):
@@ -50,7 +53,7 @@ def difference_words(row: Any) -> str:
 
 
 def table1_html(board: Board) -> Markup:
-    """Table 1 as HTML, the paper beside ours, grouped as there, with the verdicts' rule and the runs' ids.
+    """Show Table 1 as HTML, the paper beside ours, grouped as there, with the verdicts' rule and the runs' ids.
 
     Beside a scaled-down profile's runs of Omniglot stands how far the full protocol has come. A verdict links to the
     notebook that shows its row.
@@ -60,7 +63,7 @@ def table1_html(board: Board) -> Markup:
     full: dict[str, Any] = {}
     if board.profile.dataset == "omniglot" and not board.profile.is_paper_protocol:
         rows = _with_accuracy(Board.of("paper").rows)
-        known = rows[rows["seeds"].gt(0) | rows["so_far"].ne("")]
+        known = rows[rows["seeds"].gt(0) | rows["under_way"].notna()]
         full = {row["experiment"]: row for row in known.to_dict("records")}
     return render_html("table1.html.j2", profile=board.profile, groups=groups, full=full)
 
@@ -70,7 +73,7 @@ def _with_accuracy(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_counts_html(board: Board) -> Markup:
-    """How many rows of Table 1 got which verdict, each variant counted by itself, as HTML."""
+    """Count how many rows of Table 1 got which verdict, each variant by itself, as HTML."""
     rows = board.rows
     rows = rows[(rows["group"] != NOT_IN_TABLE) & (rows["verdict"] != "reference")]
     counts = {verdict: list(members["label"]) for verdict, members in rows.groupby("verdict", sort=True)}

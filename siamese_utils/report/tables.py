@@ -16,9 +16,14 @@ from ..models.summary import layers_table as layers_table
 from ..text import number, signed
 from ..training.runs import Run
 
+# that the protocols are counted over
+N_EPISODES = 20_000
+# checks that the end of a training is judged by
+LAST = 10
+
 
 def dataset_counts(dataset: Dataset) -> pd.DataFrame:
-    """How many alphabets, characters, drawers and images each split has, and the paper's counts (Section 1.1)."""
+    """Count each split's alphabets, characters, drawers and images, beside the paper's counts (Section 1.1)."""
     paper = {"train": (30, 964, 19_280), "val": (20, 659, 13_180)}
     lines = []
     for name, (alphabets, characters, images) in paper.items():
@@ -38,14 +43,14 @@ def dataset_counts(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def protocols(split: Split, n_way: int = 20, n_episodes: int = 20_000, seed: int = 0) -> pd.DataFrame:
-    """How the two protocols' episodes differ, counted over freshly drawn ones; shares in %."""
+def protocols(split: Split, seed: int = 0) -> pd.DataFrame:
+    """Count how the two protocols' episodes differ, over freshly drawn ones; shares in %."""
     lines = []
     names: tuple[Protocol, ...] = ("author", "strict")
     for protocol in names:
-        drawn = draw_episodes(split, protocol=protocol, n_way=n_way, n_episodes=n_episodes, seed=seed)
+        drawn = draw_episodes(split, protocol=protocol, n_episodes=N_EPISODES, seed=seed)
         itself, twin = flags(drawn)
-        same_drawer = drawn.support[np.arange(n_episodes), drawn.target, 0, 1] == drawn.query[:, 1]
+        same_drawer = drawn.support[np.arange(N_EPISODES), drawn.target, 0, 1] == drawn.query[:, 1]
         lines.append(
             {
                 "protocol": protocol,
@@ -58,15 +63,15 @@ def protocols(split: Split, n_way: int = 20, n_episodes: int = 20_000, seed: int
     return pd.DataFrame(lines)
 
 
-def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
-    """How steady the training was: accuracies in % at the checks, a line a run.
+def checks(runs: Iterable[Run]) -> pd.DataFrame:
+    """Show how steady the training was: accuracies in % at the checks, a line a run.
 
     The last checks are ten at most, that at iteration 0 left out.
     """
     lines = []
     for run in runs:
         val, train = (100 * run.history[f"{split}_accuracy"] for split in ("val", "train"))
-        end = val[run.history["iteration"] > 0].tail(last)
+        end = val[run.history["iteration"] > 0].tail(LAST)
         lines.append(
             {
                 "experiment": run.experiment.label,
@@ -82,8 +87,8 @@ def checks(runs: Iterable[Run], last: int = 10) -> pd.DataFrame:
 
 
 def weights(runs: Iterable[Run]) -> pd.DataFrame:
-    """Where the runs that recorded their weights have come: network, seed, iteration, and at its check length of the
-    weights, saturated (of embedding values) and val, in %."""
+    """Show where the runs that recorded their weights have come: network, seed, iteration, and at its check length of
+    the weights, saturated (of embedding values) and val, in %."""
     lines = []
     for run in runs:
         if "kernel_norm" in run.history:
@@ -102,7 +107,7 @@ def weights(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def prediction_table(rows: pd.DataFrame, mine: Sequence[float | None]) -> tuple[pd.DataFrame, str]:
-    """A prediction beside the paper's differences and ours, and its score in a sentence.
+    """Set a prediction beside the paper's differences and ours, and score it in a sentence.
 
     rows  of a Board;  mine  (rows,) the predicted differences to the baseline in points; None for none
     """
@@ -130,7 +135,7 @@ def prediction_table(rows: pd.DataFrame, mine: Sequence[float | None]) -> tuple[
 
 
 def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Scores of `training.runs.tidy`, the mean over seeds: `by`, accuracy, and Wilson 95 % interval (low, high).
+    """Average scores of `training.runs.tidy` over seeds: `by`, accuracy, and Wilson 95 % interval (low, high).
 
     All seeds answer the same episodes: these count once, however many seeds there are.
     """
@@ -140,7 +145,7 @@ def pooled(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def k_way_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy on val for every k, a column a protocol, with chance; from `training.runs.tidy`, seeds pooled."""
+    """Tabulate accuracy on val for every k, a column a protocol, with chance; of `training.runs.tidy`, seeds pooled."""
     shown = pooled(scores[scores["split"] == "val"], ["protocol", "ways"])
     percents = 100 * shown[["accuracy", "low", "high"]]
     shown["words"] = [f"{value:.1f} ({low:.1f}–{high:.1f})" for value, low, high in percents.to_numpy()]

@@ -3,6 +3,9 @@
 On a processor with bfloat16 instructions, TensorFlow's graph rewriter takes convolutions, matrix products and what lies
 between them to bfloat16, with sums in float32; weights, losses and the optimizer stay in float32. Initial weights and
 dropout masks are the same, other than under Keras' policy "mixed_bfloat16". It is recorded with every check and result.
+
+No profile asks for it: BatchNorm's moving averages are summed in bfloat16, too, which rounds their small steps away,
+and networks answer worse than they have learned to (docs/laptop.md).
 """
 
 from __future__ import annotations

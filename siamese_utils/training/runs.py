@@ -7,7 +7,7 @@ reports/<profile>/results/<experiment>-s<seed>-<hash>/
     answers.npz    which of the final 20-way episodes were answered correctly, for paired tests
     SHA256SUMS     the checksums of all the others (see `integrity`)
     model.keras    the trained weights (not committed)
-    shipped.keras  the same in half precision, for a few small runs (committed; see `inference.shipped`)
+    shipped.keras  the same in half precision, for a few small runs (committed; see benchmarks/ship_weights.py)
 
 A folder under its final name is complete: it is written under a temporary name, <final name>.partial, and renamed.
 Results may be there without weights: whoever wants those asks for them with weights=True. A run whose parts do not

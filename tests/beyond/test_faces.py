@@ -300,7 +300,7 @@ def test_the_real_faces_are_those_of_the_repository_and_train(monkeypatch, tmp_p
 
 
 def verify(capsys, monkeypatch):
-    """What `siamese verify` says of the demo's runs when it trains five of them anew, and its exit code."""
+    """What `siamese verify` says of the demo's runs when it trains five of them again, and its exit code."""
     monkeypatch.setattr(sys, "argv", ["siamese", "verify", "-p", "demo", "--retrain", "5"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -321,7 +321,7 @@ def test_runs_on_faces_are_trained_anew_where_the_faces_are_here(att_faces, repo
     assert code == 1
     (att_faces / "att_faces.zip").unlink()
     said, code = verify(capsys, monkeypatch)
-    assert f"1 run cannot be trained anew: trained on att-faces, and {att_faces}/att_faces.zip is not here" in said
+    assert f"1 run cannot be trained again: trained on att-faces, and {att_faces}/att_faces.zip is not here" in said
     assert "SIAMESE_FACES_DIR" in said
     assert code == 0
     assert run.run_id not in said

@@ -202,7 +202,7 @@ def test_the_finding_names_the_best_loss_what_is_clear_and_nothing_that_has_not_
     signs = np.array(np.meshgrid(*[[-1, 1]] * 4, [0, 1])).reshape(5, -1).T
     cells = pd.DataFrame(signs, columns=[*(f.name for f in design.factors), "seed"])
     cells["accuracy"] = 30.0 + 10 * cells["batch_norm"] + 0.1 * cells["seed"]
-    found = effects(cells, episodes=10_000)
+    found = effects(cells, n_episodes=10_000)
     finding = conclusion(opened, losses=frame, effects=found, recipe=frame.head(0), finals=[])
     title = load_method(NAMES[1]).title
     assert f"{title} reaches" in " ".join(finding.split())
@@ -225,7 +225,7 @@ def test_figures_draw_what_they_are_given():
     assert is_complete(cells, design)
     drawn = {
         "losses": plots.method_ranking(frame, NAMES[0]),
-        "effects": plots.factorial_effects(effects(cells, episodes=10_000), design),
+        "effects": plots.factorial_effects(effects(cells, n_episodes=10_000), design),
         "cells": plots.factorial_cells(cells, design),
         "map": plots.embedding_map(np.r_[np.indices((4, 6)).reshape(2, -1).T, [[0, 0]]], split),
         "nothing": plots.method_ranking(frame.head(0), NAMES[0]),

@@ -91,13 +91,16 @@ def test_every_rows_first_loss_at_the_full_protocol_is_that_of_its_log():
 def test_the_readme_and_the_results_are_current(runs):
     from siamese_utils.beyond.published import markdown_table
     from siamese_utils.evidence.board import Board
-    from siamese_utils.report.readme import front_page, results_markdown, with_results
+    from siamese_utils.report.findings import findings, numbers
+    from siamese_utils.report.readme import deciding, front_page, results_markdown, with_results
 
     full, small = Board(load_profile("paper")), Board(laptop)
+    board = deciding(full, small)
+    found = findings(numbers(board))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_results(readme, front_page(full, small)) == readme, "run `make scoreboard`"
+    assert with_results(readme, front_page(board, found)) == readme, "run `make scoreboard`"
     results = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
-    assert results_markdown(full, small, markdown_table(laptop)) == results, "run `make scoreboard`"
+    assert results_markdown(full, small, found, markdown_table(laptop)) == results, "run `make scoreboard`"
     for run in runs.values():
         assert f"reports/laptop/results/{run.run_id}/metrics.json" in results
 
@@ -116,13 +119,13 @@ def test_the_laptops_table_has_the_full_protocol_beside_it():
     lines = BeautifulSoup(table1_html(Board.of("laptop")), "html.parser").select("tbody tr:not(.group)")
     for experiment, line in zip(Board.of("laptop").rows["experiment"], lines, strict=True):
         cell = line.select_one('[data-label^="full protocol"]').get_text().replace("\u2060", "")
-        if experiment not in full.index or not (full.loc[experiment, "seeds"] or full.loc[experiment, "so_far"]):
+        if experiment not in full.index or not (full.loc[experiment, "seeds"] or full.loc[experiment, "under_way"]):
             assert cell == "not run"
         elif full.loc[experiment, "seeds"]:
             assert cell == accuracy_words(full.loc[experiment]).replace(", ", "")
         else:
-            accuracy, _, iteration = full.loc[experiment, "so_far_val"].partition(" at iteration ")
-            assert cell == (f"{accuracy}at {iteration}" if iteration else "–")
+            now = full.loc[experiment, "under_way"]
+            assert cell == (f"{now.standing.ours.in_words}at {now.iteration:,}" if now.standing else "–")
 
 
 def test_runs_under_way_carry_the_checksums_of_their_histories():

@@ -31,17 +31,20 @@ def test_every_combination_is_an_experiment_of_its_own():
     first, last = found[(False,) * 4].recipe, found[(True,) * 4].recipe
     assert (first.batch_norm, first.dropout, first.l2, first.embedding) == (False, 0, 0, 128)
     assert first.learning_rate == load_experiment("lr-0.001").recipe.learning_rate
-    assert last == load_experiment("dense-512").recipe  # the paper's baseline but for the embedding
+    # the paper's baseline but for the embedding
+    assert last == load_experiment("dense-512").recipe
     assert load_factorial().factors[0].name == "batch_norm"
 
 
 def test_effects_by_hand():
-    found = effects(made_up(lambda a, b, c: 40 + 5 * a - 2 * b + 3 * a * c, noise=1e-6), episodes=10_000)
+    found = effects(made_up(lambda a, b, c: 40 + 5 * a - 2 * b + 3 * a * c, noise=1e-6), n_episodes=10_000)
     by = {factors: row for factors, row in found.set_index("factors").iterrows()}
-    assert by[("a",)]["effect"] == pytest.approx(10, abs=1e-4)  # 45 minus 35
+    # 45 minus 35
+    assert by[("a",)]["effect"] == pytest.approx(10, abs=1e-4)
     assert by[("b",)]["effect"] == pytest.approx(-4, abs=1e-4)
     assert by[("c",)]["effect"] == pytest.approx(0, abs=1e-4)
-    assert by[("a", "c")]["effect"] == pytest.approx(6, abs=1e-4)  # a's effect is 16 and 4: half of 12
+    # a's effect is 16 and 4: half of 12
+    assert by[("a", "c")]["effect"] == pytest.approx(6, abs=1e-4)
     assert len(found) == 6
 
 
@@ -50,7 +53,8 @@ def test_intervals_agree_with_a_regression():
 
     frame = made_up(lambda a, b, c: 40 + 5 * a - b * c, seeds=3, noise=2.0)
     fit = smf.ols("accuracy ~ a * b * c", frame).fit()
-    found = effects(frame, episodes=10**15).set_index("factors")  # so many that their spread is nothing
+    # so many that their spread is nothing
+    found = effects(frame, n_episodes=10**15).set_index("factors")
     holm = multipletests([fit.pvalues[":".join(factors)] for factors in found.index], method="holm")[1]
     for factors, p in zip(found.index, holm, strict=True):
         name = ":".join(factors)
@@ -63,9 +67,11 @@ def test_intervals_agree_with_a_regression():
 
 def test_episodes_widen_an_interval_that_seeds_leave_narrow():
     frame = made_up(lambda a, b, c: 40 + 5 * a, noise=1e-6)
-    row = effects(frame, episodes=2500).iloc[0]
-    spread = (0.5 * 45 * 55 + 0.5 * 35 * 65) / 2500  # of one combination's accuracy, squared, in points
-    by_hand = stats.t.ppf(0.975, 8) * 2 * (spread / 8) ** 0.5  # 16 runs of 8 combinations leave 8 degrees of freedom
+    row = effects(frame, n_episodes=2500).iloc[0]
+    # of one combination's accuracy, squared, in points
+    spread = (0.5 * 45 * 55 + 0.5 * 35 * 65) / 2500
+    # 16 runs of 8 combinations leave 8 degrees of freedom
+    by_hand = stats.t.ppf(0.975, 8) * 2 * (spread / 8) ** 0.5
     assert row["high"] - row["effect"] == pytest.approx(by_hand, rel=1e-4)
 
 
@@ -73,7 +79,7 @@ def test_an_incomplete_design_is_refused():
     frame = made_up(lambda a, b, c: a)
     for part in (frame.iloc[:-1], frame[frame["a"] > 0], frame[frame["seed"] == 0]):
         with pytest.raises(ValueError, match="combinations"):
-            effects(part, episodes=100)
+            effects(part, n_episodes=100)
 
 
 def test_a_cell_runs_as_an_experiment(reports, fresh_keras, tiny):

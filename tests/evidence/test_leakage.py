@@ -11,7 +11,8 @@ from siamese_utils.evaluation.episodes import draw_episodes, is_correct
 from siamese_utils.evidence import leakage as leaks
 from siamese_utils.models.siamese import build_model
 
-CLASSES, DRAWERS, WAYS = 12, 5, 8  # few, so that both leaks are frequent
+# few, so that both leaks are frequent
+CLASSES, DRAWERS, WAYS = 12, 5, 8
 
 
 def similarities(seed=0, ties=False):
@@ -35,7 +36,8 @@ def test_the_closed_form_lies_in_the_interval_of_drawn_episodes(ties):
     correct = is_correct(seen[..., None], drawn)
     for name, part in leaks.left_in(drawn).items():
         test = binomtest(int(correct[part].sum()), int(part.sum()))
-        interval = test.proportion_ci(0.999, method="wilson")  # eight comparisons: 95 % would miss one in three tries
+        # eight comparisons: 95 % would miss one in three tries
+        interval = test.proportion_ci(0.999, method="wilson")
         assert interval.low < exact[name] < interval.high, name
     assert exact["author"] > exact["without_self"] + 0.02, "meeting oneself helps a network that knows itself"
     assert exact["without_twins"] > exact["author"] + 0.05, "a twin takes the answer away"
@@ -95,7 +97,7 @@ def test_the_table_of_a_model_has_a_line_for_every_leak_left_out(tiny, fresh_ker
     size = tiny.image_size
     images = np.random.default_rng(0).integers(0, 256, (6, 4, size, size)).astype(np.uint8)
     split = Split(images, tuple(f"A/{n}" for n in range(6)))
-    table = leaks.of_model(build_model("baseline", tiny), split, queries=24, seed=0, n_way=5, n_episodes=20_000)
+    table = leaks.of_model(build_model("baseline", tiny), split, queries=24, seed=0)
     assert list(table["the author’s episodes"]) == list(leaks.LEFT_OUT.values())
     for formula, simulated in zip(table["formula"], table["simulated"], strict=True):
         low, high = (float(part) for part in simulated.partition("(")[2].rstrip(")").split(" to "))

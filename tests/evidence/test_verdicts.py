@@ -51,7 +51,8 @@ def _names():
     return frozenset(e.name for e in load_matrix().experiments)
 
 
-REFUTED_BY = {  # claim → (accuracies, special) that refute it, as described and as run
+# claim → (accuracies, special) that refute it, as described and as run
+REFUTED_BY = {
     "baseline-train": ({"baseline": 60.0}, {}),
     "baseline-val": ({"baseline": 60.0}, {}),
     "baseline-rises": ({}, {"baseline": {"dip": 20.0}}),
@@ -86,7 +87,8 @@ REFUTED_BY = {  # claim → (accuracies, special) that refute it, as described a
     "mlp-slow": ({"mlp": 90.0}, {"mlp": {"speed": 3.0}}),
     "baseline-is-best": ({"mlp": 80.0}, {}),
 }
-FACTS = {  # what needs no run of ours, or only its pixels
+# what needs no run of ours, or only its pixels
+FACTS = {
     "dataset": "reproduced",
     "contrastive-loss": "not reproduced",
     "dense-128-same": "not reproduced",
@@ -100,22 +102,31 @@ FACTS = {  # what needs no run of ours, or only its pixels
     "validation-loss": "not testable",
     "training-time": "not testable",
 }
-FIGURES = {  # expected and logged first losses, computed by hand from fan-ins and fan-outs; counts from the paper
+# expected and logged first losses, computed by hand from fan-ins and fan-outs; counts from the paper
+FIGURES = {
     "contrastive-loss": "without both methods: 0.25 expected, 0.72 logged.",
-    "dense-128-same": "Dense - 128: 4.54 expected, 3.73 logged.",  # log 2 + 3.848
-    "dense-64-first-conv": "Dense - 64: 2.86 expected, 2.47 logged.",  # log 2 + 2.17
-    "dense-512-same": "Dense - 512: 11.77 expected, 11.80 logged.",  # log 2 + 11.077
+    # log 2 + 3.848
+    "dense-128-same": "Dense - 128: 4.54 expected, 3.73 logged.",
+    # log 2 + 2.17
+    "dense-64-first-conv": "Dense - 64: 2.86 expected, 2.47 logged.",
+    # log 2 + 11.077
+    "dense-512-same": "Dense - 512: 11.77 expected, 11.80 logged.",
+    # log 2 + 6.316
     "only-the-rate": "0.0001: 7.01 expected, 0.68 logged; 0.001: 7.01 expected, 0.72 logged; 0.01: 7.01 expected, "
-    "0.70 logged.",  # log 2 + 6.316
-    "mlp-layers": "Dense (2048, 1024 and 512): 55.74 expected, 59.17 logged.",  # log 2 + 55.04
+    "0.70 logged.",
+    # log 2 + 55.04
+    "mlp-layers": "Dense (2048, 1024 and 512): 55.74 expected, 59.17 logged.",
     "more-parameters": "2,129,025 parameters against 2,912,641",
     "mlp-parameters": "25,350,145 parameters against 2,912,641",
     "dataset": "train 30 alphabets, 964 characters, 19,280 images; val 20 alphabets, 659 characters, 13,180 images",
 }
-OTHERWISE = {  # in the paper's world, the claims that do not simply hold
-    "zeros-in-table-1": "not reproduced",  # the paper's text, not its table: 5 % is chance
+# in the paper's world, the claims that do not simply hold
+OTHERWISE = {
+    # the paper's text, not its table: 5 % is chance
+    "zeros-in-table-1": "not reproduced",
 }
-NEVER_REFUTED_HERE = {"falls-with-k"}  # needs other scores: see the test of accuracy that rises with their number
+# needs other scores: see the test of accuracy that rises with their number
+NEVER_REFUTED_HERE = {"falls-with-k"}
 
 
 @cache
@@ -214,8 +225,8 @@ def mutants(claim):
         yield "starts elsewhere", changed(starts_at=(check.starts_at or np.log(2)) + 0.5)
         yield "of another", changed(of=("mlp",) if "mlp" not in check.of else ("dense-512",), changes={})
     elif check.kind == "ordered":
-        if check.ways:
-            yield "reversed", changed(ways=check.ways[::-1])
+        if check.n_way:
+            yield "reversed", changed(n_way=check.n_way[::-1])
         else:
             yield "reversed", changed(of=check.of[::-1])
     elif check.kind == "dataset":
@@ -271,7 +282,8 @@ def single_change(name, what, value):
     made = world()
     was = paper_world()[name]
     special = FULL["special"].get(name, {})
-    if what == "val":  # train and the checks stay as they were
+    # train and the checks stay as they were
+    if what == "val":
         changed = {"train": was + special.get("gap", 1.0), "early": was} | special
         runs = {s: facts(name, s, value, **changed) for s in SEEDS}
     else:
@@ -458,7 +470,7 @@ def test_an_unsteady_training_needs_enough_checks():
 @pytest.mark.parametrize(
     ("check", "made", "why"),
     [
-        (Ordered(kind="ordered", of="baseline", ways=(5, 999)), {}, "The profile does not evaluate 999 ways."),
+        (Ordered(kind="ordered", of="baseline", n_way=(5, 999)), {}, "The profile does not evaluate 999 ways."),
         (
             Against(kind="below", of="mlp", than="baseline", measure="early"),
             {"special": {"mlp": {"checks": 1}}},
@@ -537,7 +549,8 @@ def test_holm_corrects_for_all_claims_together():
     many = judge([claim(BELOW)], weak, rows=ties)
     assert len(many) == 1 + len(ties)
     assert alone.p < many[0].p == judge([], weak, rows=[*ties, claim(BELOW)])[-1].p
-    assert judge([claim(BELOW), *[claim(BELOW)] * 40], weak)[0].p == alone.p  # the same test once more is no other
+    # the same test once more is no other
+    assert judge([claim(BELOW), *[claim(BELOW)] * 40], weak)[0].p == alone.p
 
 
 def test_holm_by_hand_and_by_statsmodels():
@@ -658,21 +671,30 @@ def test_the_papers_own_resolution():
 
 def test_a_row_claims_what_the_text_says_of_it_and_else_what_the_table_can_tell():
     kinds = {name: row.check.kind for name, row in claims.row_claims().items()}
-    assert kinds["without-dropout"] == "below"  # the text: a drop; by its noise, the table could not tell
-    assert kinds["lr-0.0001-as-run"] == "similar"  # the text: comparable
-    assert kinds["conv-256-dense-1024"] == "similar"  # the text compares it with another network
+    # the text: a drop; by its noise, the table could not tell
+    assert kinds["without-dropout"] == "below"
+    # the text: comparable
+    assert kinds["lr-0.0001-as-run"] == "similar"
+    # the text compares it with another network
+    assert kinds["conv-256-dense-1024"] == "similar"
     assert kinds["lr-0.01"] == "below"
-    assert kinds["zero-initialization"] == "above_chance"  # the ledger's claim on Table 1 itself
+    # the ledger's claim on Table 1 itself
+    assert kinds["zero-initialization"] == "above_chance"
 
 
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("dense-128-drops", "yes"),  # 64 against 73.2
-        ("without-dropout-drops", "within noise"),  # 66 against 73.2
-        ("baseline-fits", "within noise"),  # 81.3 on train, 73.2 on val: 8.1 against a margin of 7.8
-        ("baseline-is-best", "within noise"),  # 76.8 and 75.6 stand above it
-        ("zeros-learn-nothing", "no"),  # 50 % is not chance
+        # 64 against 73.2
+        ("dense-128-drops", "yes"),
+        # 66 against 73.2
+        ("without-dropout-drops", "within noise"),
+        # 81.3 on train, 73.2 on val: 8.1 against a margin of 7.8
+        ("baseline-fits", "within noise"),
+        # 76.8 and 75.6 stand above it
+        ("baseline-is-best", "within noise"),
+        # 50 % is not chance
+        ("zeros-learn-nothing", "no"),
         ("lr-0.001-fluctuates", ""),
     ],
 )
@@ -697,7 +719,7 @@ def test_a_claim_is_judged_twice_where_text_and_run_differ():
         ("kind: sideways, of: baseline", "sideways"),
         ("kind: below, of: mlp, than: baseline, mesure: val", "mesure"),
         ("kind: level, of: baseline", "at goes with level"),
-        ("kind: ordered, of: baseline", "several networks, or one and several ways"),
+        ("kind: ordered, of: baseline", "several networks, or one and several values of n_way"),
         ("kind: untestable", "because"),
     ],
 )

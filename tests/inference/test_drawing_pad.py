@@ -149,7 +149,8 @@ def test_a_class_may_have_a_number_for_its_name_and_a_long_name_leaves_room(draw
 )
 def test_a_wrong_argument_is_a_sentence(model, support, error, words):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the image of one colour
+        # of the image of one colour
+        warnings.simplefilter("ignore")
         with pytest.raises(error, match=words) as caught:
             pads.drawing_pad(model, support)
     assert "\n" not in str(caught.value)

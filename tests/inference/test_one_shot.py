@@ -25,7 +25,8 @@ from siamese_utils.errors import DataError
 from siamese_utils.inference.one_shot import OneShot, from_array
 from siamese_utils.paths import SHIPPED_MODEL
 
-STROKES = {  # three characters, their pen's points in a unit square
+# three characters, their pen's points in a unit square
+STROKES = {
     "cross": [[(0.1, 0.5), (0.9, 0.5)], [(0.5, 0.1), (0.5, 0.9)]],
     "zigzag": [[(0.1, 0.2), (0.8, 0.2), (0.2, 0.8), (0.9, 0.8)]],
     "house": [[(0.2, 0.9), (0.2, 0.4), (0.5, 0.1), (0.8, 0.4), (0.8, 0.9), (0.2, 0.9)]],
@@ -129,7 +130,8 @@ def test_what_is_no_model_or_no_image_is_a_clear_error(model, model_file, tmp_pa
     with pytest.raises(DataError, match=r"must end in \.keras"):
         OneShot.load(tmp_path / "model")
     whole = bytearray(model_file.read_bytes())
-    for start in range(0, len(whole), 2000):  # some bytes of every part
+    # some bytes of every part
+    for start in range(0, len(whole), 2000):
         whole[start : start + 40] = bytes(byte ^ 255 for byte in whole[start : start + 40])
     (tmp_path / "flipped.keras").write_bytes(whole)
     with pytest.raises(DataError, match=r"flipped\.keras is not a siamese model"):
@@ -156,7 +158,8 @@ def test_an_image_and_its_file_are_read_alike(case, model, tmp_path):
         clear.save(path)
     elif case == "turned":
         exif = Image.Exif()
-        exif[0x0112] = 8  # to be turned by 90° counterclockwise
+        # to be turned by 90° counterclockwise
+        exif[0x0112] = 8
         path = path.with_suffix(".jpg")
         plain.rotate(-90, expand=True, fillcolor=250).save(path, exif=exif, quality=98)
     else:
@@ -251,7 +254,8 @@ def test_classify_compare_and_embed_on_the_command_line(capsys, monkeypatch, let
     assert target.read_text().startswith("image,d0")
     code, _, err = call(capsys, monkeypatch, "embed", mine, "-m", model_file, "-o", letters)
     assert (code, "is a folder" in err) == (2, True)
-    (letters / "letters" / "house").rename(letters / "letters" / "[bold]")  # a name, not a style
+    # a name, not a style
+    (letters / "letters" / "house").rename(letters / "letters" / "[bold]")
     arguments = ("classify", letters / "house.jpg", "--support", letters / "letters", "-m", model_file)
     assert "[bold]" in call(capsys, monkeypatch, *arguments)[1]
     mine = letters / "house.jpg"
@@ -339,7 +343,8 @@ def test_an_image_in_two_classes_and_a_query_in_the_support_are_said(model, lett
     (letters / "letters" / "house" / "other.png").unlink()
     with pytest.warns(UserWarning, match=r"the query is in the support, too: .*letters/cross/mine\.png"):
         model.classify(letters / "letters" / "cross" / "mine.png", letters / "letters")
-    model.classify(letters / "cross.jpg", letters / "letters")  # neither, and nothing is said
+    # neither, and nothing is said
+    model.classify(letters / "cross.jpg", letters / "letters")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -370,7 +375,8 @@ def test_learn_on_a_folder_of_ones_own(capsys, monkeypatch, tmp_path, reports, f
     assert "2-way 1-shot" in out
     assert "not Omniglot" not in out
     assert not OneShot.load(model).reads_drawings
-    (run,) = (path for path in (reports / "demo" / "own").iterdir() if path.is_dir())  # not its lock
+    # not its lock
+    (run,) = (path for path in (reports / "demo" / "own").iterdir() if path.is_dir())
     made = (run / "metrics.json").stat().st_mtime_ns
     assert call(capsys, monkeypatch, *arguments)[0] == 0
     assert (run / "metrics.json").stat().st_mtime_ns == made

@@ -49,7 +49,8 @@ def test_a_drawing_is_cut_to_its_ink_and_centred():
     ImageDraw.Draw(image).rectangle((200, 120, 239, 179), fill=0)
     pixels = drawing(image, 50)
     rows, columns = np.nonzero(pixels < 128)
-    assert rows.max() - rows.min() + 1 == pytest.approx(35, abs=1)  # 0.7 of the side
+    # 0.7 of the side
+    assert rows.max() - rows.min() + 1 == pytest.approx(35, abs=1)
     assert abs((rows.min() + rows.max()) / 2 - 24.5) <= 1
     assert abs((columns.min() + columns.max()) / 2 - 24.5) <= 1
     with pytest.raises(DataError, match=r"blank\.png shows no drawing"):
@@ -67,7 +68,8 @@ def test_specks_and_what_reaches_in_from_the_border_are_no_strokes():
         dirty[row : row + 2, column : column + 2] = 60
     dirty[-30:, :12] = 40
     assert alike(Image.fromarray(dirty)) > 0.95
-    tight = hook().crop((44, 68, 194, 196))  # all of its strokes reach the border
+    # all of its strokes reach the border
+    tight = hook().crop((44, 68, 194, 196))
     assert alike(tight) > 0.7
 
 
@@ -76,9 +78,11 @@ def test_a_dark_frame_around_the_sheet_is_no_stroke(wide):
     framed = np.array(hook())
     framed[:wide], framed[-wide:], framed[:, :wide], framed[:, -wide:] = 30, 30, 30, 30
     assert alike(Image.fromarray(framed)) > 0.95
-    alone = np.full((100, 100, 3), 250, np.uint8)  # a square: all the ink there is
+    # a square: all the ink there is
+    alone = np.full((100, 100, 3), 250, np.uint8)
     alone[:wide], alone[-wide:], alone[:, :wide], alone[:, -wide:] = 30, 30, 30, 30
-    alone[48:50, 48:50] = 30  # and a speck
+    # and a speck
+    alone[48:50, 48:50] = 30
     ink = drawing(Image.fromarray(alone), 50) < 128
     assert ink[:25].any(axis=0).sum() > 30
     assert ink[:, 25:].any(axis=1).sum() > 30

@@ -38,7 +38,8 @@ def test_minutes_are_in_proportion_to_work_and_length(reports):
 def test_the_pace_is_that_of_the_longest_run_and_a_dash_without_one(reports):
     made_up = {"image_size": 28, "padding": "same", "dataset": "synthetic", "episodes": 1000, "check_every": 1000}
     profile = paper.model_copy(update=made_up)
-    make_run("baseline", profile, 0, answers(300))  # a second an iteration
+    # a second an iteration
+    make_run("baseline", profile, 0, answers(300))
     cells = table(costs_markdown(profile))
     assert cells["Baseline"][6:] == ["1.00", "1.4", ""]
     assert cells["MLP"][6:] == ["–", "–", ""]

@@ -203,7 +203,7 @@ def test_status_names_a_damaged_run_and_goes_on(capsys, monkeypatch, reports, ti
     assert "batch.json cannot be read" in err
 
 
-def test_a_batch_foretells_what_its_notebooks_and_seeds_need(monkeypatch, capsys):
+def test_a_batch_announces_what_its_notebooks_and_seeds_need(monkeypatch, capsys):
     names = [experiment.name for experiment in load_matrix().experiments]
     found = {name: [experiment.name for experiment in experiments_of([name])] for name in notebook_names()}
     assert found["00_start_here"] == found["09_k_way"] == ["baseline"]
@@ -218,7 +218,7 @@ def test_a_batch_foretells_what_its_notebooks_and_seeds_need(monkeypatch, capsys
     asked = []
     monkeypatch.setattr("siamese_utils.training.state._time_baseline", lambda profile: (1.0, 1.0))
     monkeypatch.setattr("siamese_utils.training.state.find_so_far", lambda *key: asked.append(key))
-    pages._foretell(load_profile("laptop"), {"notebooks": ["08"], "seeds": [5]})
+    pages._announce(load_profile("laptop"), ["08"], [5], ())
     assert [(experiment.name, seed) for experiment, _, seed in asked] == [("baseline", 5), ("mlp", 5)]
     assert "2 runs" in capsys.readouterr().out
 

@@ -13,7 +13,7 @@ from siamese_utils.evidence.author_logs import author_log
 from siamese_utils.evidence.board import Board
 from siamese_utils.evidence.fidelity import histories, likenesses
 from siamese_utils.report import findings as module
-from siamese_utils.report.findings import SHORT, findings, gist, numbers
+from siamese_utils.report.findings import SHORT, differences_by_notebook, findings, numbers
 from siamese_utils.report.rendering import piece, render
 
 
@@ -27,7 +27,7 @@ def test_without_runs_only_the_paper_and_the_logs_speak(reports):
     assert len(sentences) == 3
     assert "9 of its 14 variants" in sentences[1]
     assert "seed" not in " ".join(sentences)
-    assert gist(Board.of("laptop")) == {}
+    assert differences_by_notebook(Board.of("laptop")) == {}
 
 
 def test_drawn_characters_teach_nothing_about_the_paper(reports, tiny):
@@ -47,7 +47,7 @@ def test_the_findings_are_few_short_and_no_counts_of_verdicts(laptop):
 def test_at_the_authors_protocol_the_paper_s_accuracies_come_first():
     """Those within the noise of both are counted, the others named with both numbers; other profiles do not compare."""
     board = Board.of("paper")
-    found = numbers(board)["comes_again"]
+    found = numbers(board)["reaches_paper"]
     rows = board.rows.query("variant != 'as described' and seeds > 0 and paper_val.notna()")
     assert 10 <= sum(map(len, found.values())) <= len(rows)
     line = rows.set_index("experiment").loc["dense-512"]
@@ -55,22 +55,22 @@ def test_at_the_authors_protocol_the_paper_s_accuracies_come_first():
     first = findings(numbers(board))[0].replace("\u00a0", " ")
     assert f"{len(found['yes'])} of the {len(found['yes']) + len(found['no'])} networks" in first
     assert all(words in first for words in found["no"])
-    assert not any(numbers(Board.of("laptop"))["comes_again"].values())
+    assert not any(numbers(Board.of("laptop"))["reaches_paper"].values())
 
 
-def test_an_accuracy_comes_again_within_the_papers_noise_and_ours():
+def test_an_accuracy_reaches_the_papers_within_the_noise_of_both():
     """250 episodes near 73 % move a figure by 5.5 points: 4 points are within it, 20 are not."""
     made = evidence({"dense-512": 71.6, "mlp": 54.4})
     board = Board(made.profile)
     board.__dict__["evidence"] = made
-    found = numbers(board)["comes_again"]
+    found = numbers(board)["reaches_paper"]
     assert "Dense - 512 (71.6 %, paper 75.6 %)" in found["yes"]
     assert "the MLP (54.4 %, paper 34.4 %)" in found["no"]
     # seeds 60 points apart tell too little, however near their mean
     made = evidence({"dense-512": 50.0}, special={"dense-512": {"drift": 30.0}})
     board = Board(made.profile)
     board.__dict__["evidence"] = made
-    assert "'Dense - 512" not in str(numbers(board)["comes_again"])
+    assert "'Dense - 512" not in str(numbers(board)["reaches_paper"])
 
 
 def test_at_the_authors_protocol_a_finding_stands_beside_the_log(monkeypatch):

@@ -52,7 +52,8 @@ def start(*arguments):
         text=True,
         cwd=ROOT,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background may ignore it
+        # a job in the background may ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -142,7 +143,8 @@ def test_two_batches_of_the_same_notebooks_keep_all(home):
     ("change", "state"),
     [
         ({}, "running"),
-        ({"begun": 1.0}, "interrupted"),  # its number is another's now
+        # its number is another's now
+        ({"begun": 1.0}, "interrupted"),
         ({"pid": 2**31 - 1}, "interrupted"),
         ({"host": "elsewhere"}, "running"),
         (None, "interrupted"),

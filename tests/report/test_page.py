@@ -165,10 +165,9 @@ def test_a_part_is_open_where_it_comes_first_or_shows_something(executed, report
 
 
 def test_what_the_top_says_is_not_repeated_and_origins_are_folded(executed, reports):
-    about = '<p>Profile demo</p><div class="banner alert">Not the paper’s protocol: small.</div>'
-    rule = (
-        '<p class="caption">How a verdict comes about: each claim …</p><p class="caption">Not the paper’s protocol</p>'
-    )
+    about = '<p class="about">Profile demo</p><div class="banner alert">Not the paper’s protocol: small.</div>'
+    rule = '<details class="rule"><p class="caption">How a verdict comes about: each claim …</p></details>'
+    rule += '<p class="caption protocol">Not the paper’s protocol</p>'
     origin = '<p class="caption figure-origin">A figure. <br><small>Profile demo · seed 0</small></p>'
     long = '<table class="dataframe"><caption>All rows. <br><small>Profile demo</small></caption><tbody>'
     long += "<tr><td>1</td></tr>" * 9 + "</tbody></table>"
@@ -260,11 +259,11 @@ def test_banners_say_what_the_numbers_are_not(reports, name, synthetic, protocol
     assert text_of(page.select_one("table.provenance td")).startswith("0 of ")
 
 
-def test_a_page_over_its_size_budget_says_so(executed, caplog):
-    text = build_report(executed, size_budget=10_000).read_text()
-    assert "save smaller figures, first of all in 01_dataset" in text
-    assert "save smaller figures" in caplog.text
+def test_a_page_over_its_size_budget_says_so(executed, caplog, monkeypatch):
     assert build_report(executed).stat().st_size < 200_000
+    monkeypatch.setattr("siamese_utils.report.page.SIZE_BUDGET", 10_000)
+    assert "save smaller figures, first of all in 01_dataset" in build_report(executed).read_text()
+    assert "save smaller figures" in caplog.text
 
 
 def test_no_notebooks_or_damaged_ones_are_errors_that_say_what_to_do(reports):

@@ -88,11 +88,13 @@ def test_learning_and_loss_curves_are_labelled_and_share_their_axes(runs, count)
 
 
 def test_accuracies_reach_up_to_the_next_multiple_of_20(runs):
-    (ax,) = figures.learning_curves(runs[-1:]).axes  # no row of Table 1; val is 50 % at the end
+    # no row of Table 1; val is 50 % at the end
+    (ax,) = figures.learning_curves(runs[-1:]).axes
     assert ax.get_ylim() == (0, 60)
     (ax,) = figures.learning_curves([with_history(runs[-1], val_accuracy=[0.1, 0.4, 0.4, 0.4, 0.4])]).axes
     assert ax.get_ylim() == (0, 40)
-    (ax,) = figures.learning_curves(runs[:1]).axes  # Table 1 has 73.2
+    # Table 1 has 73.2
+    (ax,) = figures.learning_curves(runs[:1]).axes
     assert ax.get_ylim() == (0, 80)
 
 
@@ -164,7 +166,8 @@ def test_the_authors_curve_stands_where_its_iterations_are_ours(runs):
     author = line_of(ax, style.GREY)
     assert list(author.get_xdata()) == list(log["iteration"])
     assert author.get_ydata() == pytest.approx(100 * log["val_accuracy"])
-    assert [text.get_text() for text in ax.texts] == ["ours stop at 4"]  # and no mark at the margin
+    # and no mark at the margin
+    assert [text.get_text() for text in ax.texts] == ["ours stop at 4"]
     assert ax.get_xlim() == (0, 5000)
     assert list(ax.get_xticks()) == [0, 100, 500, 1000, 2000, 5000]
     (ax,) = figures.loss_curves([with_config(runs[1], dataset="omniglot", decay="cut", image_size=105)]).axes
@@ -319,18 +322,20 @@ def test_pictures_of_the_data(characters):
     check(pictures.contact_sheet(split))
     check(pictures.drawers_sheet(split, [0, 1]))
     pairs = draw_pairs(split, 8)
-    check(pictures.pairs_figure(split, pairs, np.linspace(0, 1, 8)))
+    check(pictures.pairs_figure(split, pairs))
     for protocol in ("author", "strict"):
         check(pictures.episode_figure(split, draw_episodes(split, protocol=protocol, n_episodes=1)))
 
 
 def test_the_words_beside_a_row_of_drawings_are_not_cut(characters):
     train = characters.train
-    long = train.characters[0].rpartition("/")[0]  # one alphabet of many
+    # one alphabet of many
+    long = train.characters[0].rpartition("/")[0]
     renamed = (name.replace(f"{long}/", "Inuktitut_(Canadian_Aboriginal)/") for name in train.characters)
     named = replace(train, characters=tuple(renamed))
     for figure in (pictures.contact_sheet(named), pictures.drawers_sheet(named, [0, 1, 100])):
-        FigureCanvasAgg(figure).draw()  # once, as for a page: drawn again, a layout may come out otherwise
+        # once, as for a page: drawn again, a layout may come out otherwise
+        FigureCanvasAgg(figure).draw()
         for ax in figure.axes:
             words = ax.yaxis.label.get_window_extent()
             assert figure.bbox.x0 < words.x0 < words.x1 < ax.get_window_extent().x0
@@ -397,7 +402,14 @@ def test_a_figure_is_shown_with_description_and_origin(reports, tiny, runs, monk
     shown_image = BeautifulSoup(image["text/html"], "html.parser").img
     assert shown_image["alt"] == 'Curves "of" two'
     assert [tuple(note) for note in json.loads(shown_image["data-notes"])] == style.notes_of(figure)
-    for words in ("Two.", "Profile tiny", "not Omniglot", "seeds 0, 1, 2", "6 runs", "commit 0123456789"):
+    for words in (
+        "Two.",
+        "Profile tiny",
+        "not Omniglot",
+        "seeds 0, 1, 2",
+        f"6 runs ({runs[0].run_id}, ",
+        "commit 0123456789",
+    ):
         assert words in caption.data
     with pytest.raises(ParamsError, match="description"):
         opened.show_figure(figure, alt=" ")

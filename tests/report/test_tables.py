@@ -14,7 +14,8 @@ from siamese_utils.report import table1, tables
 from siamese_utils.training import runs as results
 from siamese_utils.training.runs import Run
 
-PAPER_VAL = {  # Table 1, in its order
+# Table 1, in its order
+PAPER_VAL = {
     "": 73.2,
     "Dense - 128": 64,
     "Dense - 64": 52.4,
@@ -63,7 +64,8 @@ def test_several_seeds_share_their_episodes_and_show_their_spread(reports, tiny)
     line = Board(with_seeds(tiny, [0, 1, 2])).rows.iloc[0]
     assert line["ours_val"] == pytest.approx(70)
     assert (line["seed_low"], line["seed_high"], line["seeds"]) == (pytest.approx(60), pytest.approx(80), 3)
-    expected = wilson(700, 1000)  # the same episodes for every seed: they count once
+    # the same episodes for every seed: they count once
+    expected = wilson(700, 1000)
     assert (line["low"], line["high"]) == (
         pytest.approx(100 * expected.low),
         pytest.approx(100 * expected.high),
@@ -109,7 +111,7 @@ def test_counts_and_protocols_of_a_dataset(characters):
     counts = tables.dataset_counts(characters).set_index("split")
     assert counts.loc["train", "characters"] == characters.train.classes
     assert counts.loc["val", "paper: characters"] == 659
-    shares = tables.protocols(characters.val, n_episodes=20_000).set_index("protocol")
+    shares = tables.protocols(characters.val).set_index("protocol")
     own = shares["the query is its own support"].str.rstrip(" %").astype(float)
     assert own["author"] == pytest.approx(5, abs=0.6), "one drawer in twenty"
     assert own["strict"] == 0

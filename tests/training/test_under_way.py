@@ -75,11 +75,12 @@ def test_a_run_under_way_gives_its_model_as_far_as_it_is_trained(half_way, no_tr
 
 def test_table_1_says_how_far_a_row_has_come(half_way):
     line = Board(half_way).rows.set_index("experiment").loc["baseline"]
-    assert (line["seeds"], line["verdict"], line["so_far"]) == (0, "under way", "iteration 2 of 4")
-    assert line["so_far_origin"].startswith("baseline-s0-")
-    assert "convolutions in float32" in line["so_far_origin"]
+    assert (line["seeds"], line["verdict"], line["under_way"].in_words) == (0, "under way", "iteration 2 of 4")
+    assert line["under_way"].run_id.startswith("baseline-s0-")
+    assert line["under_way"].origin.convolutions == "float32"
     html = table1.table1_html(Board(half_way))
     assert "iteration 2 of 4" in html
+    assert ", convolutions in float32, commit " in html
     assert html.count('class="not-run"') == len(Board(half_way).rows) - 1
 
 
@@ -89,10 +90,10 @@ def test_at_the_full_protocol_a_row_stands_beside_the_authors_log_at_its_iterati
     rows = Board.of("paper").rows.set_index("experiment")
     assert set(rows["seeds"]) == {0}
     baseline = rows.loc["baseline"]
-    assert baseline["so_far"].startswith("iteration 2,000 of 5,000; the author’s log there ")
-    assert baseline["so_far_val"].endswith(" at iteration 2,000")
-    assert table1.accuracy_words(baseline) == baseline["so_far_val"]
-    assert "log there" not in rows.loc["dense-128", "so_far"], "another network than was logged"
+    assert baseline["under_way"].in_words.startswith("iteration 2,000 of 5,000; the author’s log there ")
+    ours = baseline["under_way"].standing.ours
+    assert table1.accuracy_words(baseline) == f"{ours.in_words} at iteration 2,000"
+    assert "log there" not in rows.loc["dense-128", "under_way"].in_words, "another network than was logged"
 
 
 def test_status_tells_iteration_accuracy_pace_and_time_left(half_way):

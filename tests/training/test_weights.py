@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import TINY
+from ship_weights import ship
 
 from siamese_utils.beyond import study as beyond_study
 from siamese_utils.beyond import training as learning
@@ -17,7 +18,6 @@ from siamese_utils.config import load_profile
 from siamese_utils.errors import OutputError, ResultsError
 from siamese_utils.evaluation.accuracy import wilson
 from siamese_utils.inference.one_shot import OneShot
-from siamese_utils.inference.shipped import ship
 from siamese_utils.report import study
 from siamese_utils.training import loop as training
 from siamese_utils.training.integrity import EVIDENCE, SUMS, record_sums
@@ -240,7 +240,7 @@ def test_learn_says_where_the_model_is_or_makes_it(kind, capsys, monkeypatch, tm
     (run.folder / WEIGHTS).unlink()
     code, said = call(capsys, monkeypatch, *learn)
     assert code == 0
-    assert said.rpartition("model: ")[2].startswith("not kept with these results; -o FILE trains it anew")
+    assert said.rpartition("model: ")[2].startswith("not kept with these results; -o FILE trains it again")
     assert run.weights is None
     code, said = call(capsys, monkeypatch, *learn, "-o", run.folder / "copy.keras")
     assert (code, "lies in a run's folder" in said, "trained anew" in said) == (2, True, False)

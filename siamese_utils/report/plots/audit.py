@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from ...config import PAPER_ITERATIONS
 from ...evidence.fidelity import Curves
 from . import style
 from .style import BLUE, GREY, INK, ORANGE, Look, styled
@@ -25,7 +26,7 @@ SEEDS: tuple[Look, ...] = (
 
 @styled
 def first_loss_scatter(found: pd.DataFrame) -> Figure:
-    """The first loss that each row's network as described should have, and the one that its author logged.
+    """Draw the first loss that each row's network as described should have, and the one that its author logged.
 
     found  from `first_loss.first_loss_candidates`; a row without a logged loss is left out
     """
@@ -60,7 +61,7 @@ def first_loss_scatter(found: pd.DataFrame) -> Figure:
 
 @styled
 def both_ways(found: pd.DataFrame) -> Figure:
-    """Val accuracy as described and as run, the baseline as a line, the paper's figure as an open circle.
+    """Draw val accuracy as described and as run, the baseline as a line, the paper's figure as an open circle.
 
     found  from `first_loss.both_ways`
     """
@@ -85,7 +86,7 @@ def both_ways(found: pd.DataFrame) -> Figure:
 
 @styled
 def paper_intervals(found: pd.DataFrame) -> Figure:
-    """Table 1's val figures with the interval of their 250 episodes, and the baseline's as a band.
+    """Draw Table 1's val figures with the interval of their 250 episodes, and the baseline's as a band.
 
     found  from `first_loss.granularity`
     """
@@ -111,7 +112,7 @@ def paper_intervals(found: pd.DataFrame) -> Figure:
 
 @styled
 def leak_effects(found: pd.DataFrame) -> Figure:
-    """Accuracy in the episodes with a leak and in those without, an experiment a line.
+    """Draw the accuracy in the episodes with a leak and in those without, an experiment a line.
 
     found  from `leakage.accuracy_by_leak`
     """
@@ -134,7 +135,7 @@ def leak_effects(found: pd.DataFrame) -> Figure:
 
 @styled
 def curve_figure(curves: Sequence[Curves]) -> Figure:
-    """Our runs at the full protocol over the author's whole logs: loss and val accuracy, two rows a line.
+    """Draw our runs at the full protocol over the author's whole logs: loss and val accuracy, two rows a line.
 
     curves  from `fidelity.curves`. The axis of iterations is a square root's, so that beginnings can be seen.
     """
@@ -152,7 +153,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
     entries: dict[str, Look] = {}
     for place, ((label, ours, log), (loss, val)) in enumerate(zip(curves, pairs, strict=False)):
         stops = sorted({int(history["iteration"].max()) for _, history in ours})
-        end = max([5000, *stops, *log["iteration"]])
+        end = max([PAPER_ITERATIONS, *stops, *log["iteration"]])
         for ax, column, scale in ((loss, "batch_loss", 1), (val, "val_accuracy", 100)):
             ax.plot(log["iteration"], scale * log[column], **author)
             for seed, history in ours:
@@ -173,13 +174,13 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
         style.chance_line(val)
         val.set(ylim=(0, 100), yticks=[0, 50, 100])
         val.set_ylabel("val, %", fontsize=7.5)
-    others = {"the author's log, whole": author, "a run that has come so far": stop_line, "chance, 5 %": style.DOTTED}
+    others = {"the author's log, whole": author, "a run that has come so far": stop_line, style.GUESSING: style.DOTTED}
     style.legend(figure, {**dict(sorted(entries.items())), **others})
     return figure
 
 
 def _decades(ax: Axes) -> None:
-    """A logarithmic axis of one power of ten at least, with few marks, written out."""
+    """Make y a logarithmic axis of one power of ten at least, with few marks, written out."""
     low, high = (float(limit) for limit in ax.dataLim.intervaly)
     middle, half = (low * high) ** 0.5, max(10**0.5, 1.15 * (high / low) ** 0.5)
     ax.set_yscale("log")

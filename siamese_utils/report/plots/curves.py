@@ -28,7 +28,7 @@ BEHIND: Look = {"color": BLUE, "marker": "x", "markersize": 5, "linestyle": ""}
 
 @styled
 def learning_curves(runs: Iterable[Run]) -> Figure:
-    """Accuracy at every check in %, a panel an experiment, all with the same axes.
+    """Draw the accuracy at every check in %, a panel an experiment, all with the same axes.
 
     Val has a thin line a seed and a bold one for the mean of those that have come furthest, train that mean alone. The
     author's whole logged curve stands beside them where an iteration is the same there and here, else the paper's
@@ -78,13 +78,13 @@ def learning_curves(runs: Iterable[Run]) -> Figure:
             words = f"paper\n{experiment.paper.val:g}"
             ax.text(1.035, experiment.paper.val, words, va="center", fontsize=7.5, linespacing=1.1, **place)
     axes[0].set_ylim(0, min(100, 20 * np.ceil(5 * max(highest) - 1e-9)))
-    style.legend(figure, {**entries, "chance, 5 %": DOTTED})
+    style.legend(figure, {**entries, style.GUESSING: DOTTED})
     return figure
 
 
 @styled
 def loss_curves(runs: Iterable[Run]) -> Figure:
-    """Training loss, mean of the seeds that have come furthest; a panel an experiment, with the same logarithmic axes.
+    """Draw the training loss, mean of the seeds that have come furthest; a panel an experiment, all with the same axes.
 
     The first loss is that of the very first batch, before any update. The author's log of batch losses stands beside
     ours where an iteration is the same and the images have the paper's size, on which the penalty depends.
@@ -124,7 +124,7 @@ def loss_curves(runs: Iterable[Run]) -> Figure:
 
 @styled
 def weight_curves(runs: Iterable[Run]) -> Figure:
-    """Length of the kernel weights, and part of saturated embedding units, over the iterations; a line an experiment.
+    """Draw the length of the kernel weights, and the part of saturated embedding units; a line an experiment.
 
     Mean of the seeds that have come furthest. Runs that did not record them are left out.
     """
@@ -167,10 +167,10 @@ def weight_curves(runs: Iterable[Run]) -> Figure:
 
 @styled
 def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figure:
-    """Adam's learning rate over the iterations; experiments with the same schedule share a line."""
+    """Draw Adam's learning rate over the iterations; experiments with the same schedule share a line."""
     by_rate: dict[LearningRate, list[str]] = {}
     for experiment in experiments:
-        by_rate.setdefault(experiment.recipe.learning_rate, []).append(experiment.label.partition(" (")[0])
+        by_rate.setdefault(experiment.recipe.learning_rate, []).append(experiment.short_label)
     height = 3.6
     figure = style.new_figure(height)
     ax = figure.subplots()
@@ -188,7 +188,7 @@ def learning_rates(experiments: Iterable[Experiment], profile: Profile) -> Figur
 
 @styled
 def curves_so_far(trainings: Sequence[Sequence[Progress]]) -> Figure:
-    """Loss, and where there are checks val accuracy in %, of runs in training; the last one's in colour.
+    """Draw the loss, and where there are checks val accuracy in %, of runs in training; the last one's in colour.
 
     trainings  what each run has told, one after the other
     """
@@ -222,7 +222,7 @@ def curves_so_far(trainings: Sequence[Sequence[Progress]]) -> Figure:
 
 
 def _by_experiment(runs: Iterable[Run]) -> Groups:
-    """Runs grouped by their experiment's name, in the order in which they come."""
+    """Group runs by their experiment's name, in the order in which they come."""
     groups: Groups = {}
     for run in runs:
         groups.setdefault(run.config["experiment"], []).append(run)
@@ -230,18 +230,18 @@ def _by_experiment(runs: Iterable[Run]) -> Groups:
 
 
 def _furthest(group: list[Run]) -> list[Run]:
-    """Those of an experiment's runs that have made the most updates."""
+    """List those of an experiment's runs that have made the most updates."""
     last = [int(run.history["iteration"].max()) for run in group]
     return [run for run, end in zip(group, last, strict=True) if end == max(last)]
 
 
 def _mean_curve(group: list[Run]) -> pd.DataFrame:
-    """History by iteration, mean over the seeds that have come furthest."""
+    """Average the history, by iteration, over the seeds that have come furthest."""
     return pd.concat([run.history for run in _furthest(group)]).groupby("iteration").mean(numeric_only=True)
 
 
 def _author_log(run: Run, image_size: int | None = None) -> pd.DataFrame:
-    """The author's log of a run's network; no line where iteration N is another one there, or images of another size.
+    """Read the author's log of a run's network; no line where its iterations or images are not comparable to ours.
 
     image_size  pixels a side, if that matters
     """
@@ -252,7 +252,7 @@ def _author_log(run: Run, image_size: int | None = None) -> pd.DataFrame:
 
 
 def _panels(groups: Groups, logs: dict[str, pd.DataFrame], ylabel: str) -> tuple[Figure, list[Axes]]:
-    """One wide panel, or two columns of them, with shared axes; a line where ours stop before the author's log."""
+    """Make one wide panel, or two columns of them, with shared axes; a line where ours stop before the author's log."""
     columns = min(len(groups), 2)
     lines = -(-len(groups) // columns)
     figure = style.new_figure(3.9 if columns == 1 else 0.9 + 1.9 * lines)
@@ -285,12 +285,12 @@ def _val_look(one_of_several: bool, marked: bool) -> Look:
 
 
 def _seeds(group: list[Run]) -> str:
-    """ "seed 0", "mean of 3 seeds"."""
+    """Name the seeds of a curve: "seed 0", "mean of 3 seeds"."""
     return f"seed {group[0].seed}" if len(group) == 1 else f"mean of {how_many(len(group), 'seed')}"
 
 
 def _plain_log_ticks(ax: Axes) -> None:
-    """1, 2, 5, 10 … instead of powers of ten where an axis spans less than two decades."""
+    """Write 1, 2, 5, 10 … instead of powers of ten where an axis spans less than two decades."""
     low, high = ax.get_ylim()
     subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 6 else (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
     ax.yaxis.set_major_locator(LogLocator(subs=subs))

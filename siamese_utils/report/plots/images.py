@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @styled
 def block_diagram(model: keras.Model, left: np.ndarray, right: np.ndarray) -> Figure:
-    """The paper's Figure 1: two images, one backbone used twice, the l1 distance, a similarity.
+    """Draw the paper's Figure 1: two images, one backbone used twice, the l1 distance, a similarity.
 
     left, right  (height, width) uint8, the two images that enter; words and shapes are the model's.
     """
@@ -60,21 +60,21 @@ def block_diagram(model: keras.Model, left: np.ndarray, right: np.ndarray) -> Fi
 
 
 @styled
-def contact_sheet(split: Split, alphabets: int = 6, characters: int = 14, drawer: int = 0) -> Figure:
-    """The first characters of some alphabets, spread over the split, all by one drawer; a row an alphabet."""
+def contact_sheet(split: Split) -> Figure:
+    """Draw 14 characters of each of six alphabets, spread over the split, by the first drawer; a row an alphabet."""
     names = list(dict.fromkeys(split.alphabets))
-    chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, alphabets).astype(int))]
+    chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, 6).astype(int))]
     figure, axes = _sheet(len(chosen), 0.47)
     for ax, name in zip(axes, chosen, strict=True):
         members = [i for i, alphabet in enumerate(split.alphabets) if alphabet == name]
-        show_drawing(ax, _row(split.images[members[:characters], drawer], characters))
+        show_drawing(ax, _row(split.images[members[:14], 0], 14))
         row_label(ax, f"{shortened(name.replace('_', ' '), 24)}\n{len(members)} characters")
     return figure
 
 
 @styled
 def drawers_sheet(split: Split, classes: Sequence[int]) -> Figure:
-    """Some characters by every drawer: a row a character, a column a drawer."""
+    """Draw some characters by every drawer: a row a character, a column a drawer."""
     figure, axes = _sheet(len(classes), 0.4)
     for ax, number in zip(axes, classes, strict=True):
         show_drawing(ax, _row(split.images[number], split.drawers))
@@ -84,11 +84,8 @@ def drawers_sheet(split: Split, classes: Sequence[int]) -> Figure:
 
 
 @styled
-def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = None) -> Figure:
-    """A few training pairs side by side, negative ones above, positive ones below, with class and drawer.
-
-    similarities  (pairs,) between 0 and 1, what a network answers for each pair, if there is one.
-    """
+def pairs_figure(split: Split, pairs: Pairs) -> Figure:
+    """Draw a few training pairs side by side, negative ones above, positive ones below, with class and drawer."""
     rows = [np.flatnonzero(pairs.labels == label) for label in (0, 1)]
     columns = max(map(len, rows))
     figure = Figure(figsize=(WIDTH, 3.5), layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.06))
@@ -103,8 +100,6 @@ def pairs_figure(split: Split, pairs: Pairs, similarities: np.ndarray | None = N
             same_image = bool((left == right).all())
             words.append("the very same image" if same_image else f"drawers {left[1] + 1} and {right[1] + 1}")
             ax.set_title(label if ax is row[0] else "", fontsize=9)
-            if similarities is not None:
-                words.append(f"similarity {similarities[number]:.2f}")
             ax.set_xlabel("\n".join(words), fontsize=7.5)
     return figure
 
@@ -119,7 +114,7 @@ def episode_figure(
     by: str = "the network",
     reveal: bool = True,
 ) -> Figure:
-    """One N-way 1-shot episode: the query beside its support set; the right answer has a thick frame.
+    """Draw one N-way 1-shot episode: the query beside its support set; the right answer has a thick frame.
 
     similarities  (n_episodes, n_way, n_shot) between 0 and 1, from `evaluation.accuracy.similarities`: the network's
                   answer; its choice has a dashed frame
@@ -176,7 +171,7 @@ def _similarity_bar(ax: Axes, number: int, value: float, words: str, *, chosen: 
 
 
 def _blocks(model: keras.Model) -> list[tuple[str, str]]:
-    """The backbone as a few boxes: (words, output shape), layers of one block together."""
+    """Divide the backbone into a few boxes: (words, output shape), layers of one block together."""
     blocks: list[tuple[list[str], str]] = []
     for name, output, _ in network_summary(model).itertuples(index=False):
         if name in ("l1 distance", "similarity", "image"):
@@ -192,7 +187,7 @@ def _blocks(model: keras.Model) -> list[tuple[str, str]]:
 
 
 def _sheet(rows: int, each: float) -> tuple[Figure, np.ndarray]:
-    """Axes for rows of drawings; each: the height of a row in inches."""
+    """Make axes for rows of drawings; each: the height of a row in inches."""
     figure = Figure(figsize=(WIDTH, 0.45 + each * rows), layout="compressed")
     return figure, figure.subplots(rows, 1, squeeze=False)[:, 0]
 
@@ -208,7 +203,7 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> No
 
 
 def show_drawing(ax: Axes, image: np.ndarray, frame: float = 0.8, colour: str = GREY) -> None:
-    """A drawing without axes, in a frame; image (height, width) uint8, 0 ink … 255 paper."""
+    """Show a drawing without axes, in a frame; image (height, width) uint8, 0 ink … 255 paper."""
     ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
@@ -217,7 +212,7 @@ def show_drawing(ax: Axes, image: np.ndarray, frame: float = 0.8, colour: str = 
 
 
 def _row(images: np.ndarray, places: int) -> np.ndarray:
-    """Images (n, height, width) side by side with thin lines between, filled up with paper to `places`."""
+    """Put images (n, height, width) side by side with thin lines between, filled up with paper to `places`."""
     height, width = images.shape[1:]
     gap = max(1, width // 28)
     row = np.full((height, places * (width + gap) - gap), 255, np.uint8)
@@ -229,7 +224,7 @@ def _row(images: np.ndarray, places: int) -> np.ndarray:
 
 
 def row_label(ax: Axes, words: str, size: float = 8) -> None:
-    """Words to the left of a row of drawings."""
+    """Write words to the left of a row of drawings."""
     ax.set_ylabel(words, rotation=0, ha="right", va="center", fontsize=size)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from ...evidence.estimates import paper_of, resolution
@@ -18,7 +17,7 @@ LIFT = 0.17
 
 @styled
 def k_way(scores: pd.DataFrame, paper: dict[int, float] | None = None) -> Figure:
-    """The paper's Figure 2: accuracy on val for different k, both protocols, with 95 % intervals.
+    """Draw the paper's Figure 2: accuracy on val for different k, both protocols, with 95 % intervals.
 
     scores  one experiment's rows of `training.runs.tidy`; several seeds' episodes are pooled.
     paper   k → accuracy in %, figures of the paper to mark.
@@ -47,7 +46,7 @@ def k_way(scores: pd.DataFrame, paper: dict[int, float] | None = None) -> Figure
 
 @styled
 def differences(rows: pd.DataFrame, *, iterations: int, at_iteration: pd.DataFrame | None = None) -> Figure:
-    """Differences to the baseline in points of val accuracy, a line a row of Table 1: the paper's and ours.
+    """Draw differences to the baseline in points of val accuracy, a line a row of Table 1: the paper's and ours.
 
     rows          those of a `Board`; a row without a finished run shows the paper's difference alone
     iterations    the length of a finished run
@@ -100,10 +99,13 @@ def differences(rows: pd.DataFrame, *, iterations: int, at_iteration: pd.DataFra
 
 @styled
 def similarity_histograms(panels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """How a network's similarities of pairs are spread, from 0 to 1, in % of the pairs; panels side by side.
+    """Draw how a network's similarities of pairs are spread, from 0 to 1, in % of the pairs; panels side by side.
 
     panels  title → similarities of different pairs (n,), of same pairs (m,)
     """
+    # takes most of a second to import
+    import seaborn as sns
+
     figure = new_figure(3.3)
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
     bins = np.linspace(0, 1, 26)

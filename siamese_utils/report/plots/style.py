@@ -25,6 +25,7 @@ INK, BLUE, ORANGE, GREY = "#21242a", "#1f5a85", "#c0651a", "#8a8f98"
 PALE_BLUE, PALE_GREY = "#eef3f7", "#e4e2dd"
 # how a line or a marker looks, as matplotlib takes it
 Look: TypeAlias = dict[str, Any]
+GUESSING = f"chance, {CHANCE:g} %"
 DOTTED: Look = {"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 2))}
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -62,7 +63,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def to_png(figure: Figure, dpi: int = DPI) -> bytes:
-    """The figure as a PNG of few colours, which keeps a report of dozens of figures small."""
+    """Save the figure as a PNG of few colours, which keeps a report of dozens of figures small."""
     with mpl.rc_context(STYLE):
         raw, packed = io.BytesIO(), io.BytesIO()
         figure.savefig(raw, format="png", dpi=dpi, facecolor="white")
@@ -100,26 +101,26 @@ def notes_of(figure: Figure) -> list[tuple[float, float, str]]:
 
 
 def look_of(number: int) -> Look:
-    """Colour, dash and marker of a figure's line by its number, from 0; the first 16 differ in two of them."""
+    """Choose colour, dash and marker of a figure's line by its number, from 0; the first 16 differ in two of them."""
     colours, dashes = (INK, BLUE, ORANGE, GREY), ("-", "--", "-.", ":")
     dash = dashes[(number + number // 4) % 4]
     return {"color": colours[number % 4], "linestyle": dash, "marker": "osD^vP*X"[number % 8]}
 
 
 def new_figure(height: float) -> Figure:
-    """An empty figure of the page's width; height in inches."""
+    """Make an empty figure of the page's width; height in inches."""
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
 def empty_figure(words: str = "no run yet", height: float = 3.9) -> Figure:
-    """A figure that says why it shows nothing."""
+    """Make a figure that says why it shows nothing."""
     figure = new_figure(height)
     figure.text(0.5, 0.5, words, ha="center", va="center", fontsize=11, color=GREY)
     return figure
 
 
 def dot_rows(labels: Sequence[str], *, ylabel: str, xlabel: str, each: float = 0.27) -> tuple[Figure, Axes]:
-    """A dot plot of values in %, without its dots yet: a labelled row each, the first on top.
+    """Begin a dot plot of values in %, without its dots yet: a labelled row each, the first on top.
 
     each  the height of a row in inches
     """
@@ -131,7 +132,7 @@ def dot_rows(labels: Sequence[str], *, ylabel: str, xlabel: str, each: float = 0
 
 
 def with_intervals(ax: Axes, places: ArrayLike, *values: pd.Series, upright: bool = False, **style: Any) -> None:
-    """Markers with whiskers, which lie along the x axis, or stand upright; values: value, low and high."""
+    """Draw markers with whiskers, which lie along the x axis, or stand upright; values: value, low and high."""
     value, low, high = (column.to_numpy(float) for column in values)
     whiskers = np.maximum(0, [value - low, high - value])
     style = {"linestyle": "", "markersize": 5, "capsize": 2.5, **style}
@@ -142,12 +143,12 @@ def with_intervals(ax: Axes, places: ArrayLike, *values: pd.Series, upright: boo
 
 
 def chance_line(ax: Axes, *, upright: bool = False) -> None:
-    """A dotted line where guessing is, in 20-way episodes."""
-    (ax.axvline if upright else ax.axhline)(CHANCE, label="chance, 5 %", **DOTTED)
+    """Draw a dotted line where guessing is, in 20-way episodes."""
+    (ax.axvline if upright else ax.axhline)(CHANCE, label=GUESSING, **DOTTED)
 
 
 def legend(figure: Figure, entries: Mapping[str, Look] | None = None) -> None:
-    """One legend above all panels: words and the style of their line, or whatever has a label."""
+    """Put one legend above all panels: words and the style of their line, or whatever has a label."""
     place: Look = {"loc": "outside upper center", "ncols": 5, "columnspacing": 1.4, "handlelength": 1.8}
     if entries is None:
         figure.legend(**place)
@@ -176,7 +177,8 @@ def end_labels(ax: Axes, ends: Sequence[tuple[float, float, str]], height: float
     ends    x, y in data coordinates, and the words
     height  of the axes in inches, about
     """
-    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()  # settles the limits
+    # asked for, the limits are settled
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     ax.set(xlim=(left, right), ylim=(low, high))
     to_axes = ax.transScale + ax.transLimits
     # of points as high as one another, the left one has its words above: no line crosses a mark

@@ -1,4 +1,4 @@
-"""Commands that write what is handed on: `copies` and `slides` for a class, `export` for an archive."""
+"""Commands that write what is shared with others: `copies` and `slides` for a class, `export` for an archive."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def export(
 
 
 def _teaching(named: Path | None = None) -> Path:
-    """The folder that was named, or the project's own; of an installed package, in the current folder."""
+    """Return the folder that was named, or the project's own; of an installed package, in the current folder."""
     from ..paths import work_dir
 
     return named.expanduser() if named else work_dir() / "build" / "teaching"

@@ -9,9 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ..files import replacing
-from ..training.integrity import record_sums
-from ..training.runs import SHIPPED, Run
+from siamese_utils.files import replacing
+from siamese_utils.training.integrity import record_sums
+from siamese_utils.training.runs import SHIPPED, Run
 
 
 def ship(run: Run) -> Path:
@@ -20,7 +20,8 @@ def ship(run: Run) -> Path:
     Raises ResultsError where its weights are not here.
     """
     path, whole = run.folder / SHIPPED, io.BytesIO()
-    model = run.model(compile=False)  # without the optimizer, whose state is twice as large as the weights
+    # without the optimizer, whose state is twice as large as the weights
+    model = run.model(compile=False)
     saved = run.folder / f"{SHIPPED}.part.keras"
     try:
         model.save(saved)
@@ -37,7 +38,7 @@ def ship(run: Run) -> Path:
 
 
 def _halved(content: bytes) -> bytes:
-    """An HDF5 file with every float32 array as float16."""
+    """Write an HDF5 file again with every float32 array as float16."""
     halved = io.BytesIO()
     with h5py.File(io.BytesIO(content)) as source, h5py.File(halved, "w") as target:
 
