@@ -41,7 +41,7 @@ def since(begun: tuple[float, float]) -> Turn:
 
 
 def mib(usage: resource.struct_rusage) -> float:
-    """Convert the most memory of a process to MiB; macOS counts it in bytes, Linux in KiB."""
+    """Return the peak memory of a process in MiB; macOS counts it in bytes, Linux in KiB."""
     return usage.ru_maxrss / 2 ** (20 if sys.platform == "darwin" else 10)
 
 
@@ -52,7 +52,7 @@ def memory(what: str = "VmRSS") -> float:
 
 
 def forget_peak() -> None:
-    """Count the most memory of this process anew."""
+    """Reset the peak memory of this process."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 

@@ -59,7 +59,7 @@ NOTICE
 
 
 def reference() -> str:
-    """The public face as directives: its functions in the order of a run, then its modules."""
+    """Write the public face as directives: its functions in the order of a run, then its modules."""
     lines = ["## Functions", "```{eval-rst}"]
     for name in su.FUNCTIONS:
         kind = "class" if isinstance(getattr(su, name), type) else "function"
@@ -82,18 +82,18 @@ def reference() -> str:
 
 
 def complete_source(app, docname, source):
-    """The front page has the contents, and the reference what autodoc reads."""
+    """Add the contents to the front page, and to the reference what autodoc reads."""
     source[0] += {"README": CONTENTS, "docs/api": f"\n{reference()}\n"}.get(docname, "")
 
 
 def read_docstring(app, what, name, obj, options, lines):
-    """The package's docstrings are plain text with `code`: reStructuredText is made of it, paragraph by paragraph."""
+    """Turn a docstring, plain text with `code`, into reStructuredText, paragraph by paragraph."""
     paragraphs = re.split(r"\n\s*\n", "\n".join(lines).strip("\n"))
     lines[:] = [*"\n\n".join(map(paragraph, paragraphs)).splitlines(), ""]
 
 
 def paragraph(text):
-    """An example as it is, an indented block as a formula, lines of "name  words" as a list, else a paragraph."""
+    """Keep an example; turn an indented block into a formula, lines of "name  words" into a list, others into text."""
     if text.startswith(">>>"):
         return text
     if text.startswith("    "):
@@ -103,13 +103,13 @@ def paragraph(text):
 
 
 def escape(text):
-    """Markup characters outside `code` are themselves."""
+    """Escape markup characters outside `code`."""
     parts = re.split(r"(`[^`]+`)", re.sub(r"\n +", "\n", text))
     return "".join(part if part[:1] == "`" else re.sub(r"([*|\\_])", r"\\\1", part) for part in parts)
 
 
 def lead_to_the_checkout(app, doctree):
-    """A link to a file or folder that is no page: relative from the site to the checkout."""
+    """Make a link to a file or folder that is not a page relative, from the site to the checkout."""
     here = Path(app.env.doc2path(app.env.docname))
     page = Path(app.outdir) / f"{app.env.docname}.html"
     for link in list(doctree.findall(lambda node: isinstance(node, download_reference | pending_xref))):
@@ -120,7 +120,7 @@ def lead_to_the_checkout(app, doctree):
 
 
 def write_front_page(app, exception):
-    """build/docs/index.html is the README's page."""
+    """Copy the README's page to build/docs/index.html."""
     if exception is None:
         shutil.copyfile(Path(app.outdir) / "README.html", Path(app.outdir) / "index.html")
 
@@ -129,5 +129,6 @@ def setup(app):
     app.add_lexer("mermaid", TextLexer)
     app.connect("source-read", complete_source)
     app.connect("autodoc-process-docstring", read_docstring)
-    app.connect("doctree-read", lead_to_the_checkout, priority=400)  # before downloads are copied
+    # before downloads are copied
+    app.connect("doctree-read", lead_to_the_checkout, priority=400)
     app.connect("build-finished", write_front_page)

@@ -173,7 +173,7 @@ class Method(Strict):
         return 8 if self.mirrored_classes else 4 if self.rotated_classes else 1
 
     def fitted_to(self, classes: int, fewest: int) -> "Method":
-        """Return the method with batches no larger than a dataset of so many classes, with at least `fewest` images."""
+        """Return the method with batches no larger than a dataset: so many classes, at least `fewest` images each."""
         return self.model_copy(update={"classes": min(self.classes, classes), "images": min(self.images, fewest)})
 
     def sized(self, profile: Profile) -> Profile:
