@@ -131,13 +131,13 @@ def data(options: dict[str, Any], kind: str) -> tuple[Ways, dict[str, Any]]:
     """Prepare loading Omniglot from its archives, which also writes the packed cache, or from that cache."""
     from siamese_utils.data import omniglot
 
-    cache = Path(options["cache"])
+    os.environ["SIAMESE_CACHE_DIR"] = options["cache"]
 
     def load(_: int) -> None:
         if kind == "cold":
-            omniglot.load(Path(options["source"]), cache)
+            omniglot.load(Path(options["source"]))
         else:
-            omniglot.load(cache_dir=cache)
+            omniglot.load()
 
     return {"load": load}, {}
 

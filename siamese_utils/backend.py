@@ -35,7 +35,7 @@ def native_stderr_silenced() -> Iterator[None]:
 
 
 def _import_keras() -> Any:
-    """Keras on its backend; ParamsError where KERAS_BACKEND names one that is not known or not installed."""
+    """Import Keras on its backend; ParamsError where KERAS_BACKEND names one that is not known or not installed."""
     name = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if name not in BACKENDS:
         raise ParamsError(f"KERAS_BACKEND is {name!r}: set it to {' or '.join(BACKENDS)}.")
@@ -66,12 +66,12 @@ def __getattr__(name: str) -> Any:
 
 
 def on_cpu() -> bool:
-    """Whether Keras computes on a CPU, its backend having found no GPU."""
+    """Say whether Keras computes on a CPU, its backend having found no GPU."""
     return device() == "CPU"
 
 
 def device() -> str:
-    """What Keras computes on: a GPU's name, or "CPU"."""
+    """Name what Keras computes on: a GPU's name, or "CPU"."""
     from .backend import keras
 
     if keras.config.backend() == "jax":

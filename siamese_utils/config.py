@@ -28,11 +28,14 @@ from .schema import (
     seed_list,
 )
 
-PAPER_ITERATIONS = 5000  # the length that a profile's `iterations` stands for (paper, Section 3.2)
-RECIPE_VERSION = 1  # raise when pairs, models, training or episodes change what a run's numbers would be
+# the length that a profile's `iterations` stands for (paper, Section 3.2)
+PAPER_ITERATIONS = 5000
+# raise when pairs, models, training or episodes change what a run's numbers would be
+RECIPE_VERSION = 1
 
-CLASSES = {"synthetic": 86, "omniglot": 659}  # of the evaluation set, the smaller split: so many ways can be asked for
-Episodes = Annotated[int, Field(gt=0, le=100_000)]
+# of the evaluation set, the smaller split: as many ways can be asked for
+CLASSES = {"synthetic": 86, "omniglot": 659}
+Count = Annotated[int, Field(gt=0, le=100_000)]
 BatchSize = Annotated[int, Field(gt=0, le=4_096, multiple_of=2)]
 
 
@@ -93,7 +96,8 @@ class Experiment(Strict):
     section: str
     group: str
     row: str
-    label: str  # the row as figures and tables of ours name it
+    # how our figures and tables name the row
+    label: str
     variant: Literal["same", "as described", "as run"]
     recipe: Recipe
     paper: PaperFigures | None = None
@@ -141,14 +145,17 @@ class Profile(Strict):
     padding: Literal["valid", "same"]
     iterations: Iterations
     check_every: int = Field(gt=0)
-    check_episodes: Episodes
+    check_episodes: Count
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MOST)
-    episodes: Episodes
+    episodes: Count
     ways: tuple[Annotated[Whole, Field(gt=0)], ...] = Field(min_length=1)
-    batch_size: BatchSize | None = None  # in place of the recipe's
-    decay: Literal["cut"] | None = None  # the learning rate's: the paper's, ended early; None: shortened in proportion
+    # in place of the recipe's
+    batch_size: BatchSize | None = None
+    # the learning rate's, as the paper has it, ended early; None: shortened in proportion
+    decay: Literal["cut"] | None = None
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    convolutions: Literal["auto", "float32", "bfloat16"] = "float32"  # the device's choice; see `precision`
+    # the device's choice; see `precision`
+    convolutions: Literal["auto", "float32", "bfloat16"] = "float32"
 
     @model_validator(mode="after")
     def _can_be_run(self) -> Profile:
@@ -184,11 +191,11 @@ class Profile(Strict):
         return self.dataset == "omniglot" and (self.iterations == PAPER_ITERATIONS or self.decay == "cut")
 
     def scaled(self, steps: int) -> int:
-        """A number of the paper's iterations, shortened in proportion to this profile's length (at least 1)."""
+        """Shorten a number of the paper's iterations in proportion to this profile's length (at least 1)."""
         return max(1, round(steps * self.iterations / PAPER_ITERATIONS))
 
     def decay_steps(self, steps: int) -> int:
-        """The steps of the paper's learning-rate decay under this profile: unchanged where it is cut."""
+        """Return the steps of the paper's learning-rate decay under this profile: unchanged where it is cut."""
         return steps if self.decay == "cut" else self.scaled(steps)
 
 
@@ -197,12 +204,12 @@ def params_dir() -> Path:
 
 
 def profile_names() -> list[str]:
-    """The profiles in params/profiles/, by name."""
+    """List the profiles in params/profiles/, by name."""
     return sorted(path.stem for path in (params_dir() / "profiles").glob("*.yaml"))
 
 
 def load_profile(profile: str | Path | Profile) -> Profile:
-    """A profile by name ("demo", "laptop", "paper") or by the path of its YAML file; ParamsError where there is none.
+    """Load a profile by name ("demo", "laptop", "paper") or by the path of its YAML file; ParamsError without one.
 
     >>> load_profile("paper").image_size
     105
@@ -212,7 +219,8 @@ def load_profile(profile: str | Path | Profile) -> Profile:
     path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else params_dir() / "profiles" / f"{profile}.yaml"
     try:
         found = path.is_file()
-    except (OSError, ValueError):  # no path at all: too long, or with a NUL
+    # no path at all: too long, or with a NUL
+    except (OSError, ValueError):
         found = False
     if not found:
         raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path.")
@@ -220,13 +228,15 @@ def load_profile(profile: str | Path | Profile) -> Profile:
 
 
 def with_seeds(profile: str | Path | Profile, seeds: object) -> Profile:
-    """The profile with these seeds instead of its own; none leave its own. ParamsError for others; see `seed_list`."""
+    """Put these seeds in the place of the profile's own; none leave its own. ParamsError as `seed_list`."""
     profile, chosen = load_profile(profile), seed_list(seeds)
     return profile.model_copy(update={"seeds": chosen}) if chosen else profile
 
 
 def load_matrix(path: Path | None = None) -> Matrix:
-    """The experiment matrix; each experiment's recipe is the baseline's with the row's `changes` in place.
+    """Load the experiment matrix; each experiment's recipe is the baseline's with the row's `changes` in place.
+
+    Raises ParamsError where params/experiments.yaml is not there, or is not valid.
 
     >>> [experiment.name for experiment in load_matrix().experiments][:3]
     ['baseline', 'baseline-10k', 'dense-128']
@@ -245,7 +255,7 @@ def _load_matrix(path: Path) -> Matrix:
 
 
 def load_experiment(name: str | Experiment) -> Experiment:
-    """One experiment of the matrix by name; ParamsError lists the names where there is none.
+    """Load one experiment of the matrix by name; ParamsError lists the names where there is none.
 
     >>> load_experiment("dense-512").recipe.embedding
     512
@@ -259,7 +269,7 @@ def load_experiment(name: str | Experiment) -> Experiment:
 
 
 def section_experiments(section: str) -> list[Experiment]:
-    """The experiments of one section in the paper's order, the baseline first for comparison."""
+    """List the experiments of one section in the paper's order, the baseline first; ParamsError for an unknown one."""
     matrix = load_matrix()
     if section not in matrix.sections:
         raise ParamsError(f"no section {section!r}: choose from {', '.join(matrix.sections)}.")
@@ -267,7 +277,7 @@ def section_experiments(section: str) -> list[Experiment]:
 
 
 def run_key(experiment: Experiment, profile: Profile, seed: int, dataset_fingerprint: str) -> dict[str, Any]:
-    """Everything that determines a run's numbers, up to floating-point differences between devices and backends.
+    """Build the key of everything that determines a run's numbers, up to rounding that differs by device and backend.
 
     Labels and the paper's figures are left out: they may be reworded without training anything again.
     """
@@ -286,5 +296,5 @@ def run_key(experiment: Experiment, profile: Profile, seed: int, dataset_fingerp
 
 
 def key_hash(key: dict[str, Any]) -> str:
-    """The first 10 hex digits of the key's SHA-256; part of the run's id and folder name."""
+    """Return the first 10 hex digits of the key's SHA-256; part of the run's id and folder name."""
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:10]

@@ -37,6 +37,6 @@ class ResultsError(SiameseError):
 
 
 def missing_extra(module: str | None) -> str | None:
-    """What to install for a module that is not there, in a sentence; None where it is none of an extra's."""
+    """Say what to install for a module that is not there, in a sentence; None where it is none of an extra's."""
     extra = EXTRAS.get((module or "").partition(".")[0])
     return extra and f"this needs `pip install siamese-utils[{extra}]`: {module} is not installed."

@@ -34,7 +34,7 @@ PATIENCE = 5.0
 
 
 def writable(path: Path, ending: str = "") -> Path:
-    """A file's path, its folder made, before anyone works for what goes there.
+    """Make the folder of a file, before anyone works for what goes there, and return the file's path.
 
     Raises OutputError where it cannot be written, or does not end as it should.
     """
@@ -56,13 +56,13 @@ def writable(path: Path, ending: str = "") -> Path:
 
 
 def refuse_runs(path: Path) -> None:
-    """OutputError for a file in a run's folder, which keeps what the run left."""
+    """Raise OutputError for a file in a run's folder, which keeps what the run left."""
     if any((Path(os.path.realpath(path)).parent / name).exists() for name in OF_RUNS):
         raise OutputError(f"{path} lies in a run's folder, which keeps what the run left: choose another place.")
 
 
 def in_any_case(folder: Path, name: str) -> Path:
-    """A folder's entry of this name, or, where there is none, one that differs from it by capitals alone."""
+    """Find a folder's entry of this name, or, where there is none, one that differs from it by capitals alone."""
     if (folder / name).exists() or not folder.is_dir():
         return folder / name
     return next((path for path in sorted(folder.iterdir()) if path.name.lower() == name.lower()), folder / name)
@@ -70,7 +70,7 @@ def in_any_case(folder: Path, name: str) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside a file to write to: what was written takes the file's place once the block ends well.
+    """Give a name beside a file to write to: what was written takes the file's place once the block ends well.
 
     It is on the disk by then. After an error the file is as it was. A link is followed; what is no regular file, such
     as /dev/null, is written itself.
@@ -141,7 +141,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
 
 def network_file_system(folder: Path) -> str:
-    """The kind of the network file system that a folder lies on: "nfs4"; "" where it lies on a local one."""
+    """Name the kind of the network file system that a folder lies on, such as "nfs4"; "" on a local one."""
     import psutil  # type: ignore[import-untyped]
 
     folder, kind, longest = folder.resolve(), "", -1

@@ -17,7 +17,7 @@ SHIPPED_MODEL = Path("reports/laptop/beyond/beyond-validation-s0-d3c0a74556/ship
 
 
 def project_root() -> Path:
-    """The folder that holds params/ and notebooks/.
+    """Find the folder that holds params/ and notebooks/.
 
     SIAMESE_HOME if set; else the checkout that this package lies in; else, of an installed package, the current folder
     or the nearest above it that is a project, then the package's own. Raises ParamsError where none holds
@@ -36,12 +36,12 @@ def project_root() -> Path:
 
 
 def is_packaged() -> bool:
-    """Whether the project is the installed package's own, which nothing is written to."""
+    """Say whether the project is the installed package's own, which nothing is written to."""
     return project_root() == PACKAGE / "_home"
 
 
 def data_dir() -> Path:
-    """The folder for downloads and the packed cache.
+    """Name the folder for downloads and the packed cache.
 
     SIAMESE_CACHE_DIR, else data/ in the project; of an installed package, the user's folder for caches.
     """
@@ -51,17 +51,17 @@ def data_dir() -> Path:
 
 
 def work_dir() -> Path:
-    """The folder whose inside results and copies go to: the project; of an installed package, the current folder."""
+    """Name the folder into which results and copies go: the project; of an installed package, the current folder."""
     return Path.cwd() if is_packaged() else project_root()
 
 
 def reports_dir() -> Path:
-    """The folder for results and reports: SIAMESE_REPORTS_DIR, else reports/ in the folder for work."""
+    """Name the folder for results and reports: SIAMESE_REPORTS_DIR, else reports/ in the folder for work."""
     return _named("SIAMESE_REPORTS_DIR") or work_dir() / "reports"
 
 
 def shipped_model() -> Path:
-    """The model's file that comes with this package, whatever SIAMESE_HOME is; DataError where it is missing."""
+    """Find the model's file that comes with this package, whatever SIAMESE_HOME is; DataError without it."""
     for root in (PACKAGE.parent, PACKAGE / "_home"):
         if (root / SHIPPED_MODEL).is_file():
             return root / SHIPPED_MODEL
@@ -69,7 +69,7 @@ def shipped_model() -> Path:
 
 
 def _named(variable: str) -> Path | None:
-    """The folder that an environment variable names, if it does; ParamsError for what can be no folder's name."""
+    """Read the folder that an environment variable names, if it does; ParamsError for what names none."""
     value = os.environ.get(variable)
     try:
         return Path(value).expanduser().resolve() if value else None

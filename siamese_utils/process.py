@@ -44,13 +44,13 @@ class Process:
             return False
 
     def __str__(self) -> str:
-        """ "node7, job 4711", "node7"."""
+        """Name where it runs: "node7, job 4711", "node7"."""
         return f"{self.host}, job {self.job}" if self.job else self.host
 
 
 @contextmanager
 def variables_set(**wanted: str | None) -> Iterator[None]:
-    """Environment variables for the while, for this process and those that it starts; None leaves one as it is."""
+    """Set environment variables for the while, for this process and its children; None leaves one as it is."""
     before = {name: os.environ.get(name) for name, value in wanted.items() if value is not None}
     os.environ.update({name: value for name, value in wanted.items() if value is not None})
     try:

@@ -20,11 +20,14 @@ from .errors import ParamsError
 
 # names become folders: letters, digits, and . _ - between them, and none that Windows keeps for devices
 NAME = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)(\.|$))[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?", re.IGNORECASE)
-LONGEST_NAME = 64  # letters
+# in letters
+LONGEST_NAME = 64
 DECIMAL = re.compile(r"[-+]?((0|[1-9][\d_]*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
-NO_NUMBER = {".nan": float("nan"), ".inf": float("inf"), "-.inf": -float("inf")}  # the schemas refuse them by their key
+# refused by the schemas, which name their key
+NO_NUMBER = {".nan": float("nan"), ".inf": float("inf"), "-.inf": -float("inf")}
 LARGEST_SEED = 2**32 - 1
-MOST = 1_000  # seeds or names in a list
+# seeds or names in a list
+MOST = 1_000
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -71,7 +74,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """1:30 would be 90, 010 would be 8."""
+        """Read a decimal number only: 1:30 would be 90, 010 would be 8."""
         if node.value.lower() in NO_NUMBER:
             return NO_NUMBER[node.value.lower()]
         if not DECIMAL.fullmatch(node.value):
@@ -86,7 +89,7 @@ for kind in ("int", "float"):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file; ParamsError where it cannot be read or holds something else.
+    """Read the keys and values of a YAML file; ParamsError where it cannot be read or holds something else.
 
     A key given twice is an error, and so is a number that is not decimal.
     """
@@ -101,7 +104,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def checked(schema: type[Schema], content: dict[str, Any], path: Path) -> Schema:
-    """The content as the schema's object; ParamsError names the file and every key that is wrong."""
+    """Check content against a schema and return its object; ParamsError names the file and every wrong key."""
     try:
         return schema.model_validate(content)
     except ValidationError as error:
@@ -113,7 +116,9 @@ def checked(schema: type[Schema], content: dict[str, Any], path: Path) -> Schema
 
 
 def seed_list(seeds: object) -> tuple[int, ...]:
-    """What a parameter says of seeds, each once: several, a single one, or none, as None, "" or an empty list say.
+    """List the seeds that a parameter gives, each once: several, one, or none, as None, "" or an empty list say.
+
+    Raises ParamsError as `checked_seed`, and for a list that is too long.
 
     >>> seed_list(0), seed_list(range(3)), seed_list(None)
     ((0,), (0, 1, 2), ())
@@ -122,7 +127,7 @@ def seed_list(seeds: object) -> tuple[int, ...]:
 
 
 def checked_seed(seed: object) -> int:
-    """A seed as a plain whole number; ParamsError for anything else."""
+    """Return a seed as a plain whole number; ParamsError for anything else."""
     try:
         number = -1 if isinstance(seed, bool) else operator.index(seed)  # type: ignore[arg-type]
     except TypeError:
@@ -133,7 +138,7 @@ def checked_seed(seed: object) -> int:
 
 
 def name_list(kind: str, names: object, other: type = str) -> tuple[Any, ...]:
-    """The same for names: several, a single one, or none. ParamsError for what is neither a name nor of the other type.
+    """List the names that a parameter gives, in the same way; ParamsError for what is no name nor of the other type.
 
     kind  what they name, in the plural, for the error
     """
@@ -145,14 +150,15 @@ def name_list(kind: str, names: object, other: type = str) -> tuple[Any, ...]:
 
 
 def _several(given: object) -> list[Any]:
-    """What a parameter holds, as a list; what is no list stands for itself."""
+    """Return what a parameter holds as a list; what is no list stands for itself."""
     if given is None or (isinstance(given, str) and given == ""):
         return []
     if isinstance(given, str | bytes | Mapping | BaseModel) or not isinstance(given, Iterable):
         return [given]
     try:
         found = list(islice(given, MOST + 1))
-    except TypeError:  # an array without axes
+    # an array without axes
+    except TypeError:
         return [given]
     if len(found) > MOST:
         raise ParamsError(f"a list of more than {MOST:,} seeds or names: shorten it.")

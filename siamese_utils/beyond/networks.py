@@ -7,7 +7,7 @@ import numpy as np
 
 from ..backend import keras, layers, ops
 from ..models import layers as own
-from ..models.siamese import jit_compile, seeds_of
+from ..models.siamese import jit_compile, layer_seeds
 from .batches import random_maps
 from .config import Method, NetworkConfig
 from .losses import LOSSES, cosine_softmax, cross_entropy
@@ -25,7 +25,7 @@ def build_backbone(network: NetworkConfig, shape: tuple[int, ...], seed: int, re
     Pooling comes before BatchNorm: as ReLU and a BatchNorm with a positive scale keep the order of values, nothing but
     the batch's statistics changes, and there is a quarter of the values to normalize.
     """
-    seeds = seeds_of(seed)
+    seeds = layer_seeds(seed)
     images = keras.Input(shape, name="image")
     padding = network.padding(shape[0])
     features = own.FromPixels(reads, name="pixels")(images)

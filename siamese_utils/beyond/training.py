@@ -21,7 +21,7 @@ from ..data.load import dataset_fingerprint, load_dataset
 from ..errors import DataError
 from ..files import write_json
 from ..training.loop import prepare_backend
-from ..training.provenance import code_version
+from ..training.provenance import remember_code_version
 from ..training.runs import Run, partial_folder
 from ..training.scores import keep_results
 from ..training.store import Notify, OnProgress, find_or_make
@@ -117,8 +117,7 @@ def _train_and_evaluate(
     on_progress: OnProgress | None,
 ) -> Path:
     """Train and score → the complete partial folder."""
-    # read now, before anyone edits a file under the run
-    code_version()
+    remember_code_version()
     seed, steps = key["seed"], key["steps"]
     prepare_backend(seed, profile.convolutions)
     train, scored = splits(dataset, key["held_out"])

@@ -191,10 +191,10 @@ def status(profile: ProfileOption = "demo") -> None:
     from ..paths import reports_dir
     from ..report.batch import notebook_names, read_outcomes
     from ..text import duration, how_many
-    from ..training.state import log_file, seconds_left, seeds_of, states_of
+    from ..training.state import log_file, seconds_left, seeds_wanted_or_here, states_of
 
     chosen = load_profile(profile)
-    states = states_of(chosen, seeds_of)
+    states = states_of(chosen, seeds_wanted_or_here)
     left = seconds_left(states, chosen)
     beyond = method_states(chosen)
     out.print(escape(chosen.description), soft_wrap=True)

@@ -81,6 +81,7 @@ def _why_not_trained(run: Run, profile: Profile) -> str:
     from ..beyond.runs import OWN, method_folder
     from ..data import archives
     from ..errors import ParamsError
+    from ..training.integrity import is_method
     from ..training.runs import run_folder
 
     config, archive = run.config, _archive_of(run)
@@ -90,9 +91,7 @@ def _why_not_trained(run: Run, profile: Profile) -> str:
         variable = archives.ARCHIVES[archive].variable
         return f"trained on {archive}, and {place} is not here (set {variable} to its folder)"
     try:
-        if "recipe" in config:
-            folder, _ = run_folder(*_row_of(run, profile), run.seed)
-        else:
+        if is_method(config):
             method_key, method = config["learner"], load_method(config["learner"]["name"])
             if archive:
                 # no larger than the archive allowed
@@ -100,6 +99,8 @@ def _why_not_trained(run: Run, profile: Profile) -> str:
                 method = method.fitted_to(classes, images)
             dataset = config["dataset"] if archive else None
             folder, _ = method_folder(method, profile, run.seed, config["held_out"], dataset)
+        else:
+            folder, _ = run_folder(*_row_of(run, profile), run.seed)
     except ParamsError as error:
         return f"{error}"
     return "" if folder.name == run.run_id else "today's parameters and profile make another run of that name"
@@ -130,6 +131,7 @@ def _retrain(runs: list[Run], profile: Profile) -> bool:
     from ..beyond.training import load_or_train as train_method
     from ..files import writable
     from ..paths import reports_dir
+    from ..training.integrity import is_method
     from ..training.loop import load_or_train
     from ..training.verify import RETRAINED, compare_anew, record_retrained, reports_of_its_own
 
@@ -139,11 +141,11 @@ def _retrain(runs: list[Run], profile: Profile) -> bool:
     for number, run in enumerate(runs, 1):
         out.print(f"training {escape(run.run_id)} again, {number} of {len(runs)}", soft_wrap=True)
         with reports_of_its_own():
-            if "recipe" in run.config:
-                retrained = load_or_train(*_row_of(run, profile), run.seed)
-            else:
+            if is_method(run.config):
                 name, held_out = run.config["learner"]["name"], run.config["held_out"]
                 retrained = train_method(name, profile, run.seed, held_out=held_out, archive=_archive_of(run))
+            else:
+                retrained = load_or_train(*_row_of(run, profile), run.seed)
             if retrained.run_id == run.run_id:
                 agrees, words = compare_anew(run, retrained)
             else:

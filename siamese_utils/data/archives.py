@@ -6,7 +6,6 @@ published.
 """
 
 import io
-import lzma
 import os
 import pickle
 import re
@@ -31,12 +30,13 @@ from .download import fetch
 from .image_folder import dataset_of, digest_of, say_doubles
 from .pictures import UNREAD, UNREADABLE, endings
 
-DAMAGED = (*UNREADABLE, ImportError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, pickle.UnpicklingError)
-# many times what is published, and little enough for a machine's memory
-MOST_FACES, LARGEST_FACES = 100_000, 200_000_000  # files, bytes
+DAMAGED = (*UNREADABLE, ImportError, tarfile.TarError, pickle.UnpicklingError)
+# files and bytes: many times what is published, and little enough for a machine's memory
+MOST_FACES, LARGEST_FACES = 100_000, 200_000_000
 # of the people, for evaluation: 10 of 40
 FACES_PART = 0.25
-LARGEST_PICKLE = 2_000_000_000  # bytes
+# bytes
+LARGEST_PICKLE = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,12 @@ class Archive:
     variable: str = "SIAMESE_DATA_DIR"
 
 
-def load(name: str, size: int, source: Path | None = None) -> Dataset:
-    """One of `ARCHIVES` at size × size pixels.
-
-    source  its archive, or a folder that holds it; any archive of the same layout will do
-    Raises DataError with what to do where it cannot be had or read.
-    """
-    archive, path = ARCHIVES[name], place_of(name, source)
+def load(name: str, size: int) -> Dataset:
+    """Load one of `ARCHIVES` at size × size pixels; DataError with what to do where it cannot be had or read."""
+    archive, path = ARCHIVES[name], place_of(name)
     if path.is_dir():
         raise DataError(f"{path} is a folder, not the archive: give the archive itself, or remove the folder.")
     if not path.is_file():
-        if source:
-            raise DataError(f"there is no {archive.file} in {source}: give the archive, or a folder that holds it.")
         instead = f"get {archive.file} by another way and set SIAMESE_DATA_DIR to its folder"
         path = fetch(archive.url, paths.data_dir(), name=archive.file, md5=archive.md5, instead=instead)
     try:
@@ -75,16 +69,16 @@ def load(name: str, size: int, source: Path | None = None) -> Dataset:
         ) from error
 
 
-def place_of(name: str, source: Path | None = None) -> Path:
-    """Where `load` looks for an archive before it downloads it, whether it is there or not."""
+def place_of(name: str) -> Path:
+    """Name the place where `load` looks for an archive before it downloads it, whether it is there or not."""
     archive = ARCHIVES[name]
-    given = source or os.environ.get(archive.variable) or os.environ.get("SIAMESE_DATA_DIR") or paths.data_dir()
+    given = os.environ.get(archive.variable) or os.environ.get("SIAMESE_DATA_DIR") or paths.data_dir()
     folder = Path(given).expanduser()
     return folder if folder.is_file() else in_any_case(folder, archive.file)
 
 
 def read_faces(path: Path, size: int) -> Dataset:
-    """att_faces.zip: s1/1.pgm to s40/10.pgm, ten pictures a person; a quarter of the people is for evaluation.
+    """Read att_faces.zip: s1/1.pgm to s40/10.pgm, ten pictures a person; a quarter of the people is for evaluation.
 
     It is read where it is: nothing is unpacked to disk.
     """
@@ -124,7 +118,7 @@ def read_faces(path: Path, size: int) -> Dataset:
 
 
 def read_mini_imagenet(path: Path, size: int) -> Dataset:
-    """mini-imagenet.tar.gz: of its 100 classes, the 64 of "train" for training, the 20 of "test" for evaluation.
+    """Read mini-imagenet.tar.gz: of its 100 classes, the 64 of "train" to train on, the 20 of "test" for evaluation.
 
     Its "val" classes are not read: choices are made on classes held out of "train", as with every other dataset. The
     split is that of S. Ravi and H. Larochelle, ICLR 2017.
@@ -163,9 +157,9 @@ def read_mini_imagenet(path: Path, size: int) -> Dataset:
 
 
 def _pickled_split(file: IO[bytes], size: int) -> tuple[Split, dict[str, list[tuple[str, bytes]]]]:
-    """{"image_data": (n, height, width, 3) uint8, "class_dict": {class: image numbers}} at size × size pixels.
+    """Read one split and resize its images to size × size pixels; also return each image's name and digest, by class.
 
-    Its second part is each class's images: a name and a digest.
+    The file holds {"image_data": (n, height, width, 3) uint8, "class_dict": {class: image numbers}}.
     """
     content = _ArraysOnly(file, encoding="latin1").load()
     pixels, numbers = content["image_data"], content["class_dict"]
@@ -188,7 +182,7 @@ def _pickled_split(file: IO[bytes], size: int) -> tuple[Split, dict[str, list[tu
 
 
 def _numbers_of(name: str, numbers: Any, images: int) -> np.ndarray:
-    """A class's image numbers (n,) int, checked; ValueError for what numbers no image."""
+    """Check a class's image numbers and return them, (n,) int; ValueError for what numbers no image."""
     found = np.asarray(numbers)
     if not isinstance(name, str) or found.ndim != 1 or found.dtype.kind not in "iu" or len(found) < 2:
         raise ValueError(f"class {name!r} is no list of two or more whole numbers")
@@ -212,7 +206,8 @@ class _ArraysOnly(pickle.Unpickler):
 ARCHIVES = {
     "att-faces": Archive(
         "att_faces.zip",
-        "http://www.idiap.ch/software/bob/data/bob/att_faces.zip",  # as bob.bio.base fetches it, with its MD5
+        # as bob.bio.base fetches it, with its MD5
+        "http://www.idiap.ch/software/bob/data/bob/att_faces.zip",
         "6efb25cb0d40755e9492b9c012e3348d",
         read_faces,
         "SIAMESE_FACES_DIR",

@@ -1,5 +1,6 @@
 """What a dataset is: characters by drawers, or any classes of images.
 
+A drawer, in Omniglot's words, is a person who drew every character of an alphabet once.
 Shapes follow one convention everywhere: images (classes, drawers, height, width), uint8; of drawings 0 is ink and 255
 is paper. Pictures in colour have a last axis of 3. Classes of different sizes stand one after the other in rows.
 """
@@ -35,7 +36,7 @@ class Split:
 
     @classmethod
     def of(cls, classes: Mapping[str, np.ndarray]) -> "Split":
-        """From each class's images, (its images, height, width) uint8 or with a last axis of 3."""
+        """Make a split from each class's images, (its images, height, width) uint8 or with a last axis of 3."""
         counts = tuple(map(len, classes.values()))
         if len(set(counts)) == 1:
             return cls(np.stack(list(classes.values())), tuple(classes))
@@ -71,12 +72,12 @@ class Split:
         return np.cumsum((0, *self.sizes[:-1]))
 
     def look_up(self, classes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """The images of these numbers within these classes, (…) int each → (…, height, width)."""
+        """Look up images by their classes and their numbers within these, (…) int each → (…, height, width)."""
         found = self.images[classes, numbers] if self.counts is None else self.images[self.starts[classes] + numbers]
         return np.asarray(found)
 
     def only(self, chosen: np.ndarray) -> "Split":
-        """The classes where `chosen` (classes,) bool is true."""
+        """Keep the classes where `chosen` (classes,) bool is true."""
         numbers = np.flatnonzero(chosen)
         names = tuple(self.characters[n] for n in numbers)
         if self.counts is None:
@@ -84,7 +85,7 @@ class Split:
         return Split(self.images[np.repeat(chosen, self.counts)], names, tuple(self.counts[n] for n in numbers))
 
     def resized(self, size: int) -> "Split":
-        """The same at size × size pixels, area-averaged; itself where it has that size."""
+        """Return the split at size × size pixels, area-averaged; itself where it has that size."""
         return self if self.images.shape[2] == size else replace(self, images=resize(self.images, size))
 
     @property
@@ -114,13 +115,14 @@ class Dataset:
         return {name: getattr(self, name) for name in ("name", "synthetic", "source", "fingerprint")}
 
     def split(self, name: str) -> Split:
-        """The split called "train" or "val"."""
+        """Return the split called "train" or "val"."""
         return {"train": self.train, "val": self.val}[name]
 
 
 def hold_out(groups: Sequence[str], part: float, seed: int) -> set[str]:
-    """A part of the groups, drawn with a seed, to be kept from training: more where that is not two classes yet, but
-    never all.
+    """Draw a part of the groups, with a seed, to be kept from training.
+
+    It is more than that part where that is not two classes yet, but never all.
 
     groups  (classes,) the group of each class
     """
@@ -134,12 +136,12 @@ def hold_out(groups: Sequence[str], part: float, seed: int) -> set[str]:
 
 
 def with_channels(images: np.ndarray) -> np.ndarray:
-    """(n, height, width) → (n, height, width, 1); images that have colours stay as they are."""
+    """Add a last axis: (n, height, width) → (n, height, width, 1); images in colour stay as they are."""
     return images[..., None] if images.ndim == 3 else images
 
 
 def fingerprint(*splits: Split) -> str:
-    """SHA-256 (hex) over the splits' class names, shapes and pixels, in order."""
+    """Compute the SHA-256 (hex) over the splits' class names, shapes and pixels, in order."""
     digest = hashlib.sha256()
     for split in splits:
         digest.update("\n".join(split.characters).encode())

@@ -13,8 +13,10 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from ..errors import DataError
 from ..files import locked
 
-TRIES = 4  # how often one call asks for a file before it gives up
-PAUSE = 0.5  # seconds before the second try; doubles each time
+# how often one call asks for a file before it gives up
+TRIES = 4
+# seconds before the second try; doubles each time
+PAUSE = 0.5
 
 
 def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = "") -> Path:
@@ -27,7 +29,8 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
     stored, or is not the published one.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # importing it warns in a notebook that has no widgets
+        # importing it warns in a notebook that has no widgets
+        warnings.simplefilter("ignore")
         import pooch
 
     name = name or url.rpartition("/")[2]
@@ -40,7 +43,8 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
             resumed = part.exists()
             try:
                 pooch.retrieve(url, known, name, folder, downloader=resume)
-            except ValueError:  # a wrong MD5; the bytes from an earlier call may be to blame, so once more from zero
+            except ValueError:
+                # a wrong MD5; the bytes from an earlier call may be to blame, so once more from zero
                 if not resumed:
                     raise
                 pooch.retrieve(url, known, name, folder, downloader=resume)
@@ -64,7 +68,7 @@ def fetch(url: str, folder: Path, *, md5: str | None, instead: str, name: str = 
 
 
 def _refuse_planted(part: Path) -> None:
-    """Bytes are only appended to a file of our own: whatever else stands there may lead to another's."""
+    """Raise DataError for what is no file of our own: bytes appended to it may end in another's."""
     try:
         found = part.lstat()
     except FileNotFoundError:
@@ -74,7 +78,7 @@ def _refuse_planted(part: Path) -> None:
 
 
 def cannot_store(folder: Path, error: OSError) -> DataError:
-    """The error of a full disk, or a folder that cannot be written."""
+    """Make the error of a full disk, or of a folder that cannot be written."""
     return DataError(
         f"cannot store the data in {folder} ({error.strerror or error}): set SIAMESE_CACHE_DIR to a folder "
         "that can be written and has room: Omniglot takes 100 MB."
@@ -82,7 +86,7 @@ def cannot_store(folder: Path, error: OSError) -> DataError:
 
 
 def _resume(name: str, url: str, output_file: str, _: object) -> None:
-    """A downloader for pooch that goes on where the last one stopped: NAME.part grows until complete."""
+    """Download for pooch, and go on where the last try stopped: NAME.part grows until complete."""
     part = Path(output_file).with_name(f"{name}.part")
     for attempt in range(TRIES):
         try:
@@ -90,7 +94,8 @@ def _resume(name: str, url: str, output_file: str, _: object) -> None:
             break
         except requests.RequestException as error:
             refused = error.response is not None and error.response.status_code < 500
-            if refused or isinstance(error, ValueError) or attempt == TRIES - 1:  # ValueError: not a URL
+            # ValueError: not a URL
+            if refused or isinstance(error, ValueError) or attempt == TRIES - 1:
                 raise
             time.sleep(PAUSE * 2**attempt)
     os.replace(part, output_file)
@@ -107,9 +112,11 @@ def _append_rest(url: str, part: Path) -> None:
     with requests.get(url, headers=headers, stream=True, timeout=30) as response:
         offered = response.headers.get("Content-Range", "")
         if response.status_code == 416 and offered == f"bytes */{have}":
-            return  # nothing is missing
+            # nothing is missing
+            return
         resumes = response.status_code == 206 and offered.startswith(f"bytes {have}-")
-        if not resumes and response.status_code in (206, 416):  # other bytes than these, or `part` is too long
+        # other bytes than these, or `part` is too long
+        if not resumes and response.status_code in (206, 416):
             part.unlink(missing_ok=True)
             raise requests.ConnectionError("the server does not resume")
         response.raise_for_status()
@@ -118,7 +125,8 @@ def _append_rest(url: str, part: Path) -> None:
         total = start + int(length) if length else None
         bar = tqdm(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, leave=False)
         with bar, open(part, "ab" if resumes else "wb", opener=_no_link) as file:
-            for chunk in response.iter_content(4096):  # a chunk cut off is lost, so keep them small
+            # a chunk cut off is lost, so keep them small
+            for chunk in response.iter_content(4096):
                 bar.update(file.write(chunk))
     if total is not None and part.stat().st_size < total:
         raise requests.ConnectionError("the connection was dropped")

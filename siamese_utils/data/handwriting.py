@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TREMOR_WAVES = 14  # cosines of a stroke's deviation: the first three are drift, the others tremor
+# cosines of a stroke's deviation: the first three are drift, the others tremor
+TREMOR_WAVES = 14
 SUBPIXELS = 16
 
 
@@ -36,7 +37,7 @@ def points_of(x: np.ndarray | list[float], y: np.ndarray | list[float]) -> np.nd
 
 
 def bell(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Bell-shaped numbers, mean 0 and variance 1, at most 3.5, from uniforms only."""
+    """Draw bell-shaped numbers, mean 0 and variance 1, at most 3.5, from uniforms only."""
     bell: np.ndarray = (rng.random((4, *shape)).sum(axis=0) - 2) * np.sqrt(3.0)
     return bell
 
@@ -46,7 +47,7 @@ def between(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def pick(rng: np.random.Generator, weights: np.ndarray) -> int:
-    """An index, drawn in proportion to its weight."""
+    """Draw an index in proportion to its weight."""
     edges = np.cumsum(weights)
     return min(int(np.searchsorted(edges, rng.random() * edges[-1], side="right")), len(edges) - 1)
 
@@ -69,7 +70,7 @@ def invent_hands(rng: np.random.Generator, drawers: int) -> Hands:
 
 
 def draw_character(rng: np.random.Generator, strokes: list[np.ndarray], hands: Hands, size: int) -> np.ndarray:
-    """One character by every drawer: (drawers, size, size) uint8, 0 ink and 255 paper."""
+    """Draw one character by every drawer: (drawers, size, size) uint8, 0 ink and 255 paper."""
     drawers, drawn = len(hands.pen), []
     window = np.ones(19) / 19
     for stroke in strokes:
@@ -79,7 +80,8 @@ def draw_character(rng: np.random.Generator, strokes: list[np.ndarray], hands: H
         deviation = np.swapaxes(bell(rng, drawers, TREMOR_WAVES, 2) * hands.waves[..., None], 1, 2) @ waves
         rounded = stroke + hands.rounding[:, None, None] * (smooth - stroke)
         drawn.append(rounded + np.swapaxes(deviation, 1, 2))
-    points = np.concatenate(drawn, axis=1)  # (drawers, points, 2)
+    # (drawers, points, 2)
+    points = np.concatenate(drawn, axis=1)
     points = points + hands.bend[:, None] * (points[..., ::-1] ** 2)
     mood = np.eye(2) + 0.05 * bell(rng, drawers, 2, 2)
     points = points @ np.swapaxes(hands.transform @ mood, 1, 2)
@@ -87,12 +89,13 @@ def draw_character(rng: np.random.Generator, strokes: list[np.ndarray], hands: H
     low, high = points.min(axis=1, keepdims=True), points.max(axis=1, keepdims=True)
     points = (points - (low + high) / 2) / np.maximum(1.0, (high - low).max(axis=2, keepdims=True) / 0.92)
     reach = np.abs(points).max(axis=1, keepdims=True)
-    points = 0.5 + points + np.clip((low + high) / 2, reach - 0.46, 0.46 - reach)  # moved inside the paper
+    # moved inside the paper
+    points = 0.5 + points + np.clip((low + high) / 2, reach - 0.46, 0.46 - reach)
     return lay_ink(points * size, np.maximum(hands.pen * size, 0.75), size)
 
 
 def lay_ink(points: np.ndarray, radius: np.ndarray, size: int) -> np.ndarray:
-    """Discs of radius (images,) pixels at points (images, n, 2), x then y, as (images, size, size) uint8.
+    """Ink discs of radius (images,) pixels at points (images, n, 2), x then y → (images, size, size) uint8.
 
     A pixel is ink when its middle is within the radius: decided in whole numbers of 1/16 pixel.
     """
@@ -103,7 +106,8 @@ def lay_ink(points: np.ndarray, radius: np.ndarray, size: int) -> np.ndarray:
     side = size + 2 * span
     paper = np.full((len(points), side, side), 255, np.uint8)
     x, y = np.moveaxis(np.clip(pixel, 0, size - 1) + span, 2, 0)
-    middle = (np.arange(len(points))[:, None] * side + y) * side + x  # indices into the flat array
+    # indices into the flat array
+    middle = (np.arange(len(points))[:, None] * side + y) * side + x
     flat = paper.reshape(-1)
     for dy in range(-span, span + 1):
         across = reach**2 - (dy * SUBPIXELS - rest[..., 1]) ** 2

@@ -22,7 +22,8 @@ from .dataset import Dataset, Split, hold_out
 from .pictures import Source, endings, looks_like_picture, read_each, square
 
 KINDS = "PNG, JPEG, GIF, TIFF, WebP and others"
-EVALUATION_PART = 0.2  # of the groups, or of the classes where there are no groups
+# of the groups, or of the classes where there are no groups
+EVALUATION_PART = 0.2
 SPLIT_SEED = 0
 # what the parts of a dataset are called, as a word of a name: "train", "Test_set", "my-val2", "01 trainval", "fold3"
 PART = re.compile(
@@ -33,7 +34,7 @@ PART = re.compile(
 
 
 def find_images(root: Path, fewest: int = 2) -> dict[str, list[Path]]:
-    """Every image file under a folder: "class" or "group/class" → paths, both sorted.
+    """Find every image file under a folder: "class" or "group/class" → paths, both sorted.
 
     What is hidden, and what file managers leave, is no part of it.
 
@@ -76,7 +77,7 @@ def find_images(root: Path, fewest: int = 2) -> dict[str, list[Path]]:
 
 
 def load_folder(root: Path, size: int) -> Dataset:
-    """A folder's images at size × size pixels as a dataset; a fifth of its groups, or classes, is for evaluation.
+    """Load a folder's images at size × size pixels as a dataset; a fifth of its groups, or classes, is for evaluation.
 
     Raises DataError where `find_images` or `dataset_of` does.
     """
@@ -88,7 +89,7 @@ def load_folder(root: Path, size: int) -> Dataset:
 def dataset_of(
     name: str, place: str, classes: Mapping[str, Sequence[tuple[str, Source]]], size: int, part: float = EVALUATION_PART
 ) -> Dataset:
-    """Images at size × size pixels as a dataset; a part of their groups, or classes, is for evaluation.
+    """Make a dataset of images at size × size pixels; a part of their groups, or classes, is for evaluation.
 
     place    where they are, for messages
     classes  "class" or "group/class" → each image's name, for messages, and where it is read from
@@ -134,7 +135,7 @@ def dataset_of(
 
 
 def digest_of(pixels: bytes, *shape: object) -> bytes:
-    """A short digest of an image, the same for the same pixels only."""
+    """Compute a short digest of an image, the same for the same pixels only."""
     return hashlib.blake2b(repr(shape).encode() + pixels, digest_size=16).digest()
 
 
@@ -173,7 +174,7 @@ def say_doubles(classes: Mapping[str, Sequence[tuple[str, bytes]]], val: set[str
 
 
 def _parts(place: str, classes: Iterable[str], part: float) -> tuple[list[str], list[str]]:
-    """The names of the classes to train on and to evaluate on."""
+    """Name the classes to train on and those to evaluate on; DataError where there is one group only."""
     names = list(classes)
     groups = [name.partition("/")[0] for name in names]
     if len(set(groups)) < 2:
@@ -184,7 +185,7 @@ def _parts(place: str, classes: Iterable[str], part: float) -> tuple[list[str], 
 
 
 def _refuse_twins(root: Path, files: dict[str, list[Path]]) -> None:
-    """Two classes, or groups, of one name would be told apart by nothing but their spelling."""
+    """Raise DataError for two classes, or groups, that only the spelling of one name tells apart."""
     seen: dict[str, str] = {}
     twins: list[str] = []
     for name in [*files, *dict.fromkeys(name.partition("/")[0] for name in files if "/" in name)]:
@@ -195,12 +196,12 @@ def _refuse_twins(root: Path, files: dict[str, list[Path]]) -> None:
 
 
 def _spelled(name: str) -> str:
-    """A name without what a reader does not see: capitals, blanks at the ends, how accents are stored."""
+    """Strip a name of what a reader does not see: capitals, blanks at the ends, how accents are stored."""
     return "/".join(part.strip() for part in unicodedata.normalize("NFC", name).casefold().split("/"))
 
 
 def _refuse_parts(root: Path, files: dict[str, list[Path]]) -> None:
-    """A dataset that comes in parts has its classes in several of them: no group could be evaluated on as unknown."""
+    """Raise DataError for parts of one class: a dataset in such parts has no group that is new at evaluation."""
     alike: dict[str, list[str]] = defaultdict(list)
     for name in files:
         if whole := _without_part(name):
@@ -214,7 +215,7 @@ def _refuse_parts(root: Path, files: dict[str, list[Path]]) -> None:
 
 
 def _without_part(name: str) -> str:
-    """A class's name without what says to which part of a dataset it belongs; "" where nothing does."""
+    """Strip a class's name of what says to which part of a dataset it belongs; "" where nothing does."""
     *group, own = _spelled(name).split("/")
     kept = [part for part in group if not PART.search(part)]
     rest = "/".join([*kept, PART.sub("", own).strip(" -_.")])
@@ -222,7 +223,7 @@ def _without_part(name: str) -> str:
 
 
 def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
-    """The image files of every folder under the root, links followed, and the folders that hold nothing of use.
+    """Find the image files of every folder under the root, links followed, and the folders without anything of use.
 
     Raises DataError for folders that cannot be listed and links that lead nowhere; warns of images not read.
     """
@@ -242,7 +243,8 @@ def _walk(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
 
     for folder, inner, names in os.walk(root, followlinks=True, onerror=unlisted):
         here = Path(folder)
-        above = {e.resolve() for e in (here, *here.parents)}  # a link back there would go round for ever
+        # a link back there would go round for ever
+        above = {e.resolve() for e in (here, *here.parents)}
         inner[:] = [e for e in shown(inner) if (here / e).resolve() not in above]
         paths = [here / e for e in shown(names)]
         images = [path for path in paths if path.suffix.lower() in read]

@@ -12,7 +12,7 @@ DRAWN = "synthetic characters"
 
 
 def load_dataset(profile: str | Path | Profile) -> Dataset:
-    """The profile's dataset at the profile's image size: `train` and `val`, a `Split` each, and where they come from.
+    """Load the profile's dataset at its image size: `train` and `val`, a `Split` each, and where they come from.
 
     profile  "demo", "laptop", "paper", the path of a profile's file, or a Profile
 
@@ -29,7 +29,7 @@ def load_dataset(profile: str | Path | Profile) -> Dataset:
 
 
 def dataset_fingerprint(profile: Profile) -> str:
-    """The fingerprint of the profile's dataset, known without loading it."""
+    """Return the fingerprint of the profile's dataset, known without loading it."""
     if profile.dataset == "omniglot":
         return omniglot.FINGERPRINT
     return f"{DRAWN}, version {synthetic.GENERATOR_VERSION}"

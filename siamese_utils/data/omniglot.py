@@ -7,12 +7,9 @@ On first use both archives are checked, decoded and packed into one cache file; 
 """
 
 import io
-import lzma
 import os
-import struct
 import warnings
 import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +25,7 @@ from ..files import in_any_case, locked, replacing
 from ..text import named
 from . import download
 from .dataset import Dataset, Split, fingerprint
+from .pictures import UNREADABLE
 
 
 @dataclass(frozen=True)
@@ -70,28 +68,24 @@ URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 SOURCE = "Omniglot (Lake, Salakhutdinov and Tenenbaum, 2015), https://github.com/brendenlake/omniglot"
 ZIPS = "images_background.zip and images_evaluation.zip"
 CACHE_NAME = "omniglot.npz"
-LARGEST_FILE, LARGEST_ARCHIVE = 100_000, 500_000_000  # bytes, unpacked; a drawing takes about 250
-
-# What the zip, PNG and npy readers raise for bytes they cannot make sense of.
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError,
-              RuntimeError, SyntaxError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
-              Image.DecompressionBombError)  # fmt: skip
+# bytes, unpacked; a drawing takes about 250
+LARGEST_FILE, LARGEST_ARCHIVE = 100_000, 500_000_000
 
 
-def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
-    """Omniglot at its native 105 × 105 pixels: `train` is the background set, `val` the evaluation set.
+def load(source: Path | None = None) -> Dataset:
+    """Load Omniglot at its native 105 × 105 pixels: `train` is the background set, `val` the evaluation set.
 
     train.images (964, 20, 105, 105) and val.images (659, 20, 105, 105), uint8, 0 ink and 255 paper; classes
     sorted by name, drawings by file name.
 
-    source     a local folder that holds both archives, zipped or unpacked; the cache is built anew from it
-    cache_dir  where downloads and the packed cache are kept; default `paths.data_dir()`
+    source  a local folder that holds both archives, zipped or unpacked; the cache is built anew from it
 
     Without `source`: the cache, else the folder that SIAMESE_DATA_DIR names, else a download, from the mirror that
     SIAMESE_OMNIGLOT_URL names if it does; one that stops is resumed, by this call or the next, and intact zips stay.
-    A damaged cache is rebuilt. Raises DataError where the data is missing, damaged, not Omniglot, or cannot be stored.
+    Both are kept in `paths.data_dir()`. A damaged cache is rebuilt. Raises DataError where the data is missing,
+    damaged, not Omniglot, or cannot be stored.
     """
-    folder = paths.data_dir() if cache_dir is None else Path(cache_dir).expanduser()
+    folder = paths.data_dir()
     cache = folder / CACHE_NAME
     if source is None and (dataset := _read_cache(cache)):
         if (asked := find_source()) and not asked.expanduser().is_dir():
@@ -103,7 +97,8 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
         raise download.cannot_store(folder, error) from error
     # notebooks may run side by side
     with locked(folder / ".omniglot.lock", "the packed Omniglot"):
-        if source is None and (dataset := _read_cache(cache)):  # built by another process in the meantime
+        # built by another process in the meantime
+        if source is None and (dataset := _read_cache(cache)):
             return dataset
         try:
             place = source or find_source()
@@ -121,7 +116,7 @@ def load(source: Path | None = None, cache_dir: Path | None = None) -> Dataset:
 
 
 def find_source() -> Path | None:
-    """The local folder that SIAMESE_DATA_DIR names, or None where it is not set."""
+    """Return the local folder that SIAMESE_DATA_DIR names, or None where it is not set."""
     return Path(folder) if (folder := os.environ.get("SIAMESE_DATA_DIR")) else None
 
 
@@ -148,7 +143,7 @@ def _dataset(train: Split, val: Split) -> Dataset:
 
 
 def _find_archive(source: Path, archive: Zip) -> Path:
-    """The zip, else the unpacked folder; a clone of upstream keeps both in python/."""
+    """Find the zip, else the unpacked folder; a clone of upstream keeps both in python/."""
     for folder in (source, source / "python"):
         zipped, unpacked = in_any_case(folder, f"{archive.name}.zip"), in_any_case(folder, archive.name)
         if zipped.is_file():
@@ -179,7 +174,8 @@ def _read_split(where: Path, archive: Zip) -> Split:
             f"{len(archive.alphabets)} with {archive.characters}: get it again from {URL}."
         )
     images = np.empty((len(characters), DRAWERS, SIZE, SIZE), np.uint8)
-    progress = tqdm(characters, desc=archive.name, disable=None, leave=False)  # None: only on a terminal
+    # None: only on a terminal
+    progress = tqdm(characters, desc=archive.name, disable=None, leave=False)
     broken: list[str] = []
     for row, character in zip(images, progress, strict=True):
         for image, (file_name, content) in zip(row, sorted(drawings[character]), strict=True):
@@ -193,7 +189,7 @@ def _read_split(where: Path, archive: Zip) -> Split:
 
 
 def _zip_files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Path and content of every file in a zip, without unpacking it to disk."""
+    """Yield path and content of every file in a zip, without unpacking it to disk."""
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(info.file_size for info in archive.infolist()) > LARGEST_ARCHIVE:
@@ -209,7 +205,7 @@ def _zip_files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Path, from the folder's own name on, and content of every file in an unpacked folder."""
+    """Yield path, from the folder's own name on, and content of every file in an unpacked folder."""
     try:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder.parent).as_posix()
@@ -222,7 +218,7 @@ def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _is_to_be_read(path: str, is_folder: bool, where: Path) -> bool:
-    """Whether it is a file, and not what file managers leave behind; DataError for a folder named like a drawing."""
+    """Say whether it is a file that no file manager left behind; DataError for a folder named like a drawing."""
     if is_folder and path.rstrip("/\\").lower().endswith(".png"):
         raise DataError(f"{where} holds a folder {path!r}, named like a drawing: remove it, or get it from {URL}.")
     *folders, name = path.replace("\\", "/").split("/")
@@ -231,7 +227,7 @@ def _is_to_be_read(path: str, is_folder: bool, where: Path) -> bool:
 
 
 def _split_path(where: Path, path: str, archive: Zip) -> tuple[str, str]:
-    """From "images_background/Latin/character01/0001_01.png" to "Latin/character01" and "0001_01.png".
+    """Split "images_background/Latin/character01/0001_01.png" into "Latin/character01" and "0001_01.png".
 
     The archive's own folder may be missing, or nested in itself as some programs unpack it, and all in capitals.
     """
@@ -250,7 +246,7 @@ def _split_path(where: Path, path: str, archive: Zip) -> tuple[str, str]:
 
 
 def _decode(content: bytes, where: str) -> np.ndarray:
-    """One PNG → (105, 105) uint8, 0 ink and 255 paper. Upstream's are 1-bit; re-saved ones may be grey."""
+    """Decode one PNG → (105, 105) uint8, 0 ink and 255 paper. Upstream's are 1-bit; re-saved ones may be grey."""
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             size = image.size
@@ -266,7 +262,7 @@ def _decode(content: bytes, where: str) -> np.ndarray:
 
 
 def _read_cache(path: Path) -> Dataset | None:
-    """The dataset from the packed cache, or None where there is no intact one.
+    """Read the dataset from the packed cache; None where there is no intact one.
 
     Every array is checked by the zip's CRC-32, and the fingerprint is the one taken when the pixels were packed:
     without a processor's help, SHA-256 over all 358 million pixels takes longer than a load may.

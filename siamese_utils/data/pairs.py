@@ -28,13 +28,16 @@ class Pairs:
 
 
 def draw_pairs(split: Split, batch_size: int, seed: int | Sequence[int] = 0) -> Pairs:
-    """One batch of pairs: first half negative, second half positive, left classes all different.
+    """Draw one batch of pairs as the paper's author did: first half negative, second half positive.
 
-    seed  of the draw; training takes [seed, step], so that a batch depends on nothing else and training can resume
-          anywhere
+    split       whose classes the pairs are of; the left images' are all different
+    batch_size  how many pairs: even, and at most as many as the split has classes
+    seed        of the draw; training takes [seed, step], so that a batch depends on nothing else and training can
+                resume anywhere
 
-    Raises ParamsError where the split has fewer classes than the batch has pairs, the batch size is odd, or classes
-    differ in how many images they have.
+    The result holds left and right (batch_size, 2) int, class and drawer, and labels (batch_size,) float32. Source:
+    the author's public training notebook. Raises ParamsError where the split has fewer classes than the batch has
+    pairs, the batch size is odd, or classes differ in how many images they have.
 
     >>> split = load_dataset("demo").val
     >>> draw_pairs(split, batch_size=4, seed=1).labels

@@ -3,8 +3,10 @@
 Every way to an image of one's own goes through here, so that a picture is the same to a model in any of its files.
 """
 
+import lzma
 import struct
 import warnings
+import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -28,20 +30,28 @@ UNREAD = {".3fr", ".ai", ".arw", ".cdr", ".cr2", ".cr3", ".dcm", ".dng", ".emf",
           ".hdr", ".heic", ".heics", ".heif", ".hif", ".jls", ".jxl", ".jxr", ".kra", ".mng", ".nef", ".nrw", ".orf",
           ".pct", ".pef", ".pict", ".psb", ".raf", ".raw", ".rw2", ".sr2", ".srw", ".svg", ".svgz", ".wbmp", ".wdp",
           ".wmf", ".x3f", ".xcf"}  # fmt: skip
+# what the readers of pictures and archives raise for bytes that they cannot make sense of
 UNREADABLE = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError,
-              RuntimeError, SyntaxError, MemoryError, struct.error, zlib.error,
+              RuntimeError, SyntaxError, MemoryError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
               Image.DecompressionBombError)  # fmt: skip
 
-DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of more than 8 bits a pixel
+# Pillow's modes of more than 8 bits a pixel
+DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 WITHOUT_ALPHA = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-NEARLY_WHITE = 200  # grey level
-TRACE = 0.02  # of the pixels that can be seen
-NEARLY_NONE = 1  # grey levels between the darkest and the lightest pixel of a picture that shows nothing
-OVERSHOOT = 0.1  # of a float picture's range, by which scaling and rounding lead out of it
-LARGEST = 4096  # pixels a side of the square that a picture is padded to
-ORIENTATION, WHITE_IS_ZERO, SAMPLE_FORMAT = 0x0112, 262, 339  # tags of EXIF and of TIFF
-SIGNED = 2  # a sample format
+# a grey level
+NEARLY_WHITE = 200
+# part of the pixels that can be seen
+TRACE = 0.02
+# grey levels between the darkest and the lightest pixel of a picture that shows nothing
+NEARLY_NONE = 1
+# part of a float picture's range by which scaling and rounding lead out of it
+OVERSHOOT = 0.1
+# pixels a side of the square that a picture is padded to
+LARGEST = 4096
+# tags of EXIF and of TIFF, and one of the sample formats
+ORIENTATION, WHITE_IS_ZERO, SAMPLE_FORMAT = 0x0112, 262, 339
+SIGNED = 2
 TURNS = dict(enumerate((
     Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
     Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90,
@@ -52,12 +62,12 @@ Made = TypeVar("Made")
 
 
 def endings() -> set[str]:
-    """The endings of file names that are read as pictures: ".png", ".jpg" and so on."""
+    """List the endings of file names that are read as pictures: ".png", ".jpg" and so on."""
     return {ending for ending, kind in Image.registered_extensions().items() if kind in FORMATS and kind in Image.OPEN}
 
 
 def looks_like_picture(path: Path) -> bool:
-    """Whether a file that is not read by its ending is a picture all the same, by its ending or its first bytes."""
+    """Say whether a file that is not read by its ending is a picture, by that ending or its first bytes."""
     if path.suffix.lower() in UNREAD:
         return True
     Image.init()
@@ -73,7 +83,7 @@ def looks_like_picture(path: Path) -> bool:
 
 
 def read_each(sources: Iterable[tuple[str, Source]], make: Callable[[Image.Image, str], Made]) -> list[Made]:
-    """What `make` gives for every picture and its name.
+    """Read every picture and return what `make` gives for it and its name.
 
     sources  a name, for messages, and a file, an open file or a PIL image
 
@@ -100,7 +110,7 @@ def read_each(sources: Iterable[tuple[str, Source]], make: Callable[[Image.Image
 
 
 def read_image(source: Source, name: str = "") -> tuple[Image.Image, list[str]]:
-    """The picture in a file, or a PIL image, as `flat` makes it, and what its owner should know of it.
+    """Read the picture in a file, or a PIL image, as `flat` makes it, and say what its owner should know of it.
 
     Raises DataError, naming it, where it cannot be read. Files are opened by the formats above only, and by one without
     a signature only where their ending says so.
@@ -145,7 +155,7 @@ def _with_remarks(image: Image.Image) -> tuple[Image.Image, list[str]]:
 
 
 def flat(image: Image.Image) -> Image.Image:
-    """A PIL image upright as its camera says, 8 bits a channel; mode L where it has no colour, else RGB.
+    """Turn a PIL image upright and bring it to 8 bits a channel; mode L where it has no colour, else RGB.
 
     More than 8 bits are brought to 8 as `eight_bits` says. Transparent parts are white, or black where what can be seen
     is nearly white. Raises ValueError for a mode that is not known or values that are no pixels, and what Pillow
@@ -159,7 +169,8 @@ def flat(image: Image.Image) -> Image.Image:
         raise ValueError("its pixels are signed numbers of 8 bits: save it with 0 to 255")
     try:
         turn = TURNS.get(int(image.getexif().get(ORIENTATION, 1)))
-    except UNREADABLE:  # damaged
+    # damaged EXIF
+    except UNREADABLE:
         turn = None
     if mode in DEEP:
         image = _with_8_bits(image, raw, clear)
@@ -182,7 +193,7 @@ def flat(image: Image.Image) -> Image.Image:
 
 
 def eight_bits(values: np.ndarray) -> np.ndarray:
-    """Pixels of any type as uint8, by a rule that looks at their type, never at how bright the picture is.
+    """Bring pixels of any type to uint8, by a rule that looks at their type, never at how bright the picture is.
 
     booleans        0 and 255
     uint8           as they are
@@ -210,7 +221,7 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
-    """(size, size, 3) uint8, area-averaged, padded to a square in the median colour of its border."""
+    """Pad to a square in the median colour of the border and resize → (size, size, 3) uint8, area-averaged."""
     image = image.convert("RGB")
     if (longer := max(image.size)) > LARGEST:
         # the square of a long strip could be too large
@@ -225,13 +236,13 @@ def square(image: Image.Image, size: int) -> np.ndarray:
 
 
 def _formats(path: Path) -> list[str]:
-    """Those of `FORMATS` that this Pillow reads and a file may be of: one without a signature only by its ending."""
+    """List which of `FORMATS` this Pillow reads and a file may be of: one without a signature only by its ending."""
     own = Image.registered_extensions().get(path.suffix.lower())
     return [kind for kind in FORMATS if kind in Image.OPEN and (kind == own or Image.OPEN[kind][1] is not None)]
 
 
 def _has_frames(image: Image.Image) -> bool:
-    """Whether an opened file has more than one frame or page. The layers of a PSD are not: it is read as it looks."""
+    """Say whether an opened file has several frames or pages. The layers of a PSD are none: it is read as it looks."""
     try:
         return image.format != "PSD" and bool(getattr(image, "is_animated", False))
     except UNREADABLE:
@@ -239,14 +250,14 @@ def _has_frames(image: Image.Image) -> bool:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How the pixels are stored in the file, in Pillow's words: "I;16B"; "" once they are loaded."""
+    """Say how the pixels are stored in the file, in Pillow's words: "I;16B"; "" once they are loaded."""
     tiles = getattr(image, "tile", None)
     stored = tiles[0][3] if tiles else ""
     return str(stored[0] if isinstance(stored, tuple) and stored else stored)
 
 
 def _with_8_bits(image: Image.Image, raw: str, clear: object) -> Image.Image:
-    """An image of one of the modes `DEEP` as L, or LA where one value is transparent."""
+    """Bring an image of one of the modes `DEEP` to L, or to LA where one value is transparent."""
     values = np.asarray(image)
     seen = None if clear is None else values != clear
     if raw == "I;12":
@@ -261,7 +272,7 @@ def _with_8_bits(image: Image.Image, raw: str, clear: object) -> Image.Image:
 
 
 def _is_nearly_white(image: Image.Image) -> bool:
-    """Whether what can be seen best of an image with transparent parts is nearly white, all but a trace of it."""
+    """Say whether what is seen best of an image with transparent parts is nearly white, all but a trace."""
     grey, alpha = (np.asarray(band) for band in (image.convert("L"), image.getchannel("A")))
     if alpha.min() == alpha.max():
         return False

@@ -19,10 +19,13 @@ import numpy as np
 from .dataset import Dataset, Split, fingerprint
 from .handwriting import bell, between, draw_character, invent_hands, lay_ink, pick, points_of
 
-GENERATOR_VERSION = 1  # raise it whenever the drawn pixels change
+# raise it whenever the drawn pixels change
+GENERATOR_VERSION = 1
 
-SPACING = 0.008  # distance of a stroke's points, as a share of the character's box
-TOO_ALIKE = 0.55  # correlation of blurred characters above which the later one is thrown away
+# distance of a stroke's points, as a share of the character's box
+SPACING = 0.008
+# correlation of blurred characters above which the later one is thrown away
+TOO_ALIKE = 0.55
 T = np.linspace(0.0, 1.0, 49)
 
 
@@ -53,7 +56,8 @@ PRIMITIVES: dict[str, Callable[[float], np.ndarray]] = {
         0.5 - 0.5 * (1 - 0.85 * T) * np.cos(3.5 * np.pi * T), 0.5 * (1 - 0.85 * T) * np.sin(3.5 * np.pi * T)
     ),
 }
-ENDINGS = {"hook", "ring", "spiral"}  # the pen is lifted after these
+# the pen is lifted after these
+ENDINGS = {"hook", "ring", "spiral"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class Alphabet:
 
 
 def _invent_alphabet(rng: np.random.Generator) -> Alphabet:
-    if rng.random() < 0.3:  # anchors on a ring around the middle, or else on a grid
+    # anchors on a ring around the middle, or else on a grid
+    if rng.random() < 0.3:
         turn = 2 * np.pi * (np.arange(7) / 7 + rng.random())
         anchors = np.concatenate([[[0.5, 0.5]], points_of(0.5 + 0.42 * np.cos(turn), 0.5 + 0.42 * np.sin(turn))])
     else:
@@ -99,14 +104,14 @@ def _invent_alphabet(rng: np.random.Generator) -> Alphabet:
 
 
 def _resample(points: np.ndarray) -> np.ndarray:
-    """The same polyline, (n, 2), with points SPACING apart."""
+    """Return the same polyline, (n, 2), with points SPACING apart."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
     at = np.linspace(0.0, along[-1], max(2, int(np.ceil(along[-1] / SPACING - 1e-6)) + 1))
     return points_of(np.interp(at, along, points[:, 0]), np.interp(at, along, points[:, 1]))
 
 
 def _invent_stroke(rng: np.random.Generator, alphabet: Alphabet, start: np.ndarray) -> np.ndarray:
-    """One to three primitives in a row without lifting the pen, (n, 2)."""
+    """Invent one to three primitives in a row without lifting the pen, (n, 2)."""
     pieces = [start[None]]
     for _ in range(3):
         here = pieces[-1][-1]
@@ -124,7 +129,7 @@ def _invent_stroke(rng: np.random.Generator, alphabet: Alphabet, start: np.ndarr
 
 
 def _invent_character(rng: np.random.Generator, alphabet: Alphabet) -> list[np.ndarray]:
-    """One to four strokes, each (n, 2), the whole centred on (0, 0) and at most one unit wide and high."""
+    """Invent one to four strokes, each (n, 2), the whole centred on (0, 0), at most one unit wide and high."""
     strokes: list[np.ndarray] = []
     for _ in range(1 + pick(rng, alphabet.strokes)):
         start = alphabet.anchors[pick(rng, np.ones(len(alphabet.anchors)))]
@@ -138,20 +143,22 @@ def _invent_character(rng: np.random.Generator, alphabet: Alphabet) -> list[np.n
     ink = np.concatenate(strokes)
     low, high = ink.min(axis=0), ink.max(axis=0)
     extent = (high - low).max()
-    scale = np.clip(extent, 0.6, 1.0) / max(extent, 0.3)  # at most doubled: small letters stay small
+    # at most doubled: small letters stay small
+    scale = np.clip(extent, 0.6, 1.0) / max(extent, 0.3)
     return [_resample((stroke - (low + high) / 2) * scale) for stroke in strokes]
 
 
 def _legible(strokes: list[np.ndarray]) -> bool:
-    """Neither a speck nor a scribble: of moderate length, and hardly going over its own lines again."""
+    """Say whether it is neither speck nor scribble: of moderate length, hardly over its own lines again."""
     length = SPACING * sum(map(len, strokes))
     middles = np.concatenate(strokes)[None] * 64 + 48
-    inked = (lay_ink(middles, np.array([2.5]), 96) == 0).sum() / (5 * 64)  # the length, if nothing overlaps
+    # the length, if nothing overlaps
+    inked = (lay_ink(middles, np.array([2.5]), 96) == 0).sum() / (5 * 64)
     return bool(0.7 <= length <= 4.0 and inked > 0.8 * length)
 
 
 def _blurred(strokes: list[np.ndarray]) -> np.ndarray:
-    """A character's image in a 9 × 9 grid, whatever its size, as a vector of mean 0 and length 1."""
+    """Blur a character, whatever its size, to a 9 × 9 grid: a vector (81,) of mean 0 and length 1."""
     ink = np.concatenate(strokes)
     ink = ink * 36 / np.maximum(np.ptp(ink, axis=0).max(), 1e-6) + 22.5
     image = 1.0 - lay_ink(ink[None], np.array([3.5]), 45)[0] / 255
@@ -162,7 +169,7 @@ def _blurred(strokes: list[np.ndarray]) -> np.ndarray:
 
 
 def _invent_characters(rng: np.random.Generator, alphabet: Alphabet, count: int) -> list[list[np.ndarray]]:
-    """That many legible characters of which no two are alike."""
+    """Invent that many legible characters of which no two are alike."""
     characters: list[list[np.ndarray]] = []
     looks: list[np.ndarray] = []
     for attempt in range(100 * count):
@@ -170,7 +177,8 @@ def _invent_characters(rng: np.random.Generator, alphabet: Alphabet, count: int)
         if not _legible(strokes):
             continue
         look = _blurred(strokes)
-        limit = TOO_ALIKE + 0.3 * attempt / (100 * count)  # a poor alphabet is given more room, slowly
+        # a poor alphabet is given more room, slowly
+        limit = TOO_ALIKE + 0.3 * attempt / (100 * count)
         if all(look @ other < limit for other in looks):
             characters.append(strokes)
             looks.append(look)
@@ -180,7 +188,7 @@ def _invent_characters(rng: np.random.Generator, alphabet: Alphabet, count: int)
 
 
 def _draw_split(numbers: range, drawers: int, seed: int, size: int) -> Split:
-    """The alphabets of these numbers, all by the same drawers."""
+    """Draw the alphabets of these numbers, all by the same drawers."""
     hands = invent_hands(np.random.default_rng([seed, 0, numbers.start]), drawers)
     images, names = [], []
     for number in numbers:

@@ -16,7 +16,8 @@ from .episodes import Episodes, Protocol, draw_episodes, is_correct
 if TYPE_CHECKING:
     import keras
 
-PAIRS_AT_ONCE = 20_000  # bounds the memory of one block of embedding differences
+# bounds the memory of one block of embedding differences
+PAIRS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -34,29 +35,34 @@ class Score:
 
 
 def score_of(correct: np.ndarray) -> Score:
-    """The score of (n_episodes,) bool answers."""
+    """Score (n_episodes,) bool answers."""
     return wilson(int(correct.sum()), len(correct))
 
 
-def wilson(correct: int, episodes: int) -> Score:
-    """Accuracy and its 95 % interval by Wilson's score method: E. B. Wilson, JASA 22, 1927.
+def wilson(correct: int, n_episodes: int) -> Score:
+    """Compute an accuracy and its 95 % interval by Wilson's score method: E. B. Wilson, JASA 22, 1927.
 
-    (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n); SciPy has it too, in a module that takes a second to import.
+    correct     how many episodes were answered correctly, 0 to n_episodes
+    n_episodes  of how many; ZeroDivisionError for none
 
-    >>> score = wilson(correct=180, episodes=250)
+    The score's accuracy p = correct / n_episodes and its bounds low and high are fractions from 0 to 1; with
+    n = n_episodes and z = 1.96, the bounds are (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n). SciPy has
+    it too, in a module that takes a second to import.
+
+    >>> score = wilson(correct=180, n_episodes=250)
     >>> round(score.low, 3), round(score.high, 3)
     (0.661, 0.772)
     """
-    p, z = correct / episodes, float(ndtri(0.975))
-    centre, scale = p + z**2 / (2 * episodes), 1 + z**2 / episodes
-    half_width = z * (p * (1 - p) / episodes + z**2 / (4 * episodes**2)) ** 0.5
+    p, z = correct / n_episodes, float(ndtri(0.975))
+    centre, scale = p + z**2 / (2 * n_episodes), 1 + z**2 / n_episodes
+    half_width = z * (p * (1 - p) / n_episodes + z**2 / (4 * n_episodes**2)) ** 0.5
     low = 0.0 if correct == 0 else (centre - half_width) / scale
-    high = 1.0 if correct == episodes else (centre + half_width) / scale
-    return Score(p, low, high, correct, episodes)
+    high = 1.0 if correct == n_episodes else (centre + half_width) / scale
+    return Score(p, low, high, correct, n_episodes)
 
 
 def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.ndarray:
-    """Embeddings of images (n, height, width[, colours]) uint8 → (n, d) float32, by the model's backbone."""
+    """Embed images (n, height, width[, colours]) uint8 → (n, d) float32, by the model's backbone."""
     backbone, images = model.get_layer("backbone"), with_channels(images)
     parts = []
     for start in range(0, len(images), batch_size):
@@ -68,7 +74,7 @@ def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.n
 
 
 def _filled_up(images: np.ndarray, most: int) -> np.ndarray:
-    """On JAX, as many images as a power of two, or `most`: it compiles a network anew for every number of images."""
+    """On JAX, fill up to a power of two, or to `most`: it compiles a network anew for every number of images."""
     # not asked of Keras: a network may be used where there is none
     if os.environ.get("KERAS_BACKEND") != "jax":
         return images
@@ -77,7 +83,7 @@ def _filled_up(images: np.ndarray, most: int) -> np.ndarray:
 
 
 def embed_split(model: keras.Model, split: Split, used_by: Episodes | None = None) -> np.ndarray:
-    """Embeddings of a split's images → (classes, drawers, d) float32, or (images, d) where classes differ in size.
+    """Embed a split's images → (classes, drawers, d) float32, or (images, d) where classes differ in size.
 
     used_by  embed only what these episodes use; the others stay zero
 
@@ -97,9 +103,9 @@ def embed_split(model: keras.Model, split: Split, used_by: Episodes | None = Non
 
 
 def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """What the model says of pairs of embeddings (n, d) each → (n,) float32, larger for more alike.
+    """Compare pairs of embeddings (n, d) each → (n,) float32, larger for more alike.
 
-    By the layers behind its backbone: for the paper's models the l1 distance and the head, 1 for "same class".
+    By the layers behind the model's backbone: the l1 distance and the head for the paper's models, 1 for "same class".
     """
     behind = [layer for layer in model.layers if layer.name != "backbone" and type(layer).__name__ != "InputLayer"]
     blocks = []
@@ -112,7 +118,7 @@ def similarity(model: keras.Model, left: np.ndarray, right: np.ndarray) -> np.nd
 
 
 def similarity_of_rows(model: keras.Model, embeddings: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """`similarity` of pairs of rows of embeddings (n, d): left[i] and right[i], (pairs,) int → (pairs,) float32.
+    """Compute `similarity` of rows of embeddings (n, d): left[i] and right[i], (pairs,) int → (pairs,) float32.
 
     The rows are taken a block of pairs at a time: those of all at once would be large.
     """
@@ -124,7 +130,7 @@ def similarity_of_rows(model: keras.Model, embeddings: np.ndarray, left: np.ndar
 
 
 def similarities(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
-    """Every query beside every support image of its episode, by the model's own head.
+    """Compare every query with every support image of its episode, by the model's own head.
 
     Embeddings as `embed_split` gives them → (n_episodes, n_way, n_shot) float32.
 
@@ -142,7 +148,7 @@ def similarities(model: keras.Model, embeddings: np.ndarray, episodes: Episodes)
 
 
 def predict_episodes(model: keras.Model, embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
-    """Which episodes the model answers correctly: embeddings as `embed_split` gives them → (n_episodes,) bool."""
+    """Say which episodes the model answers correctly: embeddings as `embed_split` gives them → (n_episodes,) bool."""
     return is_correct(similarities(model, embeddings, episodes), episodes)
 
 
@@ -156,9 +162,13 @@ def evaluate(
     n_episodes: int = 1000,
     seed: int | Sequence[int] = 0,
 ) -> Score:
-    """N-way K-shot accuracy of a model on a split, from fresh episodes of the given seed, with its 95 % interval.
+    """Measure a model's N-way K-shot accuracy on a split, a fraction with its Wilson 95 % interval, on fresh episodes.
 
-    Raises ParamsError where the split is too small for the protocol.
+    model     a siamese model, as `build_model` makes it or a run loads it
+    split     whose images (classes, drawers, height, width) uint8 the episodes show, at the model's image size
+    protocol, n_way, n_shot, n_episodes, seed  as in `draw_episodes`, which gives their source
+
+    Raises ParamsError where there is no such protocol, or the split is too small for it.
 
     >>> model = build_model("baseline", "demo")
     >>> evaluate(model, load_dataset("demo").val, n_way=5, n_episodes=100).episodes

@@ -59,10 +59,16 @@ def draw_episodes(
 ) -> Episodes:
     """Draw episodes from a split; the same seed gives every model the same episodes.
 
+    split       whose classes and images they show
+    protocol    "strict", or "author": as the paper's author ran it, by his public training notebook (see the module)
+    n_way       classes in a support set;  n_shot: support images of each;  n_episodes: how many are drawn
+    seed        of the draw: a whole number, or several
+
+    The result holds query (n_episodes, 2), support (n_episodes, n_way, n_shot, 2) and target (n_episodes,), all int.
     Where classes differ in how many images they have, nobody says who made which: under "strict", the support of the
     query's class is then other images than the query.
 
-    Raises ParamsError where the split is too small for the protocol.
+    Raises ParamsError where there is no such protocol, or the split is too small for it.
 
     >>> draw_episodes(load_dataset("demo").val, n_way=5, n_episodes=3).support.shape
     (3, 5, 1, 2)
@@ -94,7 +100,7 @@ def draw_episodes(
 
 
 def is_correct(similarities: np.ndarray, episodes: Episodes) -> np.ndarray:
-    """Which episodes were answered correctly: similarities (n_episodes, n_way, n_shot) → (n_episodes,) bool.
+    """Say which episodes were answered correctly: similarities (n_episodes, n_way, n_shot) → (n_episodes,) bool.
 
     A way's similarity is the mean over its shots. Under "author" the first largest way is the answer; under "strict"
     the target must be larger than every other way. A similarity that is not a number is never a correct answer.
@@ -108,14 +114,15 @@ def is_correct(similarities: np.ndarray, episodes: Episodes) -> np.ndarray:
         return correct
     rivals = by_way.copy()
     rivals[row, episodes.target] = -np.inf
-    larger: np.ndarray = of_target > rivals.max(axis=1)  # False wherever a NaN takes part
+    # False wherever a NaN takes part
+    larger: np.ndarray = of_target > rivals.max(axis=1)
     return larger
 
 
 def _images_by_drawer(
     rng: np.random.Generator, split: Split, strict: bool, support_class: np.ndarray, target: np.ndarray, n_shot: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Every class drawn by the same drawers: those of the queries (n_episodes,), of the support (…, n_way, n_shot)."""
+    """Draw who drew the queries (n_episodes,) and the support (…, n_way, n_shot), the same drawers in every class."""
     shape = (*support_class.shape, n_shot)
     query = rng.integers(0, split.drawers, len(target))
     if not strict:
@@ -128,7 +135,7 @@ def _images_by_drawer(
 def _images_by_class(
     rng: np.random.Generator, split: Split, strict: bool, support_class: np.ndarray, target: np.ndarray, n_shot: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same for classes of different sizes, whose images have no drawers."""
+    """Draw the same for classes of different sizes, whose images have no drawers."""
     counts, row = np.array(split.sizes), np.arange(len(target))
     query, left = rng.integers(counts[support_class[row, target]]), counts[support_class]
     if not strict:
@@ -146,7 +153,7 @@ def _images_by_class(
 
 
 def _distinct(rng: np.random.Generator, population: int, size: int, rows: int) -> np.ndarray:
-    """(rows, size) int: each row `size` different numbers below `population`, uniform, in random order.
+    """Draw (rows, size) int: each row `size` different numbers below `population`, uniform, in random order.
 
     A partial Fisher-Yates shuffle over all rows at once: step i swaps place i with a random place from i on. Of a large
     population only the places that are drawn are kept: place i as column i, the others behind those.
@@ -157,7 +164,8 @@ def _distinct(rng: np.random.Generator, population: int, size: int, rows: int) -
         numbers = np.tile(np.arange(population), (rows, 1))
     else:
         numbers = np.concatenate([np.tile(np.arange(size), (rows, 1)), drawn], axis=1)
-        first = (drawn[:, :, None] == drawn[:, None, :]).argmax(axis=2)  # one place has one column: its first draw's
+        # one place has one column: its first draw's
+        first = (drawn[:, :, None] == drawn[:, None, :]).argmax(axis=2)
         drawn = np.where(drawn < size, drawn, size + first)
     for place, other in enumerate(drawn.T):
         numbers[row, place], numbers[row, other] = numbers[row, other], numbers[row, place].copy()

@@ -58,7 +58,7 @@ class Layer:
     weights: list[np.ndarray]
 
     def __call__(self, inputs: Any) -> np.ndarray:
-        """The output; ValueError where weights have other shapes than the options say, which NumPy may not mind."""
+        """Compute the output; ValueError where weights have other shapes than the options, which NumPy may not mind."""
         value = np.asarray(KINDS[self.kind](self, inputs), np.float32)
         wide = self.config.get("filters", self.config.get("units", value.shape[-1]))
         if any(weight.shape[-1:] != (wide,) for weight in self.weights):
@@ -80,9 +80,9 @@ class Network:
     """
 
     def __init__(self, config: dict[str, Any], weights: h5py.Group):
-        """config and weights as Keras keeps them; Unsupported for a layer that is not of KINDS, or places not as here.
+        """Take config and weights as Keras keeps them; Unsupported for a layer that is not of KINDS, or other places.
 
-        The places that Keras knows beside are several outputs, and names for inputs or outputs.
+        The other places that Keras knows are several outputs, and names for inputs or outputs.
         """
         self.name = config["name"]
         self.layers: list[Layer | Network] = []
@@ -117,7 +117,7 @@ class Network:
         self.input_shape: Any = [first, *others] if others else first
 
     def __call__(self, inputs: Any) -> np.ndarray:
-        """The output for one array, or a list of them."""
+        """Compute the output for one array, or a list of them."""
         given = inputs if isinstance(inputs, list) else [inputs]
         known: dict[tuple[str, int], np.ndarray] = {
             (name, 0): np.asarray(value, np.float32) for name, value in zip(self._inputs, given, strict=True)
@@ -137,12 +137,12 @@ class Network:
         return at(*self._output)
 
     def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
-        """The output for (n, height, width, colours)."""
+        """Compute the output for (n, height, width, colours)."""
         parts = [self(images[start : start + AT_ONCE]) for start in range(0, len(images), AT_ONCE)]
         return np.concatenate(parts)
 
     def get_layer(self, name: str) -> Any:
-        """A layer by its name; ValueError where there is none."""
+        """Return a layer by its name; ValueError where there is none."""
         if name not in self._by_name:
             raise ValueError(f"no layer {name!r}")
         return self._by_name[name]
@@ -152,7 +152,7 @@ class Network:
 
 
 def load_network(path: Path) -> Network:
-    """A siamese model from its .keras file, tried on one blank image.
+    """Load a siamese model from its .keras file, and try it on one blank image.
 
     Raises Unsupported where the file holds what NumPy does not compute here; on a file that is damaged, or no siamese
     model, whatever its readers raise.
@@ -166,7 +166,8 @@ def load_network(path: Path) -> Network:
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
             network = Network(content["config"], weights["layers"])
     network.get_layer("backbone")
-    with np.errstate(all="ignore"):  # weights may be no numbers
+    # weights may be no numbers
+    with np.errstate(all="ignore"):
         network([np.zeros((1, *shape[1:]), np.float32) for shape in network.input_shape])
     return network
 
@@ -194,21 +195,21 @@ def _refuse_unsupported(entry: dict[str, Any]) -> None:
 
 
 def _array(kept: h5py.Dataset) -> np.ndarray:
-    """An array of the file itself, within LARGEST: HDF5 may name one in another file, or one that takes no room."""
+    """Read an array of the file itself, within LARGEST: HDF5 may name one in another file, or one without room."""
     if not isinstance(kept, h5py.Dataset) or kept.external or kept.is_virtual or kept.nbytes > LARGEST:
         raise ValueError("it names weights that are not in it")
     return np.asarray(kept, np.float32)
 
 
 def _places(found: Any) -> list[list[Any]]:
-    """A list of [layer, node, tensor], of which one alone stands for itself; Unsupported for places with names."""
+    """Return a list of [layer, node, tensor], of which Keras keeps one alone bare; Unsupported for named places."""
     if not isinstance(found, list):
         raise Unsupported("inputs or outputs with names")
     return found if isinstance(found[0], list) else [found]
 
 
 def _snake_case(name: str) -> str:
-    """ "MaxPooling2D" → "max_pooling2d", as Keras writes it."""
+    """Write a class's name as Keras does: "MaxPooling2D" → "max_pooling2d"."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
@@ -223,7 +224,7 @@ def _activated(layer: Layer, x: np.ndarray) -> np.ndarray:
 
 
 def _windows(layer: Layer, x: np.ndarray, size: list[int], fill: float) -> np.ndarray:
-    """Every place of a kernel or pool: (n, height, width, c) → (n, places down, places across, c, *size), a view."""
+    """View every place of a kernel or pool: (n, height, width, c) → (n, places down, places across, c, *size)."""
     strides = layer.config["strides"]
     if layer.config["padding"] == "same":
         short = [max(0, (-(-n // s) - 1) * s + k - n) for n, s, k in zip(x.shape[1:3], strides, size, strict=True)]
@@ -262,7 +263,7 @@ def _similarity(layer: Layer, inputs: list[np.ndarray]) -> np.ndarray:
 
 
 def _views(layer: Layer, x: np.ndarray) -> np.ndarray:
-    """A map a, b, c, d, e, f reads the place (x, y) from (ax + by + c, dx + ey + f)."""
+    """Move every image by each map: a, b, c, d, e, f reads the place (x, y) from (ax + by + c, dx + ey + f)."""
 
     def moved(image: np.ndarray, a: float, b: float, c: float, d: float, e: float, f: float) -> Any:
         matrix, offset = [[e, d, 0], [b, a, 0], [0, 0, 1]], [f, c, 0]

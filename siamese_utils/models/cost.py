@@ -8,7 +8,8 @@ from math import prod
 from ..config import Experiment, Profile, load_experiment, load_profile
 from .plan import count_parameters, layer_shapes
 
-FLOAT = 4  # bytes
+# bytes of a float32
+FLOAT = 4
 # what the paper says of each of its networks, on a V100 (see params/claims.yaml): taken for the baseline's
 V100_MINUTES = 20
 
@@ -39,13 +40,14 @@ def cost_of(experiment: Experiment, profile: Profile) -> Cost:
         if kernel:
             flop += 2 * prod(kernel) * prod(output[:-1]) * (3 if flop else 2)
         moving += 2 * output[-1] if kind == "BatchNormalization" else 0
-        values += 0 if kind == "Flatten" else prod(output)  # the same values in another shape
+        # Flatten gives the same values in another shape
+        values += 0 if kind == "Flatten" else prod(output)
     parameters = count_parameters(recipe, profile)
     return Cost(parameters, flop * images, FLOAT * (4 * (parameters - moving) + moving), FLOAT * images * values)
 
 
 def gpu_minutes(experiment: Experiment, profile: Profile) -> float:
-    """Minutes of a whole training on a V100, from `V100_MINUTES` in proportion to the work: an assumption."""
+    """Estimate the minutes of a training on a V100: `V100_MINUTES` in proportion to the work, an assumption."""
     baseline, paper = load_experiment("baseline"), load_profile("paper")
 
     def work(experiment: Experiment, profile: Profile) -> float:

@@ -81,7 +81,8 @@ class ClassDirections(layers.Layer):
         self.classes, self.seed = classes, seed
 
     def build(self, input_shape: tuple[int, ...]) -> None:
-        start = keras.initializers.RandomNormal(mean=1.0, stddev=0.05, seed=self.seed)  # all near one another
+        # all directions near one another
+        start = keras.initializers.RandomNormal(mean=1.0, stddev=0.05, seed=self.seed)
         self.directions = self.add_weight(shape=(input_shape[-1], self.classes), initializer=start, name="directions")
 
     def call(self, inputs: Any) -> Any:

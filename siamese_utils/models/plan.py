@@ -16,7 +16,7 @@ HEAD = "similarity"
 
 
 def backbone_plan(recipe: Recipe, padding: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The backbone's layers in order: Keras class, name, options.
+    """Yield the backbone's layers in order: Keras class, name, options.
 
     A block is Conv, [BatchNorm], ReLU, MaxPool 2×2, [Dropout], or the same with Dense and without pooling. Where the
     recipe has ReLU before BatchNorm, it is the Conv's or Dense's own activation; the author's first block has both.
@@ -47,7 +47,7 @@ def backbone_plan(recipe: Recipe, padding: str) -> Iterator[tuple[str, str, dict
 
 
 def layer_shapes(recipe: Recipe, profile: Profile) -> Iterator[tuple[str, str, tuple[int, ...], tuple[int, ...]]]:
-    """The backbone's layers in order: Keras class, name, shape of the kernel, shape of the output without the batch.
+    """Yield the backbone's layers in order: Keras class, name, shape of the kernel, shape of the output without batch.
 
     A kernel is (height, width, in, out) or (in, out); a layer without one has ().
     Raises ParamsError where the images are too small for the recipe's blocks.
@@ -76,20 +76,20 @@ def layer_shapes(recipe: Recipe, profile: Profile) -> Iterator[tuple[str, str, t
 
 
 def kernel_shapes(recipe: Recipe, profile: Profile) -> dict[str, tuple[int, ...]]:
-    """The shape of every kernel by its layer's name, the head's last; ParamsError as for `layer_shapes`."""
+    """Return the shape of every kernel by its layer's name, the head's last; ParamsError as for `layer_shapes`."""
     kernels = {name: kernel for _, name, kernel, _ in layer_shapes(recipe, profile) if kernel}
     return {**kernels, HEAD: (recipe.embedding, 1)}
 
 
 def count_parameters(recipe: Recipe, profile: Profile) -> int:
-    """How many parameters the network has, BatchNorm's moving averages included, as Keras counts them."""
+    """Count the network's parameters as Keras does, BatchNorm's moving averages included."""
     shapes = kernel_shapes(recipe, profile)
     normed = [shape[-1] for name, shape in shapes.items() if recipe.batch_norm and name not in ("embedding", HEAD)]
     return sum(prod(shape) + shape[-1] for shape in shapes.values()) + 4 * sum(normed)
 
 
 def expected_penalty(experiment: Experiment, profile: Profile) -> float:
-    """The expected L2 penalty before the first update: l2 · expected sum of squared kernel weights.
+    """Compute the expected L2 penalty before the first update: l2 · expected sum of squared kernel weights.
 
     Under Glorot uniform it is 2n / (fan_in + fan_out) for the n weights of a kernel. Source: X. Glorot and Y. Bengio,
     AISTATS 2010.

@@ -25,17 +25,21 @@ from .plan import HEAD, backbone_plan, kernel_shapes
 
 
 def build_model(experiment: str | Experiment, profile: str | Path | Profile, seed: int = 0) -> keras.Model:
-    """The compiled, untrained siamese model of one experiment at one profile's image size and length.
+    """Build the compiled, untrained siamese model of an experiment, as the paper's Sections 3.1 and 4 describe it.
 
-    The seed fixes every initial weight and every dropout mask of a backend. Inputs are a pair of uint8 image batches
-    (batch, size, size, 1); the output is the similarity (batch, 1), 1 for "same class".
-    Raises ParamsError for names that do not exist, and where the images are too small for the recipe's blocks.
+    experiment  a row of params/experiments.yaml by its name, or an Experiment
+    profile     "demo", "laptop", "paper", the path of a profile's file, or a Profile: gives image size and length
+    seed        fixes every initial weight and every dropout mask of a backend
+
+    Inputs are a pair of image batches, left and right (batch, size, size, 1) uint8; the output is the similarity
+    (batch, 1), 0 to 1, 1 for "same class".
+    Raises ParamsError for what does not exist or is no seed, and for images too small for the recipe's blocks.
 
     >>> build_model("baseline", "demo").count_params()
     389505
     """
     experiment, profile = load_experiment(experiment), load_profile(profile)
-    recipe, seeds = experiment.recipe, seeds_of(seed)
+    recipe, seeds = experiment.recipe, layer_seeds(seed)
     backbone = build_backbone(recipe, profile, seeds)
     left, right = (keras.Input(backbone.input_shape[1:], dtype="uint8", name=side) for side in ("left", "right"))
     distance = AbsoluteDifference(name="l1_distance", dtype=profile.precision)([backbone(left), backbone(right)])
@@ -48,8 +52,9 @@ def build_model(experiment: str | Experiment, profile: str | Path | Profile, see
 
 
 def build_backbone(recipe: Recipe, profile: Profile, seeds: Iterator[int]) -> keras.Model:
-    """The network both images go through: (batch, size, size, 1) uint8 → (batch, embedding), values in 0 to 1."""
-    kernel_shapes(recipe, profile)  # the images are large enough
+    """Build the network that both images go through: (batch, size, size, 1) uint8 → (batch, embedding), from 0 to 1."""
+    # raises where the images are too small
+    kernel_shapes(recipe, profile)
     images = keras.Input((profile.image_size, profile.image_size, 1), dtype="uint8", name="image")
     features = images
     for kind, name, options in backbone_plan(recipe, profile.padding):
@@ -62,30 +67,32 @@ def build_backbone(recipe: Recipe, profile: Profile, seeds: Iterator[int]) -> ke
 
 
 def compile_model(model: keras.Model, recipe: Recipe, profile: Profile) -> None:
-    """Binary cross-entropy and Adam (0.9, 0.999, 1e-7), and the learning rate of the profile."""
+    """Compile with binary cross-entropy, Adam (0.9, 0.999, 1e-7), and the learning rate of the profile."""
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate_schedule(recipe.learning_rate, profile), epsilon=1e-7),
         loss=keras.losses.BinaryCrossentropy(),
         jit_compile=jit_compile(),
     )
-    model.optimizer.build(model.trainable_variables)  # so that a model saved before its first step loads again
+    # so that a model saved before its first step loads again
+    model.optimizer.build(model.trainable_variables)
 
 
-def learning_rate_schedule(rate: LearningRate, profile: Profile) -> Any:
-    """A fixed rate, or initial · decay_rate ** (step / decay_steps), continuous, the steps as the profile has them."""
-    if rate.decay_steps is None or rate.decay_rate is None:
-        return rate.initial
-    steps = profile.decay_steps(rate.decay_steps)
-    return keras.optimizers.schedules.ExponentialDecay(rate.initial, decay_steps=steps, decay_rate=rate.decay_rate)
+def learning_rate_schedule(learning_rate: LearningRate, profile: Profile) -> Any:
+    """Make a fixed rate, or initial · decay_rate ** (step / decay_steps), continuous, with the profile's steps."""
+    initial, decay_rate, decay_steps = learning_rate.initial, learning_rate.decay_rate, learning_rate.decay_steps
+    if decay_steps is None or decay_rate is None:
+        return initial
+    steps = profile.decay_steps(decay_steps)
+    return keras.optimizers.schedules.ExponentialDecay(initial, decay_steps=steps, decay_rate=decay_rate)
 
 
 def jit_compile() -> bool | str:
-    """XLA everywhere but on TensorFlow without a GPU, where it makes a training step slower (see benchmarks/)."""
+    """Choose XLA everywhere but on TensorFlow without a GPU, where it makes a step slower (see benchmarks/)."""
     return False if keras.config.backend() == "tensorflow" and on_cpu() else "auto"
 
 
-def seeds_of(seed: int) -> Iterator[int]:
-    """A stream of independent seeds for initializers and dropout masks."""
+def layer_seeds(seed: int) -> Iterator[int]:
+    """Yield independent seeds for initializers and dropout masks, without end; ParamsError for what is no seed."""
     state = np.random.SeedSequence(checked_seed(seed))
     while True:
         (child,) = state.spawn(1)
@@ -93,7 +100,7 @@ def seeds_of(seed: int) -> Iterator[int]:
 
 
 def _kernel_options(recipe: Recipe, seeds: Iterator[int]) -> dict[str, Any]:
-    """Initializer and L2 penalty of a Conv or Dense kernel; biases start at zero and are not penalized."""
+    """Choose initializer and L2 penalty of a Conv or Dense kernel; biases start at zero, without a penalty."""
     zeros = recipe.initializer == "zeros"
     return {
         "kernel_initializer": "zeros" if zeros else keras.initializers.GlorotUniform(seed=next(seeds)),

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def network_summary(model: keras.Model) -> pd.DataFrame:
-    """The layers of a siamese model, the backbone's first: in words, with output shape and number of parameters.
+    """Tabulate the layers of a siamese model, the backbone's first, with output shape and number of parameters.
 
-    Columns: layer; output, without the batch; parameters, BatchNorm's moving averages included, as Keras counts.
+    Columns: layer, in words; output, without the batch; parameters, BatchNorm's moving averages included.
     """
     backbone, *head = (layer for layer in model.layers if layer.name not in ("left", "right"))
     lines = [
@@ -31,7 +31,7 @@ def network_summary(model: keras.Model) -> pd.DataFrame:
 
 
 def layers_table(model: keras.Model) -> pd.DataFrame:
-    """`network_summary` for readers: layer, output shape, parameters, with the sum in the last line."""
+    """Write `network_summary` for readers: layer, output shape, parameters, with the sum in the last line."""
     summary = network_summary(model)
     counts = [f"{count:,}" if count else "" for count in summary["parameters"]]
     shown = pd.DataFrame({"layer": summary["layer"], "output shape": summary["output"], "parameters": counts})
@@ -40,7 +40,7 @@ def layers_table(model: keras.Model) -> pd.DataFrame:
 
 
 def _words(layer: Any) -> str:
-    """ "Conv 10×10, 64, ReLU", "Dense 256, sigmoid", "BatchNorm"."""
+    """Describe a layer: "Conv 10×10, 64, ReLU", "Dense 256, sigmoid", "BatchNorm"."""
     config = layer.get_config()
     activation = {"relu": ", ReLU", "sigmoid": ", sigmoid"}.get(str(config.get("activation")), "")
     match type(layer).__name__:

@@ -23,7 +23,7 @@ from ..files import write_json, write_text
 from ..paths import PACKAGE, project_root, reports_dir
 from ..process import variables_set
 from ..text import how_many
-from ..training.integrity import EVIDENCE, SUMS, is_recorded, read_sums, sha256
+from ..training.integrity import EVIDENCE, SUMS, is_method, is_recorded, read_sums, sha256
 from ..training.provenance import committed_files
 from ..training.runs import SHIPPED, WEIGHTS, Run
 from ..training.verify import RETRAINED, read_retrained, survey
@@ -126,7 +126,7 @@ def _believed(reports: Path, weights: bool) -> tuple[dict[Path, Run], list[str]]
             continue
         if finding.problem:
             left_out.append(f"{finding.folder.name}: {finding.problem}")
-        elif finding.finished or ((run.folder / "history.csv").is_file() and "recipe" in run.config):
+        elif finding.finished or ((run.folder / "history.csv").is_file() and not is_method(run.config)):
             runs[run.run_id] = Path("reports", reports.name, place, run.run_id), run
     return dict(runs.values()), left_out
 

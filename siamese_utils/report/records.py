@@ -12,7 +12,7 @@ from typing import Any
 
 from ..evidence.board import Board
 from ..paths import reports_dir
-from ..training.integrity import SPLITS, sha256
+from ..training.integrity import SPLITS, is_method, sha256
 from ..training.provenance import ORIGIN_COLUMNS, code_version
 from ..training.runs import Run
 from ..training.verify import Retraining, read_retrained
@@ -68,15 +68,15 @@ def results_of(board: Board, runs: Mapping[Path, Run], shipped: set[str], left_o
 
 def _record(board: Board, run: Run, inside: Path, shipped: set[str], retraining: Retraining | None) -> dict[str, Any]:
     metrics, config = run.metrics, run.config
-    of_paper, last = "recipe" in config, metrics.get("provenance", {})
+    last = metrics.get("provenance", {})
     moved = metrics.get("origins", []) if run.finished else run.history.to_dict("records")
     origins = moved if len(moved) > 1 else [last]
     is_verified = retraining and retraining.agrees and retraining.metrics == sha256(run.folder / "metrics.json")
     scores = metrics["scores"] if run.finished else _last_check(run)
     return {
         "run_id": run.run_id,
-        "name": config["experiment"] if of_paper else config["learner"]["name"],
-        "kind": "experiment" if of_paper else "method",
+        "name": config["learner"]["name"] if is_method(config) else config["experiment"],
+        "kind": "method" if is_method(config) else "experiment",
         "held_out": config.get("held_out"),
         "status": "finished" if run.finished else "under way",
         "tier": "verified" if is_verified else "shipped" if run.run_id in shipped else "re-run here",
@@ -84,7 +84,7 @@ def _record(board: Board, run: Run, inside: Path, shipped: set[str], retraining:
         "dataset": metrics["dataset"].get("name", board.profile.dataset),
         "fingerprint": metrics["dataset"]["fingerprint"],
         "seed": run.seed,
-        "iterations": metrics["iterations" if of_paper else "steps"],
+        "iterations": metrics["steps" if is_method(config) else "iterations"],
         "finished": last.get("finished"),
         "modified": last.get("modified"),
         **{name: "; ".join(distinct(origin.get(name) for origin in origins)) or None for name in ORIGIN_COLUMNS},

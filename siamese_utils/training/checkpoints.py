@@ -24,20 +24,28 @@ from .store import Notify
 RECORD = "checkpoints.json"
 History = list[dict[str, Any]]
 HISTORY_COLUMNS = (
-    "iteration",  # the check's number as the author counts: after update `iteration`, the first being update 0
-    "batch_loss",  # loss of that update's batch alone, penalties included, before the update
-    "mean_loss",  # mean over the updates since the last check
+    # the check's number as the author counts: after update `iteration`, the first being update 0
+    "iteration",
+    # loss of that update's batch alone, penalties included, before the update
+    "batch_loss",
+    # mean over the updates since the last check
+    "mean_loss",
     "learning_rate",
-    *(f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")),  # author's protocol, 20-way
-    "kernel_norm",  # the length of all kernel weights as one vector
-    "saturated",  # part of the embeddings' values, of the check's queries on val, within 0.01 of 0 or of 1
-    "seconds",  # since the run began, pauses between a kill and its resumption left out
-    *ORIGIN_COLUMNS,  # where the updates since the last check were made: a long run may change machines
+    # author's protocol, 20-way
+    *(f"{split}_{what}" for split in SPLITS for what in ("accuracy", "low", "high")),
+    # the length of all kernel weights as one vector
+    "kernel_norm",
+    # part of the embeddings' values, of the check's queries on val, within 0.01 of 0 or of 1
+    "saturated",
+    # since the run began, pauses between a kill and its resumption left out
+    "seconds",
+    # where the updates since the last check were made: a long run may change machines
+    *ORIGIN_COLUMNS,
 )
 
 
 def save_checkpoint(partial: Path, model: keras.Model, history: History) -> None:
-    """Model, optimizer and history up to one check; the record of both is written last.
+    """Save model, optimizer and history up to one check; the record of both is written last.
 
     The checkpoint before it stays: should this one be damaged, a training goes on from there.
     """
@@ -59,7 +67,7 @@ def save_checkpoint(partial: Path, model: keras.Model, history: History) -> None
 def prepare_resume(
     experiment: Experiment, profile: Profile, seed: int, partial: Path, *, notify: Notify = warnings.warn
 ) -> tuple[keras.Model | None, History]:
-    """The model and the lines of the check from which a training can go on; None and none where it starts anew.
+    """Find the model and the lines of the check from which a training goes on; None and none where it starts anew.
 
     They are the interrupted run's own, of its last check or, with a note, of the one before it, or those of a shorter
     run of the same recipe: the first updates are the same. Raises ResultsError for a folder that another run has left,
@@ -88,7 +96,7 @@ def prepare_resume(
 
 
 def _of_a_shorter_run(experiment: Experiment, profile: Profile, seed: int) -> tuple[keras.Model | None, History]:
-    """Model and history of a shorter run; None and none where there is none that kept its optimizer."""
+    """Find model and history of a shorter run; None and none where there is none that kept its optimizer."""
     for shorter in load_matrix().experiments:
         length = shorter.recipe.iterations
         same = experiment.recipe.model_copy(update={"iterations": length}) == shorter.recipe
@@ -104,7 +112,8 @@ def _of_a_shorter_run(experiment: Experiment, profile: Profile, seed: int) -> tu
                     model = _load(place / name)
                     if _updates_made(model) == lines[-1]["iteration"] + 1:
                         return model, lines
-            except (OSError, ResultsError):  # weights that are not here, or a run at work has just renewed them
+            # weights that are not here, or a run at work has just renewed them
+            except (OSError, ResultsError):
                 continue
     return None, []
 
@@ -112,7 +121,7 @@ def _of_a_shorter_run(experiment: Experiment, profile: Profile, seed: int) -> tu
 def _refuse_another_runs(
     model: keras.Model, experiment: Experiment, profile: Profile, seed: int, partial: Path, iteration: int
 ) -> None:
-    """ResultsError for a checkpoint that is not this run's: its layers tell, their seeds, and its number of updates."""
+    """Raise ResultsError for a checkpoint of another run: its layers tell, their seeds, and its number of updates."""
 
     def layers(model: keras.Model) -> str:
         config = {name: value for name, value in model.get_config().items() if name != "name"}
@@ -127,13 +136,13 @@ def _refuse_another_runs(
 
 
 def _updates_made(model: keras.Model) -> int:
-    """By the model's optimizer; 0 where the model was kept without one."""
+    """Count the updates made, by the model's optimizer; 0 where the model was kept without one."""
     optimizer = getattr(model, "optimizer", None)
     return int(optimizer.iterations) if optimizer else 0
 
 
 def _load(path: Path) -> keras.Model:
-    """The model with its optimizer at a check; ResultsError where the file is damaged."""
+    """Load the model with its optimizer at a check; ResultsError where the file is damaged."""
     try:
         return keras.saving.load_model(path, safe_mode=True)
     except DAMAGED as error:
@@ -151,7 +160,7 @@ def _checkpoint_name(iteration: int) -> str:
 
 
 def _entry(partial: Path, iteration: int) -> dict[str, Any]:
-    """What is recorded of a check: the checksums of its checkpoint, and of the history up to it."""
+    """Make the record of a check: the checksums of its checkpoint, and of the history up to it."""
     checkpoint = sha256(partial / _checkpoint_name(iteration))
     return {"iteration": iteration, "history": _sum_of_history(partial, iteration), "checkpoint": checkpoint}
 
@@ -171,7 +180,7 @@ def _read_record(partial: Path) -> list[dict[str, Any]]:
 
 
 def _intact_checks(partial: Path) -> list[int]:
-    """The checks on record whose checkpoint and history are as they were, the last one first.
+    """List the checks on record whose checkpoint and history are as they were, the last one first.
 
     Runs from before there was a record have one checkpoint, that of the last line.
     """
@@ -188,7 +197,7 @@ def _intact_checks(partial: Path) -> list[int]:
 
 
 def _last_checkpoint(partial: Path) -> list[tuple[Path, str]]:
-    """A run under way and the name of its last checkpoint; empty where there is none."""
+    """Name a run under way and its last checkpoint; empty where there is none."""
     if not (partial / "history.csv").is_file() or find_problem_under_way(partial):
         return []
     return [(partial, _checkpoint_name(check)) for check in _intact_checks(partial)[:1]]
@@ -198,7 +207,7 @@ def _last_checkpoint(partial: Path) -> list[tuple[Path, str]]:
 
 
 def _lines(place: Path) -> History:
-    """The lines of a folder's history, their iterations as numbers."""
+    """Read the lines of a folder's history, their iterations as numbers."""
     return [{**line, "iteration": int(line["iteration"])} for line in read_history(place)]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config import PAPER_ITERATIONS, key_hash
+from ..config import Profile, key_hash
 from ..data.load import DRAWN
 from ..evaluation.accuracy import wilson
 from ..evaluation.episodes import Protocol
@@ -42,7 +42,7 @@ class Disagreement(ValueError):
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
+    """Compute the SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:
         digest = hashlib.sha256()
         while block := file.read(2**20):
@@ -57,7 +57,7 @@ def record_sums(folder: Path, *names: str, source: Path | None = None) -> None:
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """The recorded checksums by the file's name; empty where there are none."""
+    """Read the recorded checksums by the file's name; empty where there are none."""
     path = folder / SUMS
     # what is no text is no checksum
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
@@ -65,7 +65,7 @@ def read_sums(folder: Path) -> dict[str, str]:
 
 
 def is_recorded(file: Path) -> bool:
-    """Whether a file is the one whose checksum its folder has on record."""
+    """Say whether a file is the one whose checksum its folder has on record."""
     return file.is_file() and read_sums(file.parent).get(file.name) == sha256(file)
 
 
@@ -86,7 +86,7 @@ def find_problem(folder: Path) -> str:
         _check_history(config, history, finished=True)
         _check_ends(metrics, history)
         _check_scores(config, metrics["scores"], metrics["episodes"])
-        _check_answers(folder, metrics["scores"], "recipe" in config)
+        _check_answers(folder, metrics["scores"], not is_method(config))
     except DAMAGED as error:
         return _in_words(error)
     return ""
@@ -116,13 +116,18 @@ def _in_words(error: Exception) -> str:
     return str(error) if isinstance(error, Disagreement) else f"damaged ({type(error).__name__}: {error})"
 
 
+def is_method(config: dict[str, Any]) -> bool:
+    """Say whether a run's config is that of a method beyond the paper, not of an experiment."""
+    return "recipe" not in config
+
+
 def iterations_of_checks(last: int, every: int) -> list[int]:
-    """The updates after which a check is made: 0, every so many, and the last."""
+    """List the updates after which a check is made: 0, every so many, and the last."""
     return sorted({*range(0, last + 1, every), last})
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The keys and values of a run's file; Disagreement, a ValueError, where it holds something else."""
+    """Read the keys and values of a run's file; Disagreement, a ValueError, where it holds something else."""
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise Disagreement(f"{path.name} holds no keys and values")
@@ -130,7 +135,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_history(folder: Path) -> list[dict[str, str]]:
-    """The lines of a run's history, a dictionary of strings each."""
+    """Read the lines of a run's history, a dictionary of strings each."""
     with open(folder / "history.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -141,20 +146,20 @@ def _agree(what: str, one: object, other: object) -> None:
 
 
 def _near(found: Iterable[float], right: Iterable[float], margin: float) -> bool:
-    """Whether numbers are those that they should be, up to rounding; of so few, NumPy takes longer."""
+    """Say whether numbers are those that they should be, up to rounding; of so few, NumPy takes longer."""
     return all(isclose(one, other, rel_tol=1e-5, abs_tol=margin) for one, other in zip(found, right, strict=True))
 
 
 def _check_name(folder: Path, config: dict[str, Any]) -> None:
-    """The folder's name is made of its config."""
-    start = config["experiment"] if "recipe" in config else f"{config['learner']['name']}-{config['held_out']}"
+    """Check that the folder's name is made of its config."""
+    start = f"{config['learner']['name']}-{config['held_out']}" if is_method(config) else config["experiment"]
     name = f"{start}-s{config['seed']}-{key_hash(config)}"
     _agree("the folder's name is not that of its config.json", folder.name.removesuffix(".partial"), name)
 
 
 def _check_metrics(folder: Path, config: dict[str, Any], metrics: dict[str, Any]) -> None:
-    """What the metrics say of the run is what its config says."""
-    of_paper = "recipe" in config
+    """Check that the metrics say of the run what its config says."""
+    of_paper = not is_method(config)
     _agree("schema version", metrics["schema_version"], SCHEMA_VERSION)
     _agree("run id", metrics["run_id"], folder.name.removesuffix(".partial"))
     _agree("seed", metrics["seed"], config["seed"])
@@ -182,14 +187,14 @@ def _check_metrics(folder: Path, config: dict[str, Any], metrics: dict[str, Any]
 
 
 def _check_history(config: dict[str, Any], history: list[dict[str, str]], *, finished: bool) -> None:
-    """The checks are those that the config asks for, in order, each once; their intervals are those of their counts."""
-    if "recipe" not in config:
+    """Check that the history has each check of the config once, in order, and the intervals of their counts."""
+    if is_method(config):
         steps = [int(line["step"]) for line in history]
         if steps != sorted(set(steps)) or steps[-1:] != [config["steps"]]:
             raise Disagreement("history.csv is not that of its config.json's steps")
         return
     profile = config["profile"]
-    last = max(1, round(config["recipe"]["iterations"] * profile["iterations"] / PAPER_ITERATIONS))
+    last = Profile.model_construct(**profile).scaled(config["recipe"]["iterations"])
     wanted = iterations_of_checks(last, profile["check_every"])
     found = [int(line["iteration"]) for line in history]
     if found != (wanted if finished else wanted[: len(found)]) or not found:
@@ -209,7 +214,7 @@ def _check_history(config: dict[str, Any], history: list[dict[str, str]], *, fin
 
 
 def _check_ends(metrics: dict[str, Any], history: list[dict[str, str]]) -> None:
-    """The metrics repeat what the history begins and ends with."""
+    """Check that the metrics repeat what the history begins and ends with."""
     if "iterations" in metrics:
         _agree("iterations", metrics["iterations"], int(history[-1]["iteration"]))
         first, logged = metrics["first_batch_loss"], float(history[0]["batch_loss"])
@@ -217,20 +222,20 @@ def _check_ends(metrics: dict[str, Any], history: list[dict[str, str]]) -> None:
             raise Disagreement(f"first batch loss: {first!r} and {logged!r}")
 
 
-def _check_scores(config: dict[str, Any], scores: list[dict[str, Any]], episodes: int) -> None:
-    """Each accuracy that the config asks for is there once, and it and its interval are those of its counts."""
+def _check_scores(config: dict[str, Any], scores: list[dict[str, Any]], n_episodes: int) -> None:
+    """Check that each accuracy that the config asks for is there once, with the value and interval of its counts."""
     kinds = Counter((s["protocol"], s.get("split", "val"), s["ways"]) for s in scores)
-    if "recipe" in config:
+    if is_method(config):
+        wanted = {kind for kind in kinds if kind[0] in (*PROTOCOLS, "within_alphabet")}
+    else:
         ways = {20, *config["profile"]["ways"]}
         asked = {("train", 20), *(("val", n_way) for n_way in ways)}
         wanted = {(protocol, *kind) for protocol in PROTOCOLS for kind in asked}
-    else:
-        wanted = {kind for kind in kinds if kind[0] in (*PROTOCOLS, "within_alphabet")}
     if kinds != Counter(wanted):
         raise Disagreement("the scores are not those that its config.json asks for, each once")
     for score in scores:
         if score["protocol"] != "within_alphabet":
-            _agree("episodes of a score", score["episodes"], episodes)
+            _agree("episodes of a score", score["episodes"], n_episodes)
         right = vars(wilson(score["correct"], score["episodes"]))
         if not 0 <= score["correct"] <= score["episodes"] or not _near(
             [score[name] for name in right], right.values(), 1e-9
@@ -242,14 +247,14 @@ def _check_scores(config: dict[str, Any], scores: list[dict[str, Any]], episodes
 
 
 def answers_name(score: dict[str, Any], scores: list[dict[str, Any]]) -> str:
-    """Under which name a run beyond the paper keeps a score's answers: "strict", of fewer ways "strict/5"."""
+    """Name the answers of a score in a run beyond the paper: "strict", of fewer ways "strict/5"."""
     most = max(other["ways"] for other in scores if other["protocol"] == score["protocol"])
     protocol: str = score["protocol"]
     return protocol if score["ways"] == most else f"{protocol}/{score['ways']}"
 
 
 def _check_answers(folder: Path, scores: list[dict[str, Any]], of_paper: bool) -> None:
-    """The packed answers of each kind of episodes sum to the score's count."""
+    """Check that the packed answers of each kind of episodes sum to the score's count."""
     with open(folder / "answers.npz", "rb") as file, np.load(file, allow_pickle=False) as packed:
         answers = {name: packed[name] for name in packed.files}
     counted = {
@@ -258,7 +263,7 @@ def _check_answers(folder: Path, scores: list[dict[str, Any]], of_paper: bool) -
         if s["ways"] == 20 or not of_paper
     }
     _agree("answers of episodes", sorted(answers), sorted(counted))
-    for name, (correct, episodes) in counted.items():
+    for name, (correct, n_episodes) in counted.items():
         bits = np.unpackbits(answers[name])
-        if len(answers[name]) != -(-episodes // 8) or int(bits[:episodes].sum()) != correct:
-            raise Disagreement(f"answers {name}: not {correct} of {episodes}")
+        if len(answers[name]) != -(-n_episodes // 8) or int(bits[:n_episodes].sum()) != correct:
+            raise Disagreement(f"answers {name}: not {correct} of {n_episodes}")

@@ -14,12 +14,13 @@ import numpy as np
 
 from ..backend import keras
 
-AT_ONCE = 10  # steps of one compiled call on TensorFlow: Python hears Ctrl-C or SIGTERM between two calls
+# steps of one compiled call on TensorFlow: Python hears Ctrl-C or SIGTERM between two calls
+AT_ONCE = 10
 TrainInterval = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def interval_of(model: keras.Model, images: np.ndarray) -> TrainInterval:
-    """A function that trains a compiled siamese model for some steps and returns each step's loss.
+    """Make a function that trains a compiled siamese model for some steps and returns each step's loss.
 
     images  (classes, drawers, height, width) uint8
 
@@ -63,11 +64,12 @@ def _tensorflow_interval(model: keras.Model, images: np.ndarray) -> TrainInterva
 
 
 def _jax_interval(model: keras.Model, images: np.ndarray) -> TrainInterval:
-    """A compiled step, called without waiting for its result: XLA on a CPU is slow at convolutions within a loop."""
+    """Call a compiled step without waiting for its result: XLA on a CPU is slow at convolutions within a loop."""
     import jax
 
     kept = jax.device_put(images)
-    fresh = [variable.value for variable in model.metrics_variables]  # nothing counted yet
+    # nothing counted yet
+    fresh = [variable.value for variable in model.metrics_variables]
 
     @partial(jax.jit, donate_argnums=0)
     def step(state: Any, kept: Any, left: Any, right: Any, labels: Any) -> tuple[Any, Any]:

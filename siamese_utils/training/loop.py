@@ -23,7 +23,7 @@ from ..models import siamese
 from .checkpoints import History, prepare_resume, save_checkpoint
 from .intervals import interval_of
 from .precision import Convolutions, choose_convolutions
-from .provenance import ORIGIN_COLUMNS, code_version, origin_of_checks
+from .provenance import ORIGIN_COLUMNS, origin_of_checks, remember_code_version
 from .runs import Run, check_iterations, open_run, partial_folder, run_folder
 from .scores import check_model, final_scores, keep_results
 from .store import Notify, OnProgress, Progress, find_or_make, lock_of
@@ -40,14 +40,20 @@ def load_or_train(
     weights: bool = False,
     notify: Notify = warnings.warn,
 ) -> Run:
-    """The finished run of an experiment under a profile and seed; trained now if it is not on disk.
+    """Load the finished run of an experiment under a profile and seed; train it now if it is not on disk.
 
-    until    train through the checks up to this iteration only, and return the run as far as it has come
-    weights  whether its weights must be here too: trained anew for results that came without
-    notify   is told where weights are trained anew
+    experiment   a row of params/experiments.yaml by its name, or an Experiment
+    profile      "demo", "laptop", "paper", the path of a profile's file, or a Profile
+    seed         of weights, pairs and dropout
+    until        train through the checks up to this iteration only, and return the run as far as it has come
+    dataset      the profile's, where it is loaded already
+    on_progress  is told after each check
+    weights      whether its weights must be here too: trained anew for results that came without
+    notify       is told where weights are trained anew
 
     A second process that asks for the same run waits for the first. A killed run resumes from its last check.
-    Raises ParamsError for names that do not exist, DataError where the dataset cannot be had.
+    Raises ParamsError for what does not exist or does not fit, DataError where the dataset cannot be had, ResultsError
+    where what is on disk is damaged or another run's, OutputError where nothing can be written or locked.
 
     >>> load_or_train("baseline", "laptop", seed=0).score(protocol="strict", n_way=20).episodes
     10000
@@ -86,11 +92,16 @@ def train(
 ) -> list[dict[str, float]]:
     """Train a model on a split's pairs through the given checks → the losses of each check.
 
+    model         a compiled siamese model, as `build_model` makes it: trained in place
+    split         its images (classes, drawers, height, width) uint8, at the model's size, all classes of one size
+    experiment, profile  give batch size and learning rate
+    seed          of the pairs
     checks        the updates after which there is one, ascending: [0, 100, 200] makes 201 updates
     after_check   is called with each check's iteration and losses
     first_update  updates before it were made earlier
 
     Losses: batch_loss and mean_loss since the last check, penalties included, and learning_rate.
+    Raises ParamsError as `draw_pairs`.
 
     >>> experiment, profile = load_experiment("baseline"), load_profile("demo")
     >>> model, split = build_model(experiment, profile), load_dataset(profile).train
@@ -98,19 +109,20 @@ def train(
     2
     """
     batch_size = profile.batch_size or experiment.recipe.batch_size
-    rate = siamese.learning_rate_schedule(experiment.recipe.learning_rate, profile)
+    learning_rate = siamese.learning_rate_schedule(experiment.recipe.learning_rate, profile)
     interval, found = interval_of(model, split.images), []
     for check in checks:
         _place_dropout(model, first_update)
         losses = interval(*pairs_of_steps(split, seed, batch_size, first_update, check + 1))
-        now = {
+        now = learning_rate(check) if callable(learning_rate) else learning_rate
+        measured = {
             "batch_loss": float(losses[-1]),
             "mean_loss": float(losses.mean(dtype=np.float64)),
-            "learning_rate": float(keras.ops.convert_to_tensor(rate(check) if callable(rate) else rate)),
+            "learning_rate": float(keras.ops.convert_to_tensor(now)),
         }
-        found.append(now)
+        found.append(measured)
         if after_check:
-            after_check(check, now)
+            after_check(check, measured)
         first_update = check + 1
     return found
 
@@ -118,7 +130,7 @@ def train(
 def pairs_of_steps(
     split: Split, seed: int, batch_size: int, first: int, last: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs of training steps first to last - 1: left and right (steps, batch, 2) int, labels (steps, batch)."""
+    """Draw the pairs of steps first to last - 1: left and right (steps, batch, 2) int, labels (steps, batch)."""
     drawn = [draw_pairs(split, batch_size, [seed, step]) for step in range(first, last)]
     left, right, labels = zip(*((p.left, p.right, p.labels) for p in drawn), strict=True)
     return np.stack(left), np.stack(right), np.stack(labels)
@@ -162,7 +174,7 @@ def _train_checks(
     notify: Notify,
 ) -> tuple[keras.Model, History]:
     """Train the checks that are not made yet, in the run's partial folder → the model, and a line for every check."""
-    code_version()  # as it is now, before anyone edits a file under a long run
+    remember_code_version()
     prepare_backend(seed, profile.convolutions)
     origin = origin_of_checks()
     partial = partial_folder(folder)
@@ -225,7 +237,7 @@ def _evaluate_and_keep(
 
 
 def _origins(history: History) -> list[dict[str, str]]:
-    """Where the checks were made, each place once: a long run may change machines. Older checks do not say."""
+    """List where the checks were made, each place once: a long run may change machines. Older checks do not say."""
     found = [{name: str(row.get(name) or "") for name in ORIGIN_COLUMNS} for row in history]
     places = dict.fromkeys(tuple(origin.items()) for origin in found)
     return [dict(place) for place in places if any(value for _, value in place)]

@@ -17,12 +17,13 @@ from ..backend import keras, on_cpu
 from .provenance import cpu_info
 
 Convolutions = Literal["auto", "float32", "bfloat16"]
-REWRITER = "auto_mixed_precision_onednn_bfloat16"  # among TensorFlow's experimental optimizer options
+# among TensorFlow's experimental optimizer options
+REWRITER = "auto_mixed_precision_onednn_bfloat16"
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
 
 
 def choose_convolutions(wanted: Convolutions = "auto") -> str:
-    """Switch the rewriter on or off for the graphs that are built from now on; returns what is in use.
+    """Switch the rewriter on or off for the graphs that are built from now on, and return what is in use.
 
     "auto" takes bfloat16 where the processor has instructions for it. Where it has none, or TensorFlow on a CPU does
     not compute, float32 stays, and a warning of one line says so if bfloat16 was asked for by name.
@@ -42,7 +43,7 @@ def choose_convolutions(wanted: Convolutions = "auto") -> str:
 
 
 def convolutions_in_use() -> str:
-    """ "float32", "bfloat16", or on a GPU "GPU default", which is TF32 where the GPU has it."""
+    """Name the precision in use: "float32", "bfloat16", or "GPU default", which is TF32 where the GPU has it."""
     if not on_cpu():
         return "GPU default"
     if not _on_tensorflows_cpu():
@@ -53,7 +54,7 @@ def convolutions_in_use() -> str:
 
 
 def bfloat16_instructions() -> tuple[str, ...]:
-    """Those of the processor's instruction sets that compute in bfloat16, as Linux lists them; () elsewhere."""
+    """List the processor's instruction sets that compute in bfloat16, as Linux names them; () elsewhere."""
     return tuple(sorted(INSTRUCTIONS.intersection(cpu_info("flags").split())))
 
 

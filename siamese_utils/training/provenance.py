@@ -20,7 +20,7 @@ PACKAGES = ("keras", "tensorflow", "jax", "numpy", "pandas", "scipy")
 
 
 def provenance() -> dict[str, Any]:
-    """Everything about the machine and the software that a reader needs to judge a number."""
+    """Collect everything about the machine and the software that a reader needs to judge a number."""
     from ..backend import device, keras
     from .precision import convolutions_in_use
 
@@ -39,21 +39,19 @@ def provenance() -> dict[str, Any]:
 
 
 def origin_of_checks() -> dict[str, Any]:
-    """What `provenance` says, as far as every line of a run's history repeats it; the commit shortened."""
+    """Return what every line of a run's history repeats of `provenance`, the commit shortened."""
     origin = provenance()
     return {name: {**origin, "commit": short_commit(origin, "+")}[name] for name in ORIGIN_COLUMNS}
 
 
 def short_commit(origin: dict[str, Any], changed: str = " with uncommitted changes") -> str:
-    """The first ten digits of an origin's commit; `changed` behind them where the code was not the commit's."""
+    """Return the first ten digits of an origin's commit; `changed` behind them where the code was not the commit's."""
     return (origin.get("commit") or "unknown")[:10] + (changed if origin.get("modified") else "")
 
 
 @lru_cache
 def code_version() -> dict[str, Any]:
-    """The commit of the checkout, and whether the package or its parameters differ from it.
-
-    Asked once a process, before it trains: what is edited meanwhile is not what runs.
+    """Read the commit of the checkout, and whether the package or its parameters differ from it, once a process.
 
     SIAMESE_COMMIT stands in where the code runs without its git history (a cluster node, say).
     """
@@ -64,8 +62,13 @@ def code_version() -> dict[str, Any]:
     return {"commit": commit, "modified": bool(status) if commit else None}
 
 
+def remember_code_version() -> None:
+    """Read the code's version before a training begins: what is edited meanwhile is not what runs."""
+    code_version()
+
+
 def committed_files(folder: Path) -> set[Path]:
-    """The files in a folder that the checkout's last commit holds as they are now, links followed; none elsewhere."""
+    """Find the files in a folder that the checkout's last commit holds as they are, links followed; none elsewhere."""
     root, folder = project_root().resolve(), folder.resolve()
     if not folder.is_relative_to(root):
         return set()
@@ -78,7 +81,7 @@ def committed_files(folder: Path) -> set[Path]:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the installed packages that numbers depend on."""
+    """List the versions of the installed packages that numbers depend on."""
     versions = {}
     for name in PACKAGES:
         with suppress(metadata.PackageNotFoundError):
@@ -87,13 +90,13 @@ def package_versions() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The processor's model name, as the system tells it."""
+    """Return the processor's model name, as the system tells it."""
     return cpu_info("model name") or platform.processor() or platform.machine()
 
 
 @lru_cache
 def cpu_info(key: str) -> str:
-    """What Linux says of the first processor under a key, such as "model name" or "flags"; "" elsewhere."""
+    """Read what Linux says of the first processor under a key, such as "model name" or "flags"; "" elsewhere."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
@@ -104,7 +107,8 @@ def cpu_info(key: str) -> str:
 def _git(*arguments: str) -> str | None:
     root = project_root()
     if not (root / "siamese_utils").is_dir():
-        return None  # of an installed package, the history around it is another's
+        # of an installed package, the history around it is another's
+        return None
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30

@@ -114,19 +114,19 @@ class Run:
         return float(found["training_seconds"] if "training_seconds" in found else found["seconds"])
 
     def score(self, protocol: str = "author", split: str = "val", n_way: int = 20) -> Score:
-        """A final accuracy; ResultsError where the run has none of this kind."""
+        """Return a final accuracy; ResultsError where the run has none of this kind."""
         for score in self.metrics["scores"]:
             if (score["protocol"], score.get("split", "val"), score["ways"]) == (protocol, split, n_way):
                 return Score(**{name: score[name] for name in ("accuracy", "low", "high", "correct", "episodes")})
         raise ResultsError(f"run {self.run_id} has no {n_way}-way accuracy on {split}, {protocol} protocol.")
 
     def answers(self) -> dict[str, np.ndarray]:
-        """ "<protocol>/<split>", or beyond the paper "<protocol>" → (episodes,) bool: which were answered correctly."""
+        """Read which episodes were answered correctly: "<protocol>/<split>", of methods "<protocol>" → (n,) bool."""
         try:
             # opened here: of a damaged archive NumPy leaves a file open that it opened itself
             with open(self.folder / "answers.npz", "rb") as file, np.load(file, allow_pickle=False) as packed:
-                episodes = self.metrics["episodes"]
-                return {name: np.unpackbits(packed[name])[:episodes].astype(bool) for name in packed.files}
+                n_episodes = self.metrics["episodes"]
+                return {name: np.unpackbits(packed[name])[:n_episodes].astype(bool) for name in packed.files}
         except DAMAGED as error:
             raise _unreadable(self.folder / "answers.npz", error) from error
 
@@ -138,7 +138,7 @@ class Run:
         return max(self.folder.glob("checkpoint-*.keras"), key=lambda path: path.stat().st_mtime, default=None)
 
     def checked_weights(self) -> Path:
-        """The file of the model; ResultsError where it is not here, or a finished run's is not the one on record."""
+        """Find the model's file; ResultsError where it is not here, or a finished run's is not the one on record."""
         path = self.weights
         if path is None:
             raise ResultsError(
@@ -153,7 +153,7 @@ class Run:
         return path
 
     def model(self, *, compile: bool = True) -> keras.Model:
-        """The trained model, with its optimizer if there is one; ResultsError as `checked_weights`."""
+        """Load the trained model, with its optimizer if there is one; ResultsError as `checked_weights`."""
         path = self.checked_weights()
         from ..backend import keras
         from ..models import layers  # noqa: F401 - a file may name them
@@ -176,28 +176,28 @@ def under_way_dir(profile: Profile) -> Path:
 
 
 def run_folder(experiment: Experiment, profile: Profile, seed: int) -> tuple[Path, dict[str, Any]]:
-    """The folder of a run and the key it is named after, whether the run exists or not."""
+    """Return the folder of a run and the key it is named after, whether the run exists or not."""
     key = run_key(experiment, profile, seed, dataset_fingerprint(profile))
     return results_dir(profile) / f"{experiment.name}-s{seed}-{key_hash(key)}", key
 
 
 def partial_folder(folder: Path) -> Path:
-    """Where a run is while it is not complete."""
+    """Name the folder of a run while it is not complete."""
     return folder.with_name(folder.name + ".partial")
 
 
 def worker_file(folder: Path) -> Path:
-    """What says which process is training the run, while one is."""
+    """Name the file that says which process is training the run, while one is."""
     return folder.with_name(f".{folder.name}.worker.json")
 
 
 def check_iterations(experiment: Experiment, profile: Profile) -> list[int]:
-    """The updates after which a check is made: 0, every `check_every`-th, and the last."""
+    """List the updates after which a check is made: 0, every `check_every`-th, and the last."""
     return iterations_of_checks(profile.scaled(experiment.recipe.iterations), profile.check_every)
 
 
 def open_run(folder: Path) -> Run:
-    """The finished run in a folder; ResultsError where its parts do not agree."""
+    """Open the finished run in a folder; ResultsError where its parts do not agree."""
     if problem := find_problem(folder):
         raise ResultsError(
             f"run {folder.name} is not to be believed ({problem}): restore the folder {folder}, or move it elsewhere "
@@ -207,12 +207,12 @@ def open_run(folder: Path) -> Run:
 
 
 def find_run(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
-    """The finished run, or None where it has not been run; one that is not to be believed is left out and named."""
+    """Find the finished run; None where there is none, and, with a warning, where it is not to be believed."""
     return run_if_sound(run_folder(experiment, profile, seed)[0])
 
 
 def run_if_sound(folder: Path, problem_of: Callable[[Path], str] = find_problem) -> Run | None:
-    """The finished run in a folder; None where there is none, and, with a warning, where its parts do not agree.
+    """Open the finished run in a folder; None without one, and, with a warning, where its parts do not agree.
 
     problem_of  says why a folder is not to be believed: of a run under way, `find_problem_under_way`
     """
@@ -225,7 +225,7 @@ def run_if_sound(folder: Path, problem_of: Callable[[Path], str] = find_problem)
 
 
 def find_so_far(experiment: Experiment, profile: Profile, seed: int) -> Run | None:
-    """The finished run, or one under way as far as it has come, or None without a check; see `find_run`.
+    """Find the finished run, or one under way as far as it has come; None without a check; see `find_run`.
 
     A run under way is in its partial folder, or, brought from another machine without its weights, in
     reports/<profile>/under_way/. What was trained here goes first.
@@ -238,7 +238,7 @@ def find_so_far(experiment: Experiment, profile: Profile, seed: int) -> Run | No
 
 
 def places_of(experiment: Experiment, profile: Profile, seed: int) -> list[Path]:
-    """The folders that hold the run as far as it has come: the finished one alone, or those of a run under way."""
+    """List the folders that hold the run as far as it has come: the finished one alone, or those of one under way."""
     folder, _ = run_folder(experiment, profile, seed)
     if folder.is_dir():
         return [folder]
@@ -247,16 +247,19 @@ def places_of(experiment: Experiment, profile: Profile, seed: int) -> list[Path]
 
 
 def find_runs(profile: Profile, experiments: Iterable[Experiment] | None = None) -> list[Run]:
-    """All finished runs of a profile's seeds, in the matrix's order; those not run are left out."""
+    """Find all finished runs of a profile's seeds, in the matrix's order; those not run are left out."""
     chosen = load_matrix().experiments if experiments is None else experiments
     found = (find_run(experiment, profile, seed) for experiment in chosen for seed in profile.seeds)
     return [run for run in found if run]
 
 
 def tidy(runs: Iterable[Run]) -> pd.DataFrame:
-    """One line for every final accuracy of every run: run, experiment, seed, protocol, split, ways, accuracy, interval.
+    """Tabulate every final accuracy of every run: run, experiment, seed, protocol, split, ways, accuracy, interval.
 
-    Accuracies are fractions; low and high bound the Wilson 95 % interval over episodes.
+    runs  of the paper's experiments, as `load_or_train` returns them
+
+    Accuracies are fractions; low and high bound the Wilson 95 % interval over episodes. Raises ResultsError where a
+    run's files cannot be read.
 
     >>> tidy([load_or_train("baseline", "laptop")]).query("split == 'val' and ways == 5")["protocol"].tolist()
     ['author', 'strict']

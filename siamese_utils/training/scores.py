@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 # episodes never share random numbers with training, nor checks with finals
 CHECK_SEED, FINAL_SEED = 1_000, 2_000
-SATURATED = 0.01  # how near to 0 or 1 a sigmoid's value is where it is called saturated
+# how near to 0 or 1 a sigmoid's value is where it is called saturated
+SATURATED = 0.01
 
 
 def check_model(model: keras.Model, dataset: Dataset, profile: Profile, iteration: int) -> dict[str, float]:
-    """The author's check, 1-shot 20-way episodes on each split, the same ones for every model; and how the weights are.
+    """Make the author's check, 1-shot 20-way on each split, the same episodes for every model; and measure the weights.
 
     Columns of `checkpoints.HISTORY_COLUMNS`. Saturated units are those of the val queries' embeddings.
     """
@@ -48,7 +49,7 @@ def check_model(model: keras.Model, dataset: Dataset, profile: Profile, iteratio
 def final_scores(
     model: keras.Model, dataset: Dataset, profile: Profile
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Every final accuracy, and the packed answers of the 20-way episodes.
+    """Measure every final accuracy, and pack the answers of the 20-way episodes.
 
     Scores: both protocols on both splits at 20 ways, and on val at each of the profile's ways.
     Answers: "<protocol>/<split>" → np.packbits of (episodes,) bool.
@@ -68,7 +69,7 @@ def final_scores(
 
 
 def final_seed(split: str, n_way: int) -> list[int]:
-    """The seed of the final episodes: who knows it can draw them again."""
+    """Return the seed of the final episodes: who knows it can draw them again."""
     return [FINAL_SEED, SPLITS.index(split), n_way]
 
 

@@ -68,7 +68,7 @@ class State:
     reason: str = ""
 
     def __str__(self) -> str:
-        """ "running on node7, job 4711", "not run"."""
+        """Write it as "running on node7, job 4711", "not run"."""
         return on_one_line(f"{self.word} on {self.process}") if self.process else self.word
 
     @cached_property
@@ -78,13 +78,15 @@ class State:
 
 
 def log_file(folder: Path) -> Path:
-    """Where who starts a training unattended keeps what it says: reports/<profile>/logs/<run>.log."""
+    """Name the file for what a training says that is started unattended: reports/<profile>/logs/<run>.log."""
     return folder.parent.parent / "logs" / f"{folder.name}.log"
 
 
-def seeds_of(experiment: Experiment, profile: Profile) -> list[int]:
-    """The profile's seeds, and those of other runs of the experiment that are here: finished, under way, or begun and
-    so far nothing but a log."""
+def seeds_wanted_or_here(experiment: Experiment, profile: Profile) -> list[int]:
+    """List the profile's seeds, then those of other runs of the experiment that are here.
+
+    These are finished, under way, or begun and so far nothing but a log.
+    """
     named = re.compile(re.escape(experiment.name) + r"-s(\d+)-[0-9a-f]+(\.partial|\.log)?")
     places = results_dir(profile), under_way_dir(profile), results_dir(profile).parent / "logs"
     here = [path.name for place in places for path in place.glob("*")]
@@ -98,7 +100,7 @@ def seeds_of(experiment: Experiment, profile: Profile) -> list[int]:
 
 
 def state_of(experiment: Experiment, profile: Profile, seed: int) -> State:
-    """How one run of the matrix stands."""
+    """Say how one run of the matrix stands."""
     folder, _ = run_folder(experiment, profile, seed)
     run = find_so_far(experiment, profile, seed)
     return state_in(folder, run, exists=not run and bool(places_of(experiment, profile, seed)))
@@ -107,7 +109,7 @@ def state_of(experiment: Experiment, profile: Profile, seed: int) -> State:
 def states_of(
     profile: Profile, seeds: Callable[[Experiment, Profile], Iterable[int]] = lambda _, profile: profile.seeds
 ) -> list[tuple[Experiment, int, State]]:
-    """How every run of the matrix stands, in its order: experiment, seed and state.
+    """Say how every run of the matrix stands, in its order: experiment, seed and state.
 
     seeds  of an experiment; without it the profile's
     """
@@ -116,7 +118,7 @@ def states_of(
 
 
 def state_in(folder: Path, run: Run | None, exists: bool) -> State:
-    """How the run of a folder stands.
+    """Say how the run of a folder stands.
 
     run     as it was found, if it is to be believed;  exists: whether there is something else by its name
     """
@@ -130,7 +132,7 @@ def state_in(folder: Path, run: Run | None, exists: bool) -> State:
 
 
 def seconds_left(states: Sequence[tuple[Experiment, int, State]], profile: Profile) -> dict[Path, float]:
-    """Seconds of training that each run still needs, by its folder; NaN where no run tells.
+    """Estimate the seconds of training that each run still needs, by its folder; NaN where no run tells.
 
     At the run's own pace; without one, at that of the row's other seeds; without these, at the pace of all, in
     proportion to the counted work of a step (`models.cost`).
@@ -152,7 +154,7 @@ def seconds_left(states: Sequence[tuple[Experiment, int, State]], profile: Profi
 
 
 def what_is_left(states: Sequence[tuple[Experiment, int, State]], profile: Profile) -> list[str]:
-    """What of the matrix is at work, has failed, and how long the rest takes, a sentence each; none when it is done."""
+    """Say what of the matrix is at work or has failed, and how long the rest takes, a sentence each; none when done."""
     told = [
         f"{state.word}: {experiment.label} (seed {seed})"
         + (f", at iteration {state.iteration:,}" if state.run else "")
@@ -169,7 +171,7 @@ def what_is_left(states: Sequence[tuple[Experiment, int, State]], profile: Profi
 
 
 def forecast(profile: Profile, experiments: Iterable[Experiment]) -> tuple[int, float]:
-    """How many runs of the experiments are not finished, and about how many seconds they take.
+    """Count the runs of the experiments that are not finished, and estimate the seconds that they take.
 
     The baseline is timed, and multiplied by the updates and checks that are missing: other rows cost more or less.
     Raises DataError where the dataset cannot be had.
@@ -191,7 +193,7 @@ def forecast(profile: Profile, experiments: Iterable[Experiment]) -> tuple[int, 
 
 
 def _time_baseline(profile: Profile) -> tuple[float, float]:
-    """Seconds of a training step and of a check of the baseline."""
+    """Time a training step and a check of the baseline, in seconds."""
     from ..models.siamese import build_model
     from .loop import prepare_backend, train
     from .scores import check_model
@@ -205,14 +207,15 @@ def _time_baseline(profile: Profile) -> tuple[float, float]:
         moments.append(time.perf_counter())
 
     train(model, dataset.train, baseline, profile, checks=checks, after_check=after_check)
-    check_model(model, dataset, profile, 0)  # the first traces
+    # the first call traces the graph
+    check_model(model, dataset, profile, 0)
     begun = time.perf_counter()
     check_model(model, dataset, profile, 1)
     return (moments[1] - moments[0]) / TIMED, time.perf_counter() - begun
 
 
 def _process(folder: Path) -> Process | None:
-    """The process that is training the run of a folder."""
+    """Find the process that is training the run of a folder; None without one."""
     signs = worker_file(folder), partial_folder(folder) / "history.csv"
     try:
         process = _PROCESS.validate_json(_end_of(signs[0]))
@@ -224,7 +227,7 @@ def _process(folder: Path) -> Process | None:
 
 
 def _last_line(log: Path) -> str:
-    """The last line of a log that has words; "" without one, and where it tells of an interruption or an end."""
+    """Read the last line of a log that has words; "" without one, and where it tells of an interruption or an end."""
     try:
         lines = map(on_one_line, reversed(_end_of(log).decode(errors="replace").split("\n")))
     except OSError:
@@ -234,7 +237,7 @@ def _last_line(log: Path) -> str:
 
 
 def _end_of(path: Path) -> bytes:
-    """The last bytes of a file; none of what is no file, such as a pipe, for which one would wait."""
+    """Read the last bytes of a file; none of what is no file, such as a pipe, for which one would wait."""
     if not path.is_file():
         return b""
     with open(path, "rb") as file:

@@ -42,7 +42,7 @@ class Progress:
     accuracy: float | None = None
 
     def __str__(self) -> str:
-        """ "Baseline, seed 0, step 400 of 5,000, loss 1.652, val accuracy 25.6 %"."""
+        """Write it as "Baseline, seed 0, step 400 of 5,000, loss 1.652, val accuracy 25.6 %"."""
         words = f"{self.name}, seed {self.seed}, step {self.step:,} of {self.steps:,}, loss {self.loss:.3f}"
         return words if self.accuracy is None else f"{words}, val accuracy {100 * self.accuracy:.1f} %"
 
@@ -53,7 +53,7 @@ OnProgress = Callable[[Progress], object]
 def find_or_make(
     folder: Path, make: Callable[[], Path], *, weights: bool = False, notify: Notify = warnings.warn
 ) -> Run:
-    """The finished run of a folder; made now if it is not there, or if its weights are wanted and are not there.
+    """Open the finished run of a folder; make it now if it is not there, or if its weights are wanted and are not.
 
     make     trains, evaluates, and returns the complete folder under its temporary name
     weights  whether they are wanted: trained anew for results that have none, they join them, which stay as they are
@@ -126,7 +126,7 @@ def finish(partial: Path, final: Path) -> Run:
 
 
 def _compared(recorded: list[dict[str, Any]], new: list[dict[str, Any]]) -> str:
-    """How the scores of a second training of one run compare with those of the first, on the same episodes."""
+    """Say how the scores of a second training of a run compare with those of the first, on the same episodes."""
 
     def by_kind(scores: list[dict[str, Any]]) -> dict[tuple[Any, ...], float]:
         return {(s["protocol"], s.get("split"), s["ways"]): s["accuracy"] for s in scores}
@@ -156,7 +156,7 @@ class Job:
 
 
 def complete(jobs: Sequence[Job], on_progress: Callable[[int, int, Progress], object]) -> list[Run]:
-    """The run of every job; those not on disk are trained now, one after the other.
+    """Return the run of every job; those not on disk are trained now, one after the other.
 
     on_progress  is told which of how many trainings it is, from 1 on, and how far that is
     """
@@ -178,7 +178,7 @@ def jobs_of(
     notify: Notify = warnings.warn,
     until: int | None = None,
 ) -> list[Job]:
-    """The runs of experiments under every seed, as `complete` takes them.
+    """List the runs of experiments under every seed, as `complete` takes them.
 
     dataset  loads the profile's dataset, called where one is trained;  the others: see `loop.load_or_train`
 

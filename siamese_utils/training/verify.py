@@ -63,7 +63,7 @@ def _problem_of(weights: Iterable[str], folder: Path) -> str:
 
 
 def compare_anew(recorded: Run, anew: Run) -> tuple[bool, str]:
-    """Whether a second training of a run agrees with its record, and how far apart the two are, in words.
+    """Say whether a second training of a run agrees with its record, and how far apart the two are, in words.
 
     On the same machine, with the same packages, scores and losses must be the same. Elsewhere arithmetic rounds
     differently, and a training amplifies that: a network of the paper must have the same loss before its first update,
@@ -90,14 +90,15 @@ class Retraining(Strict):
     agrees: bool
     words: str
     commit: str
-    metrics: str  # the SHA-256 of the metrics.json that it was compared with
+    # the SHA-256 of the metrics.json that it was compared with
+    metrics: str
 
 
 _RECORD = TypeAdapter(dict[str, Retraining])
 
 
 def read_retrained(reports: Path) -> dict[str, Retraining]:
-    """What came of training runs anew, by run id; ResultsError where the record cannot be read."""
+    """Read what came of training runs anew, by run id; ResultsError where the record cannot be read."""
     path = reports / RETRAINED
     try:
         return _RECORD.validate_json(path.read_bytes()) if path.is_file() else {}
@@ -121,7 +122,7 @@ def record_retrained(reports: Path, recorded: Run, anew: Run, agrees: bool, word
 
 
 def _early_losses(*histories: pd.DataFrame) -> tuple[float, float, int]:
-    """The first loss that both histories have, and the number of steps that it is the mean of; 0: it is of one batch.
+    """Return the first loss that both histories have, and of how many steps it is the mean; 0: it is of one batch.
 
     A line of a method's history has the mean since the line before; how many lines there are may differ.
     """
@@ -143,6 +144,6 @@ def _machine(run: Run) -> dict[str, Any]:
 
 @contextmanager
 def reports_of_its_own() -> Iterator[Path]:
-    """A reports folder for the while, so that nothing on record is found."""
+    """Use a reports folder of its own for the while, so that nothing on record is found."""
     with tempfile.TemporaryDirectory() as folder, variables_set(SIAMESE_REPORTS_DIR=folder):
         yield Path(folder)

@@ -75,7 +75,7 @@ def test_a_negative_seed_is_refused(command, capsys, monkeypatch, reports):
 
 @pytest.mark.parametrize("name", ["nonsense", "torch"])
 def test_an_unknown_backend_is_refused(name, tmp_path):
-    command = [sys.executable, "-m", "siamese_utils.cli", "run", "baseline", "-p", str(TINY)]
+    command = [sys.executable, "-m", "siamese_utils", "run", "baseline", "-p", str(TINY)]
     env = {**os.environ, "KERAS_BACKEND": name, "SIAMESE_REPORTS_DIR": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 2
@@ -224,9 +224,8 @@ def test_a_path_is_printed_as_it_is(capsys, monkeypatch, tmp_path):
     assert (code, f"The report: {index}" in out) == (0, True)
 
 
-@pytest.mark.parametrize("module", ["siamese_utils", "siamese_utils.cli"])
-def test_the_package_is_the_command(module):
-    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True)
+def test_the_package_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "siamese_utils", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert all(command in done.stdout for command in COMMANDS)
 

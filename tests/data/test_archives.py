@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +27,7 @@ from siamese_utils.errors import DataError
 from siamese_utils.inference.one_shot import OneShot
 
 RNG = np.random.default_rng(7)
+REAL_FACES = os.environ.get("SIAMESE_FACES_DIR")
 
 
 def face(number):
@@ -66,14 +66,15 @@ def write_mini(path, content=None, protocol=2, sizes=(("train", 5, 4), ("val", 2
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SIAMESE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.delenv("SIAMESE_DATA_DIR", raising=False)
+    monkeypatch.setenv("SIAMESE_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("SIAMESE_FACES_DIR", raising=False)
     return tmp_path / "cache"
 
 
 @pytest.mark.parametrize("folder", ["", "orl_faces/"])
 def test_faces(folder, tmp_path):
     write_faces(tmp_path / "att_faces.zip", folder)
-    dataset = archives.load("att-faces", 28, tmp_path)
+    dataset = archives.load("att-faces", 28)
     assert (dataset.train.classes, dataset.val.classes) == (3, 2)
     assert dataset.train.images.shape == (3, 3, 28, 28)
     names = dataset.train.characters + dataset.val.characters
@@ -85,7 +86,7 @@ def test_faces(folder, tmp_path):
 @pytest.mark.parametrize("protocol", [2, 5])
 def test_mini_imagenet(protocol, tmp_path):
     write_mini(tmp_path / "mini-imagenet.tar.gz", protocol=protocol)
-    dataset = archives.load("mini-imagenet", 16, tmp_path / "mini-imagenet.tar.gz")
+    dataset = archives.load("mini-imagenet", 16)
     assert (dataset.train.classes, dataset.val.classes) == (5, 3)
     assert dataset.train.images.shape == (5, 4, 16, 16, 3)
     assert dataset.train.images[1, :, 0, 0, 0].tolist() == [4, 5, 6, 7]
@@ -102,20 +103,18 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_mini(tmp_path / "mini-imagenet.tar.gz", content=Harmful())
     with pytest.raises(DataError, match=r"asks for .*system, which is no array"):
-        archives.load("mini-imagenet", 16, tmp_path)
+        archives.load("mini-imagenet", 16)
     assert not (tmp_path / "harmed").exists()
 
 
 def test_what_is_wrong_with_an_archive_is_said(tmp_path):
-    with pytest.raises(DataError, match=r"there is no att_faces.zip in"):
-        archives.load("att-faces", 28, tmp_path)
     (tmp_path / "att_faces.zip").write_bytes(b"not a zip")
     with pytest.raises(DataError, match="damaged"):
-        archives.load("att-faces", 28, tmp_path)
+        archives.load("att-faces", 28)
     with zipfile.ZipFile(tmp_path / "att_faces.zip", "w") as archive:
         archive.writestr("s1/readme.txt", "")
     with pytest.raises(DataError, match=r"no s1/1\.pgm"):
-        archives.load("att-faces", 28, tmp_path)
+        archives.load("att-faces", 28)
     for content in (
         {"image_data": pixels(1, 2)},
         {"image_data": np.zeros((2, 84, 84)), "class_dict": {}},
@@ -123,7 +122,7 @@ def test_what_is_wrong_with_an_archive_is_said(tmp_path):
     ):
         write_mini(tmp_path / "mini-imagenet.tar.gz", content=content)
         with pytest.raises(DataError, match="not laid out as"):
-            archives.load("mini-imagenet", 16, tmp_path)
+            archives.load("mini-imagenet", 16)
 
 
 @pytest.mark.parametrize(
@@ -140,12 +139,12 @@ def test_faces_that_are_not_clear_are_refused(names, says, tmp_path):
         for number, name in enumerate(names):
             archive.writestr(name, b"" if name.endswith("/") else face(number))
     with pytest.raises(DataError, match=says):
-        archives.load("att-faces", 28, tmp_path)
+        archives.load("att-faces", 28)
 
 
 def test_faces_as_windows_and_macos_pack_them(tmp_path):
     write_faces(tmp_path / "att_faces.zip")
-    expected = archives.load("att-faces", 28, tmp_path)
+    expected = archives.load("att-faces", 28)
     with zipfile.ZipFile(tmp_path / "att_faces.zip") as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(tmp_path / "att_faces.zip", "w") as archive:
@@ -158,7 +157,7 @@ def test_faces_as_windows_and_macos_pack_them(tmp_path):
             member = zipfile.ZipInfo("ORL\\" + name.upper().replace("/", "\\"))
             archive.writestr(member, content)
     (tmp_path / "att_faces.zip").rename(tmp_path / "ATT_FACES.ZIP")
-    assert archives.load("att-faces", 28, tmp_path).fingerprint == expected.fingerprint
+    assert archives.load("att-faces", 28).fingerprint == expected.fingerprint
 
 
 def test_faces_that_are_not_read_are_said(tmp_path):
@@ -167,7 +166,7 @@ def test_faces_that_are_not_read_are_said(tmp_path):
         for name in ("s6/1.png", "s6/2.JPG", "people\\anna\\1.pgm", "s7/1.heic", "s1/._1.png", "s1/1.txt"):
             archive.writestr(name, b"a picture")
     with pytest.warns(UserWarning, match=r"4 pictures in it are no s1/1.pgm and not read \(s6/1.png, s6/2.JPG, people"):
-        dataset = archives.load("att-faces", 28, tmp_path)
+        dataset = archives.load("att-faces", 28)
     assert len({*dataset.train.characters, *dataset.val.characters}) == 5
 
 
@@ -178,17 +177,17 @@ def test_a_small_zip_that_is_large_unpacked_is_refused_before_it_is_read(tmp_pat
     assert (tmp_path / "att_faces.zip").stat().st_size < 1_000_000
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("it is read"))
     with pytest.raises(DataError, match=r"more than 100,000 files or 200,000,000 bytes in it"):
-        archives.load("att-faces", 28, tmp_path)
+        archives.load("att-faces", 28)
     monkeypatch.setattr(archives, "LARGEST_PICKLE", 1000)
     write_mini(tmp_path / "mini-imagenet.tar.gz")
     with pytest.raises(DataError, match=r"cache-train\.pkl takes more than 1,000 bytes"):
-        archives.load("mini-imagenet", 16, tmp_path)
+        archives.load("mini-imagenet", 16)
 
 
 def test_faces_are_read_where_they_are(tmp_path, cache):
     write_faces(tmp_path / "att_faces.zip")
     before = sorted(tmp_path.rglob("*"))
-    archives.load("att-faces", 28, tmp_path)
+    archives.load("att-faces", 28)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -198,22 +197,22 @@ def test_every_broken_face_is_named(tmp_path):
         archive.writestr("s1/8.pgm", b"no")
         archive.writestr("s2/9.pgm", b"%!PS-Adobe-3.0 EPSF-3.0")
     with pytest.raises(DataError, match=r"s1/8\.pgm in .*att_faces\.zip is not .*; s2/9\.pgm in .* is not "):
-        archives.load("att-faces", 28, tmp_path)
+        archives.load("att-faces", 28)
 
 
 @pytest.mark.parametrize("name", ["att-faces", "mini-imagenet"])
 def test_a_folder_named_like_the_archive_is_said(name, tmp_path):
     (tmp_path / archives.ARCHIVES[name].file).mkdir()
     with pytest.raises(DataError, match="is a folder, not the archive"):
-        archives.load(name, 28, tmp_path)
+        archives.load(name, 28)
 
 
 @pytest.mark.real_data
 def test_the_real_faces(monkeypatch):
-    folder = os.environ.get("SIAMESE_FACES_DIR")
-    if not folder:
+    if not REAL_FACES:
         pytest.skip("no real AT&T faces: set SIAMESE_FACES_DIR to the folder of att_faces.zip")
-    dataset = archives.load("att-faces", 46, Path(folder))
+    monkeypatch.setenv("SIAMESE_FACES_DIR", REAL_FACES)
+    dataset = archives.load("att-faces", 46)
     assert (dataset.train.images.shape, dataset.val.images.shape) == ((30, 10, 46, 46), (10, 10, 46, 46))
     flat = dataset.val.images.reshape(100, -1).astype(float)
     distances = np.square(flat[:, None] - flat[None]).sum(axis=-1)
@@ -235,7 +234,8 @@ def test_the_real_faces(monkeypatch):
         ([0], "no list of two or more whole numbers"),
         ([], "no list of two or more whole numbers"),
         ([2, 2], "stands there twice"),
-        ([0, 3], "stands there twice"),  # 3 is the other class's
+        # 3 is the other class's
+        ([0, 3], "stands there twice"),
         (None, "no list of two or more whole numbers"),
     ],
 )
@@ -243,14 +243,14 @@ def test_image_numbers_are_checked(numbers, says, tmp_path):
     content = {"image_data": pixels(1, 4), "class_dict": {"a": numbers, "b": [1, 3]}}
     write_mini(tmp_path / "mini-imagenet.tar.gz", content)
     with pytest.raises(DataError, match=says):
-        archives.load("mini-imagenet", 16, tmp_path)
+        archives.load("mini-imagenet", 16)
 
 
 def test_image_numbers_may_be_arrays(tmp_path):
     content = {"image_data": pixels(1, 4), "class_dict": {"a": np.array([0, 2]), "b": np.array([1, 3], np.uint8)}}
     write_mini(tmp_path / "mini-imagenet.tar.gz", content)
     with pytest.raises(DataError, match="a, b in both train and test"):
-        archives.load("mini-imagenet", 16, tmp_path)
+        archives.load("mini-imagenet", 16)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -285,11 +285,12 @@ def test_any_flipped_bit_of_mini_imagenet_is_found(tmp_path):
     for place in rng.integers(30, len(whole), 10):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         with pytest.raises(DataError, match="damaged"):
-            archives.load("mini-imagenet", 16, path)
+            archives.load("mini-imagenet", 16)
 
 
 @pytest.mark.parametrize(("name", "write"), [("att-faces", write_faces), ("mini-imagenet", write_mini)])
 def test_an_archive_is_downloaded_once_and_checked(name, write, served, cache, monkeypatch):
+    monkeypatch.delenv("SIAMESE_DATA_DIR")
     folder, address = served
     write(folder / "download")
     published = archives.ARCHIVES[name]
@@ -303,7 +304,8 @@ def test_an_archive_is_downloaded_once_and_checked(name, write, served, cache, m
     first = archives.load(name, 12)
     assert (cache / published.file).is_file()
     (folder / "download").unlink()
-    assert archives.load(name, 12).fingerprint == first.fingerprint  # from the cache
+    # from the cache
+    assert archives.load(name, 12).fingerprint == first.fingerprint
     (cache / published.file).unlink()
     (folder / "download").write_bytes(b"something else")
     with pytest.raises(DataError, match="something else than the published archive"):

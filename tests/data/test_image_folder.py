@@ -60,7 +60,8 @@ def test_a_picture_keeps_its_proportions_on_the_colour_of_its_border(tmp_path):
     picture = np.full((40, 20), 200)
     picture[10:30, 4:16] = 0
     for number in range(4):
-        picture[20, 10] = number  # no two are the same
+        # no two are the same
+        picture[20, 10] = number
         write(tmp_path / "xy"[number % 2] / f"{number}.png", picture)
     image = load_folder(tmp_path, 20).train.images[0, 0]
     assert image.shape == (20, 20)
@@ -276,7 +277,8 @@ def test_the_same_picture_in_two_classes_is_said(letters):
     held = load_folder(letters, 8).val.alphabets[0]
     others = [name for name in "abcde" if name != held]
     write(letters / held / "class0" / "twin.png", picture)
-    write(letters / others[0] / "class1" / "twin.bmp", picture)  # the same pixels in another container
+    # the same pixels in another container
+    write(letters / others[0] / "class1" / "twin.bmp", picture)
     with pytest.warns(
         UserWarning, match=r"1 image is both in training and in evaluation, .*twin\.\w+ and .*twin\.\w+\."
     ):

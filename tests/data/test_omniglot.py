@@ -99,7 +99,8 @@ def source(small, tmp_path):
 
 
 @pytest.fixture
-def cache(tmp_path):
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIAMESE_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
@@ -121,7 +122,7 @@ def same(one, other):
 def fails(message, source, cache):
     """Loading raises a DataError of one line that matches, and leaves no temporary file; its text."""
     with pytest.raises(DataError, match=message) as caught:
-        omniglot.load(source, cache)
+        omniglot.load(source)
     text = str(caught.value)
     assert "\n" not in text
     assert text.endswith(".")
@@ -133,21 +134,20 @@ def fails(message, source, cache):
 
 
 def test_zips_load_as_drawn_and_from_the_cache_again(small, source, cache):
-    first = omniglot.load(source, cache)
+    first = omniglot.load(source)
     assert (first.name, first.synthetic, first.fingerprint) == ("omniglot", False, omniglot.FINGERPRINT)
     for name in ("train", "val"):
         assert first.split(name).characters == CHARACTERS[name]
         assert first.split(name).images.dtype == np.uint8
         assert np.array_equal(first.split(name).images, small[name].images)
     shutil.rmtree(source)
-    again = omniglot.load(cache_dir=cache)
+    again = omniglot.load()
     assert same(first, again)
     assert data.fingerprint(again.train, again.val) == again.fingerprint
     assert again.train.images.flags.writeable == first.train.images.flags.writeable
 
 
-def test_default_cache_is_the_projects_data_folder(source, cache, monkeypatch):
-    monkeypatch.setenv("SIAMESE_CACHE_DIR", str(cache))
+def test_the_cache_is_where_the_variable_says(source, cache):
     omniglot.load(source)
     assert (cache / omniglot.CACHE_NAME).is_file()
 
@@ -165,7 +165,7 @@ def test_unpacked_folders_load_too_nested_or_not(source, cache, below, monkeypat
         path.unlink()
     (source / ".DS_Store").write_bytes(b"left by a file manager")
     monkeypatch.setenv("SIAMESE_DATA_DIR", str(source))
-    dataset = omniglot.load(cache_dir=cache)
+    dataset = omniglot.load()
     assert dataset.fingerprint == data.fingerprint(dataset.train, dataset.val) == omniglot.FINGERPRINT
 
 
@@ -178,7 +178,7 @@ def test_a_repacked_zip_is_judged_by_its_pixels(source, cache):
             "images_background/Greek/": b"",
         }
 
-    assert omniglot.load(with_background(source, repack), cache).fingerprint == omniglot.FINGERPRINT
+    assert omniglot.load(with_background(source, repack)).fingerprint == omniglot.FINGERPRINT
 
 
 def test_a_zip_as_windows_packs_it_and_macos_litters_it(source, cache):
@@ -190,7 +190,7 @@ def test_a_zip_as_windows_packs_it_and_macos_litters_it(source, cache):
             "images_background\\Greek\\THUMBS.DB": b"left by a file manager",
         }
 
-    assert omniglot.load(with_background(source, repack), cache).fingerprint == omniglot.FINGERPRINT
+    assert omniglot.load(with_background(source, repack)).fingerprint == omniglot.FINGERPRINT
 
 
 @pytest.mark.parametrize("change", [str.upper, str.lower])
@@ -200,11 +200,11 @@ def test_names_in_capitals_or_without_any_are_read(change, small, cache, tmp_pat
     for name, files in made_up()[1].items():
         changed = zipped({change(path): content for path, content in files.items()})
         (folder / (f"{name}.zip".upper() if upper else f"{name}.zip")).write_bytes(changed)
-    assert omniglot.load(folder, cache).train.characters == CHARACTERS["train"]
+    assert omniglot.load(folder).train.characters == CHARACTERS["train"]
     for path in list(folder.iterdir()):
         zipfile.ZipFile(path).extractall(folder)
         path.unlink()
-    assert omniglot.load(folder, cache).fingerprint == omniglot.FINGERPRINT
+    assert omniglot.load(folder).fingerprint == omniglot.FINGERPRINT
 
 
 def test_all_that_is_wrong_with_the_drawings_is_named(source, cache):
@@ -232,11 +232,11 @@ def test_an_archive_that_is_large_unpacked_is_refused_before_it_is_read(source, 
 
 
 def test_an_explicit_source_rebuilds_the_cache_and_the_variable_does_not(source, cache, monkeypatch):
-    omniglot.load(source, cache)
+    omniglot.load(source)
     shutil.rmtree(source)
     monkeypatch.setenv("SIAMESE_DATA_DIR", str(source))
     with pytest.warns(UserWarning, match=f"SIAMESE_DATA_DIR names no folder .*: the copy {cache}"):
-        omniglot.load(cache_dir=cache)
+        omniglot.load()
     fails("there is no folder", source, cache)
 
 
@@ -257,7 +257,8 @@ def test_a_truncated_or_empty_zip_is_damaged(source, cache):
 def test_a_flipped_byte_inside_a_zip_is_noticed(source, cache):
     path = source / "images_background.zip"
     content = bytearray(path.read_bytes())
-    content[30 + len(FIRST) + 20] ^= 0xFF  # within the first drawing: 30 bytes of header, then its name
+    # within the first drawing: 30 bytes of header, then its name
+    content[30 + len(FIRST) + 20] ^= 0xFF
     path.write_bytes(content)
     fails("damaged", source, cache)
 
@@ -352,20 +353,21 @@ def damaged(path, how):
 
 @pytest.mark.parametrize("how", ["half-written", "empty", "zeroed", "flipped", "foreign"])
 def test_a_damaged_cache_is_rebuilt_or_reported(source, cache, how, monkeypatch):
-    first = omniglot.load(source, cache)
+    first = omniglot.load(source)
     path = cache / omniglot.CACHE_NAME
     damaged(path, how)
     text = fails("is damaged and was not rebuilt, because cannot reach", None, cache)
     assert str(path) in text
     monkeypatch.setenv("SIAMESE_DATA_DIR", str(source))
-    assert same(first, omniglot.load(cache_dir=cache))
+    assert same(first, omniglot.load())
     shutil.rmtree(source)
     monkeypatch.delenv("SIAMESE_DATA_DIR")
-    assert same(first, omniglot.load(cache_dir=cache))  # from the cache, which is whole again
+    # from the cache, which is whole again
+    assert same(first, omniglot.load())
 
 
 def test_a_cache_of_other_pixels_is_not_trusted(source, cache, monkeypatch):
-    omniglot.load(source, cache)
+    omniglot.load(source)
     monkeypatch.setattr(omniglot, "FINGERPRINT", "0" * 64)
     fails("is damaged and was not rebuilt", None, cache)
 
@@ -379,10 +381,11 @@ def test_a_cache_of_other_pixels_is_not_trusted(source, cache, monkeypatch):
 def test_a_cache_with_changed_bytes_is_never_believed(source, cache, data):
     path = cache / omniglot.CACHE_NAME
     if not path.exists():
-        omniglot.load(source, cache)
+        omniglot.load(source)
         (cache / "good").write_bytes(path.read_bytes())
     content = bytearray((cache / "good").read_bytes())
-    tail = data.draw(st.booleans())  # the names and the zip's own directory are few bytes: aim there half the time
+    # the names and the zip's own directory are few bytes: aim there half the time
+    tail = data.draw(st.booleans())
     places = st.integers(len(content) - 2500, len(content) - 1) if tail else st.integers(0, len(content) - 1)
     for place in data.draw(st.lists(places, min_size=1, max_size=4)):
         content[place] = data.draw(st.integers(0, 255))
@@ -392,9 +395,9 @@ def test_a_cache_with_changed_bytes_is_never_believed(source, cache, data):
     assert loaded is None or same(loaded, good)
 
 
-def test_a_cache_folder_that_cannot_be_made_is_reported(source, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    fails("cannot store the data in .*set SIAMESE_CACHE_DIR", source, tmp_path / "file" / "cache")
+def test_a_cache_folder_that_cannot_be_made_is_reported(source, cache):
+    cache.write_text("in the way")
+    fails("cannot store the data in .*set SIAMESE_CACHE_DIR", source, cache)
 
 
 @pytest.mark.parametrize(
@@ -418,9 +421,9 @@ def test_an_interrupted_build_leaves_nothing_under_the_final_name(source, cache,
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            omniglot.load(source, cache)
+            omniglot.load(source)
     assert [path.name for path in cache.iterdir()] == [".omniglot.lock"]
-    assert omniglot.load(source, cache).fingerprint == omniglot.FINGERPRINT
+    assert omniglot.load(source).fingerprint == omniglot.FINGERPRINT
 
 
 def test_loads_side_by_side_build_once(source, cache, monkeypatch):
@@ -428,7 +431,7 @@ def test_loads_side_by_side_build_once(source, cache, monkeypatch):
     read_folder = omniglot.read_folder
     monkeypatch.setattr(omniglot, "read_folder", lambda folder: builds.append(folder) or read_folder(folder))
     monkeypatch.setenv("SIAMESE_DATA_DIR", str(source))
-    loads = [threading.Thread(target=omniglot.load, args=(None, cache)) for _ in range(4)]
+    loads = [threading.Thread(target=omniglot.load) for _ in range(4)]
     for thread in loads:
         thread.start()
     for thread in loads:
@@ -503,21 +506,22 @@ DOWNLOADED = ["images_background.zip", "images_evaluation.zip", omniglot.CACHE_N
 
 
 def test_without_a_source_the_zips_are_downloaded_once(server, cache):
-    first = omniglot.load(cache_dir=cache)
+    first = omniglot.load()
     assert first.fingerprint == omniglot.FINGERPRINT
     assert names(cache) == DOWNLOADED
     (cache / omniglot.CACHE_NAME).unlink()
-    assert same(first, omniglot.load(cache_dir=cache))
+    assert same(first, omniglot.load())
     assert [name for name, _ in server.asked] == DOWNLOADED[:2]
 
 
 def test_a_dropped_connection_is_resumed(server, cache):
     server.drops = 2
-    omniglot.load(cache_dir=cache)
+    omniglot.load()
     asked = [wanted for name, wanted in server.asked if name == "images_background.zip"]
     half = len(zips()["images_background.zip"]) // 2
     first, second, third = (int(wanted[6:-1]) if wanted else 0 for wanted in asked)
-    assert 0 == first < second <= half < third  # all but a chunk cut off is kept
+    # all but a chunk cut off is kept
+    assert 0 == first < second <= half < third
     assert names(cache) == DOWNLOADED
 
 
@@ -528,14 +532,14 @@ def test_a_download_that_keeps_stopping_is_resumed_by_the_next_call(server, cach
     assert names(cache) == ["images_background.zip.part"]
     have = (cache / "images_background.zip.part").stat().st_size
     server.asked.clear()
-    omniglot.load(cache_dir=cache)
+    omniglot.load()
     assert server.asked[0] == ("images_background.zip", f"bytes={have}-")
     assert names(cache) == DOWNLOADED
 
 
 def test_a_server_without_ranges_sends_all_of_it_again(server, cache):
     server.ranges, server.drops = False, 1
-    assert omniglot.load(cache_dir=cache).fingerprint == omniglot.FINGERPRINT
+    assert omniglot.load().fingerprint == omniglot.FINGERPRINT
     assert names(cache) == DOWNLOADED
 
 
@@ -552,7 +556,7 @@ def test_a_server_without_ranges_sends_all_of_it_again(server, cache):
 def test_whatever_an_earlier_download_left_behind_ends_well(server, cache, part):
     cache.mkdir()
     (cache / "images_background.zip.part").write_bytes(part(zips()["images_background.zip"]))
-    assert omniglot.load(cache_dir=cache).fingerprint == omniglot.FINGERPRINT
+    assert omniglot.load().fingerprint == omniglot.FINGERPRINT
     assert names(cache) == DOWNLOADED
 
 
@@ -565,7 +569,7 @@ def test_another_file_than_the_published_one_is_refused(server, cache):
 def test_a_damaged_zip_in_the_cache_folder_is_fetched_again(server, cache):
     cache.mkdir()
     (cache / "images_evaluation.zip").write_bytes(b"half")
-    assert omniglot.load(cache_dir=cache).fingerprint == omniglot.FINGERPRINT
+    assert omniglot.load().fingerprint == omniglot.FINGERPRINT
 
 
 @pytest.mark.parametrize(("status", "tries"), [(404, 1), (503, download.TRIES)])
@@ -599,7 +603,7 @@ def test_an_interrupted_download_leaves_only_its_part(server, cache, monkeypatch
 
     monkeypatch.setattr(download, "_append_rest", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        omniglot.load(cache_dir=cache)
+        omniglot.load()
     assert names(cache) == ["images_background.zip.part"]
 
 
@@ -609,7 +613,8 @@ def test_an_interrupted_download_leaves_only_its_part(server, cache, monkeypatch
 @pytest.fixture
 def real():
     """A local folder with the archives of the real Omniglot."""
-    folder = omniglot.find_source() or paths.data_dir()  # a download leaves them beside the packed cache
+    # a download leaves them beside the packed cache
+    folder = omniglot.find_source() or paths.data_dir()
     if omniglot.find_source() is None and not (folder / "images_background.zip").is_file():
         pytest.skip("only the packed Omniglot is here: set SIAMESE_DATA_DIR to a folder that holds its two zips")
     return folder
@@ -617,16 +622,17 @@ def real():
 
 @pytest.mark.real_data
 def test_real_omniglot_is_what_the_paper_used_and_loads_again_from_its_cache_alone(real, cache, monkeypatch):
-    first = omniglot.load(real, cache)
+    first = omniglot.load(real)
     assert first.train.images.shape == (964, 20, 105, 105)
     assert first.val.images.shape == (659, 20, 105, 105)
     assert (len(set(first.train.alphabets)), len(set(first.val.alphabets))) == (30, 20)
     assert not set(first.train.alphabets) & set(first.val.alphabets)
     assert first.train.characters == tuple(sorted(first.train.characters))
     assert set(np.unique(first.val.images)) == {0, 255}
-    assert (first.val.images == 0).mean() < 0.2  # ink is the lesser part, and it is 0
+    # ink is the lesser part, and it is 0
+    assert (first.val.images == 0).mean() < 0.2
 
     monkeypatch.setattr(omniglot, "read_folder", lambda folder: pytest.fail("the archives are read again"))
-    again = omniglot.load(cache_dir=cache)
+    again = omniglot.load()
     assert same(first, again)
     assert data.fingerprint(again.train, again.val) == omniglot.FINGERPRINT == again.fingerprint

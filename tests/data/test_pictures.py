@@ -194,7 +194,8 @@ def test_files_that_look_like_images_are_counted_in_one_line(tmp_path):
         save(tmp_path / "x" / name)
     (tmp_path / "x" / "photo.HEIC").write_bytes(b"any")
     (tmp_path / "x" / "drawing.svg").write_text("<svg/>")
-    save(tmp_path / "x" / "scan.jpg").rename(tmp_path / "x" / "scan")  # a picture without an ending
+    # a picture without an ending
+    save(tmp_path / "x" / "scan.jpg").rename(tmp_path / "x" / "scan")
     save(tmp_path / "x" / "old.png").rename(tmp_path / "x" / "old.png~")
     for litter in ("notes.txt", ".DS_Store", "Thumbs.db", "._1.png", "desktop.ini"):
         (tmp_path / "x" / litter).write_bytes(b"\0\5litter")
@@ -235,7 +236,8 @@ def test_several_frames_or_pages_are_said_once(tmp_path):
         np.testing.assert_array_equal(pixels, GREY)
     with Image.open(tmp_path / "b.tif") as opened:
         assert read_image(opened)[1] == ["of several frames or pages, of which the first is used"]
-        opened.seek(1)  # by whoever chose that page
+        # by whoever chose that page
+        opened.seek(1)
         second_page, remarks = read_image(opened)
     assert not remarks
     np.testing.assert_array_equal(np.asarray(second_page), 255 - GREY)

@@ -54,7 +54,8 @@ def test_every_image_has_ink_but_is_mostly_paper(dataset):
         assert ink.max() < 0.25
         assert 0.03 < np.median(ink) < 0.1
         edge = np.concatenate([split.images[..., [0, -1], :], split.images[..., [0, -1]].swapaxes(2, 3)])
-        assert edge.min() == 255  # nothing is cut off
+        # nothing is cut off
+        assert edge.min() == 255
 
 
 def test_the_same_seed_gives_the_same_pixels(small):

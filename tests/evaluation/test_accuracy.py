@@ -55,7 +55,8 @@ def test_perfect_embeddings_are_always_right(model):
     """Every class in a place of its own."""
     corners = np.repeat(np.random.default_rng(1).random((25, 1, 256)), 4, axis=1)
     assert accuracy(model, corners, "strict") == 1.0
-    doubled = 1 - (24 / 25) ** 19  # the author's support holds the true class again, and the first of a tie wins
+    # the author's support holds the true class again, and the first of a tie wins
+    doubled = 1 - (24 / 25) ** 19
     assert 1 - doubled < accuracy(model, corners, "author") < 1.0
 
 
@@ -99,7 +100,8 @@ def test_the_array_work_agrees_with_one_call_of_the_model_an_episode(counts, mod
                 scores = answers.astype(np.float64).reshape(5, shots).mean(axis=1)
                 target = drawn.target[episode]
                 margin = np.delete(scores, target).max() - scores[target]
-                if abs(margin) > 1e-5:  # nearer than that, rounding decides
+                # nearer than that, rounding decides
+                if abs(margin) > 1e-5:
                     assert at_once[episode] == (margin < 0)
                     judged += 1
     assert judged >= 40, "of 48 episodes"

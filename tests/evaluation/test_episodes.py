@@ -107,12 +107,18 @@ def by_hand(protocol, target=1):
 @pytest.mark.parametrize(
     ("similarities", "author", "strict"),
     [
-        ([0.1, 0.9, 0.2], True, True),  # the target alone is best
-        ([0.9, 0.1, 0.2], False, False),  # another way is best
-        ([0.2, 0.9, 0.9], True, False),  # a tie with a later way: the first of the largest is the target
-        ([0.9, 0.9, 0.2], False, False),  # a tie with an earlier way
-        ([0.5, 0.5, 0.5], False, False),  # nothing told apart
-        ([0.1, np.nan, 0.2], False, False),  # not a number is no answer
+        # the target alone is best
+        ([0.1, 0.9, 0.2], True, True),
+        # another way is best
+        ([0.9, 0.1, 0.2], False, False),
+        # a tie with a later way: the first of the largest is the target
+        ([0.2, 0.9, 0.9], True, False),
+        # a tie with an earlier way
+        ([0.9, 0.9, 0.2], False, False),
+        # nothing told apart
+        ([0.5, 0.5, 0.5], False, False),
+        # not a number is no answer
+        ([0.1, np.nan, 0.2], False, False),
         ([np.nan, 0.9, 0.2], True, False),
     ],
 )
@@ -214,7 +220,8 @@ def test_too_few_images_for_the_shots():
 def test_the_shots_of_uneven_classes_are_any_images_but_the_query_each_once():
     counts = (4, 5, 9)
     drawn = draw_episodes(blank_split(3, 9, counts), n_way=3, n_shot=3, n_episodes=20_000, seed=6)
-    shown = np.zeros((2, 3, 9), int)  # in the query's way and in the others: how often each image stands in the support
+    # in the query's way and in the others: how often each image stands in the support
+    shown = np.zeros((2, 3, 9), int)
     for query, support, target in zip(drawn.query, drawn.support, drawn.target, strict=True):
         for way, shots in enumerate(support):
             assert len(set(map(tuple, shots))) == 3

@@ -15,7 +15,7 @@ from .oracle import differences
 from .process import Ended
 
 KERAS = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-COMMAND = (sys.executable, "-m", "siamese_utils.cli")
+COMMAND = (sys.executable, "-m", "siamese_utils")
 KILLS = 4  # of one training, one after the other
 
 

@@ -157,7 +157,8 @@ def test_other_shapes_of_a_model_are_left_to_keras(tmp_path, fresh_keras):
         model.save(tmp_path / "model.keras")
         with pytest.raises(Unsupported, match=words):
             load_network(tmp_path / "model.keras")
-        if words != "without its weights":  # Keras itself loads no layer in two networks
+        # Keras itself loads no layer in two networks
+        if words != "without its weights":
             assert isinstance(OneShot.load(tmp_path / "model.keras").model, keras.Model)
 
 

@@ -98,7 +98,8 @@ def test_raw_pictures_are_left_as_they_are():
 
 
 def test_the_mean_of_an_images_views():
-    rows = np.concatenate([ROWS, OTHERS[:1]])  # two views of each of two images, or of the two sides of one
+    # two views of each of two images, or of the two sides of one
+    rows = np.concatenate([ROWS, OTHERS[:1]])
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     np.testing.assert_allclose(numbers(MeanOfViews(2, False), rows), [[1.5, 3], [0, -2]], rtol=1e-5)
     means = unit.reshape(2, 2, 2).mean(axis=1)

@@ -13,7 +13,8 @@ NAMES = [experiment.name for experiment in load_matrix().experiments]
 
 @pytest.mark.parametrize(
     ("name", "penalty"),
-    [  # the penalties that explain the author's first losses
+    # the penalties that explain the author's first losses
+    [
         ("baseline", 6.316),
         ("dense-128", 3.848),
         ("dense-128-as-run", 3.016),
@@ -88,8 +89,10 @@ def test_the_layers_in_their_order_by_hand(name, changes, plan):
 
 
 @pytest.mark.parametrize(
-    ("padding", "flattened"), [("valid", 3 * 3 * 64), ("same", 6 * 6 * 64)]
-)  # 27 → 23 → 11 → 7 → 3, or 27 → 13 → 6
+    ("padding", "flattened"),
+    [("valid", 3 * 3 * 64), ("same", 6 * 6 * 64)],
+    # 27 → 23 → 11 → 7 → 3, or 27 → 13 → 6
+)
 def test_kernels_and_their_numbers_by_hand(padding, flattened, tiny):
     recipe = load_experiment("baseline").recipe.model_copy(update={"filters": (32, 64), "embedding": 8})
     profile = tiny.model_copy(update={"image_size": 27, "padding": padding})

@@ -11,7 +11,7 @@ from siamese_utils.config import load_experiment, load_matrix, load_profile
 from siamese_utils.data.pairs import draw_pairs, gather
 from siamese_utils.errors import ParamsError
 from siamese_utils.models import siamese as models
-from siamese_utils.models.siamese import build_model, learning_rate_schedule, seeds_of
+from siamese_utils.models.siamese import build_model, layer_seeds, learning_rate_schedule
 from siamese_utils.training import loop as training
 
 EXPERIMENTS = [experiment.name for experiment in load_matrix().experiments]
@@ -274,15 +274,15 @@ def test_in_mixed_precision_all_but_the_head_computes_in_half(small, fresh_keras
 
 def test_known_seeds_stay():
     """Those of committed runs: others would be other weights and other masks."""
-    assert list(islice(seeds_of(0), 3)) == [1878776328, 336614359, 1620722436]
-    assert list(islice(seeds_of(7), 2)) == [600562731, 1809491585]
+    assert list(islice(layer_seeds(0), 3)) == [1878776328, 336614359, 1620722436]
+    assert list(islice(layer_seeds(7), 2)) == [600562731, 1809491585]
     with pytest.raises(ParamsError):
-        next(seeds_of(-1))
+        next(layer_seeds(-1))
 
 
 def test_each_kernel_and_each_dropout_has_a_seed_of_its_own(small, fresh_keras):
     experiment, profile = small
-    model, seeds = build_model(experiment, profile), seeds_of(0)
+    model, seeds = build_model(experiment, profile), layer_seeds(0)
     layer = {layer.name: layer for layer in flat(model)}
     for name in ("conv_1", "dropout_1", "embedding", "similarity"):
         found = layer[name].seed if name == "dropout_1" else layer[name].kernel_initializer.seed

@@ -21,7 +21,7 @@ MEGABYTES = 15
 def executed(tmp_path_factory):
     """The folder of a report that `siamese reproduce` made from scratch under the tiny profile."""
     reports = tmp_path_factory.mktemp("reports")
-    command = [sys.executable, "-m", "siamese_utils.cli", "reproduce", "--profile", str(TINY)]
+    command = [sys.executable, "-m", "siamese_utils", "reproduce", "--profile", str(TINY)]
     environment = {**os.environ, "SIAMESE_REPORTS_DIR": str(reports), "COLUMNS": "160"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -58,7 +58,7 @@ def test_every_experiment_was_trained_once(executed):
 def test_executing_a_notebook_again_trains_nothing(executed):
     before = {path: path.stat().st_mtime_ns for path in executed.glob("results/*/metrics.json")}
     assert len(before) == len(load_matrix().experiments)
-    command = [sys.executable, "-m", "siamese_utils.cli", "batch", "--profile", str(TINY), "-n", "05"]
+    command = [sys.executable, "-m", "siamese_utils", "batch", "--profile", str(TINY), "-n", "05"]
     environment = {**os.environ, "SIAMESE_REPORTS_DIR": str(executed.parent)}
     subprocess.run(command, check=True, capture_output=True, env=environment, cwd=ROOT)
     assert {path: path.stat().st_mtime_ns for path in executed.glob("results/*/metrics.json")} == before

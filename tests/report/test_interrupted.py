@@ -44,7 +44,7 @@ def home(tmp_path, monkeypatch):
 
 
 def start(*arguments):
-    command = [sys.executable, "-m", "siamese_utils.cli", *arguments]
+    command = [sys.executable, "-m", "siamese_utils", *arguments]
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

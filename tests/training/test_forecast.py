@@ -15,7 +15,8 @@ def test_missing_updates_and_checks_are_counted(reports, tiny, monkeypatch, fres
     wanted = [check_iterations(e, tiny) for e in matrix]
     everything = sum(checks[-1] + 1 + 100.0 * len(checks) for checks in wanted)
     assert forecast(tiny, matrix) == (len(wanted), everything)
-    training.load_or_train("baseline", tiny, until=2)  # updates 0 to 2, two checks
+    # updates 0 to 2, two checks
+    training.load_or_train("baseline", tiny, until=2)
     assert forecast(tiny, matrix) == (len(wanted), everything - 3 - 200.0)
     training.load_or_train("baseline", tiny)
     assert forecast(tiny, matrix)[0] == len(wanted) - 1

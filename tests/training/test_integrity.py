@@ -81,7 +81,8 @@ def rescored(split, n_way, right):
     return change
 
 
-FIRST = wilson(2, 20)  # val at the first check
+# val at the first check
+FIRST = wilson(2, 20)
 
 CHANGES = {
     "accuracy": changed("metrics.json", lambda m: m["scores"][0].update(accuracy=0.9)),

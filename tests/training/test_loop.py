@@ -468,7 +468,7 @@ def steps_of_a_run(monkeypatch):
     monkeypatch.setattr(training, "train", train)
     monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock) + 0.04)
     for name, result in (
-        ("code_version", None),
+        ("remember_code_version", None),
         ("prepare_backend", None),
         ("origin_of_checks", {"commit": "abc"}),
         ("check_model", {"val_accuracy": 0.25}),
@@ -498,7 +498,7 @@ def test_a_run_is_trained_check_by_check(steps_of_a_run, tmp_path, monkeypatch, 
     assert model == "a new model"
     assert history == [line(0, 10.0), line(2, 20.0)]
     assert calls == [
-        ("code_version",),
+        ("remember_code_version",),
         ("prepare_backend", 3, "auto"),
         ("origin_of_checks",),
         ("prepare_resume", baseline, profile, 3, partial, "notify"),
@@ -513,14 +513,16 @@ def test_a_run_is_trained_check_by_check(steps_of_a_run, tmp_path, monkeypatch, 
 
 
 def test_a_run_goes_on_with_the_time_and_the_updates_it_has(steps_of_a_run, tmp_path, monkeypatch, tiny):
-    earlier = {**line(2, 0), "iteration": "2", "seconds": "7.56"}  # as the history has it
+    # as the history has it
+    earlier = {**line(2, 0), "iteration": "2", "seconds": "7.56"}
     monkeypatch.setattr(training, "prepare_resume", lambda *_, **__: ("its model", [earlier]))
     data = SimpleNamespace(train="images")
     model, history = training._train_checks(tmp_path, baseline, tiny, 0, data, None, 4, "notify")
-    assert (model, history) == ("its model", [earlier, line(4, 17.6)])  # 7.56 + 10, to a tenth
+    # 7.56 + 10, to a tenth
+    assert (model, history) == ("its model", [earlier, line(4, 17.6)])
     names = [name for name, *_ in steps_of_a_run]
     assert names == [
-        "code_version", "prepare_backend", "origin_of_checks", "train", "check_model", "save_checkpoint",
+        "remember_code_version", "prepare_backend", "origin_of_checks", "train", "check_model", "save_checkpoint",
     ]  # fmt: skip
     assert steps_of_a_run[3][5:] == ([4], ("seed", 0), ("first_update", 3))
 
@@ -543,7 +545,8 @@ def test_a_trained_run_is_evaluated_and_kept(steps_of_a_run, tmp_path, monkeypat
         "iterations": 4,
         "first_batch_loss": 7.25,
         "episodes": 1_000,
-        "seconds": 17.6,  # 7.56 + 10, to a tenth
+        # 7.56 + 10, to a tenth
+        "seconds": 17.6,
         "origins": [origin],
     }
 
@@ -604,7 +607,8 @@ def test_weights_are_trained_anew_only_where_they_are_wanted(made_up_training, t
     training.load_or_train(baseline, tiny)
     assert [call[4] for call in made_up_training] == 2 * ["that of tiny"]
     told = []
-    with pytest.raises(FileExistsError):  # made up a second time
+    # made up a second time
+    with pytest.raises(FileExistsError):
         training.load_or_train(baseline, tiny, weights=True, notify=told.append)
     assert len(made_up_training) == 4
     assert "they are trained anew" in told[0]

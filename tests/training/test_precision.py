@@ -64,7 +64,7 @@ def test_ten_steps_in_bfloat16_are_within_half_a_percent_of_float32(tmp_path):
 def test_onednn_itself_says_that_it_computes_in_bfloat16(tmp_path):
     if not precision.bfloat16_instructions():
         pytest.skip("this processor has no bfloat16 instructions")
-    command = [sys.executable, "-m", "siamese_utils.cli", "run", "baseline", "-p", str(TINY)]
+    command = [sys.executable, "-m", "siamese_utils", "run", "baseline", "-p", str(TINY)]
     env = {**os.environ, "ONEDNN_VERBOSE": "1", "SIAMESE_REPORTS_DIR": str(tmp_path)}
     ways = {}
     for wanted in ("bfloat16", "float32"):

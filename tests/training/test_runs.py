@@ -94,7 +94,8 @@ def test_a_run_under_way_says_as_much_as_its_checks_tell(run):
     [
         ([0], float("nan")),
         ([0, 10], 0.1),
-        ([0, 1_000, 1_010, 1_020, 1_030, 1_050, 1_070], 0.1),  # of the last five the median; the first no longer counts
+        # of the last five the median; the first no longer counts
+        ([0, 1_000, 1_010, 1_020, 1_030, 1_050, 1_070], 0.1),
         ([0, 1_000, 2_000, 3_000, 3_010, 3_020], 10.0),
     ],
 )

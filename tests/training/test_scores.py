@@ -13,7 +13,8 @@ from siamese_utils.training.integrity import EVIDENCE, read_sums, sha256
 from siamese_utils.training.runs import Run
 from siamese_utils.training.scores import check_model, final_scores, final_seed, keep_results
 
-LEVELS = np.linspace(0, 1, 201, dtype=np.float32)  # an embedding's value by its pixel: 2 is 0.01, 198 is 0.99
+# an embedding's value by its pixel: 2 is 0.01, 198 is 0.99
+LEVELS = np.linspace(0, 1, 201, dtype=np.float32)
 
 
 class StandIn:
@@ -78,7 +79,8 @@ def test_a_check_is_of_the_authors_episodes_drawn_for_its_split_and_iteration(da
 def test_a_check_measures_the_kernels_as_one_vector_and_the_saturated_part_of_vals_embeddings(dataset, tiny):
     kernels, bias = (np.full((2, 2), 300, np.float16), np.full((1, 4, 4), -200, np.float32)), np.full(9, 7.0)
     row = check_model(StandIn(*kernels, bias), dataset, tiny, 0)
-    assert row["kernel_norm"] == pytest.approx(1_000)  # the root of 4 · 300² + 16 · 200²; in half precision infinite
+    # the root of 4 · 300² + 16 · 200²; in half precision infinite
+    assert row["kernel_norm"] == pytest.approx(1_000)
     drawn = draw_episodes(dataset.val, protocol="author", n_episodes=20, seed=[1_000, 1, 0])
     zeros = (drawn.query[:, 0] < 4).mean()
     assert 0 < zeros < 0.5

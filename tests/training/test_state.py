@@ -17,7 +17,7 @@ from siamese_utils.config import load_experiment
 from siamese_utils.process import Process
 from siamese_utils.training import state
 from siamese_utils.training.runs import run_folder, worker_file
-from siamese_utils.training.state import log_file, seconds_left, seeds_of, state_of
+from siamese_utils.training.state import log_file, seconds_left, seeds_wanted_or_here, state_of
 from siamese_utils.training.store import lock_of
 
 
@@ -55,7 +55,8 @@ def test_a_training_says_who_is_at_work_and_then_no_longer(reports, tiny, fresh_
     ("changes", "word"),
     [
         ({}, "running"),
-        ({"begun": 1.0}, "under way"),  # another process with its number
+        # another process with its number
+        ({"begun": 1.0}, "under way"),
         ({"host": "node7", "pid": 1}, "running"),
         ({"pid": -1}, "under way"),
     ],
@@ -130,14 +131,14 @@ def test_who_took_a_run_over_is_left_on_record(reports, tiny):
 def test_a_folder_named_after_a_seed_that_no_run_can_have_is_passed_over(half_way):
     folder = run_folder(load_experiment("mlp"), half_way, 0)[0]
     folder.with_name("mlp-s4294967296-0123456789.partial").mkdir()
-    assert seeds_of(load_experiment("mlp"), half_way) == [0]
+    assert seeds_wanted_or_here(load_experiment("mlp"), half_way) == [0]
 
 
 def test_a_run_of_another_seed_is_seen_from_its_log_on(reports, tiny):
     mlp = load_experiment("mlp")
-    assert seeds_of(mlp, tiny) == [0]
+    assert seeds_wanted_or_here(mlp, tiny) == [0]
     put_log(run_folder(mlp, tiny, 7)[0], "error: no room\n")
-    assert seeds_of(mlp, tiny) == [0, 7]
+    assert seeds_wanted_or_here(mlp, tiny) == [0, 7]
 
 
 def test_a_log_says_nothing_of_a_run_that_is_at_work_or_finished(half_way):

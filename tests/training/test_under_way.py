@@ -53,7 +53,8 @@ def test_a_section_shows_what_is_there(half_way, no_training, capsys):
     said = capsys.readouterr().out
     assert (run.finished, run.metrics["iterations"]) == (False, 2)
     assert origin.origin(opened.profile, [run]).count("1 run under way") == 1
-    assert "HTML" in said  # what is shown outside Jupyter
+    # what is shown outside Jupyter
+    assert "HTML" in said
 
 
 def test_the_words_count_what_is_finished_and_what_is_under_way(half_way):
@@ -142,7 +143,7 @@ def test_an_interrupted_run_keeps_its_last_check_and_says_so(sent, tmp_path, req
     command = [
         sys.executable,
         "-m",
-        "siamese_utils.cli",
+        "siamese_utils",
         "run",
         "baseline",
         "-p",
@@ -155,7 +156,8 @@ def test_an_interrupted_run_keeps_its_last_check_and_says_so(sent, tmp_path, req
         env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background may ignore it
+        # a job in the background may ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     request.addfinalizer(started.kill)
     deadline = time.monotonic() + 300

@@ -107,7 +107,8 @@ def test_weights_that_score_otherwise_than_the_record_are_said_to(kind):
     there = json.loads((partial / "metrics.json").read_text())["scores"]
     most = max(abs(a["accuracy"] - b["accuracy"]) for a, b in zip(recorded["scores"], there, strict=True))
     before, weights = evidence(run), (partial / WEIGHTS).read_bytes()
-    with pytest.warns(UserWarning, match="trained") as warned:  # without `tell`
+    # without `tell`
+    with pytest.warns(UserWarning, match="trained") as warned:
         found = find_or_make(run.folder, lambda: partial, weights=True)
     assert evidence(found) == before
     assert found.weights.read_bytes() == weights
@@ -123,7 +124,8 @@ def test_what_a_kill_left_beside_a_run_with_its_weights_is_removed_when_they_are
     partial.mkdir()
     (partial / "history.csv").write_text("half")
     call(**never)
-    assert partial.exists()  # it may be another's, who trains the weights anew
+    # it may be another's, who trains the weights anew
+    assert partial.exists()
     assert call(weights=True, **never).weights == run.weights
     assert not partial.exists()
 
