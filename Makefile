@@ -25,7 +25,7 @@ lab: $(VENV)/.ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 test: $(VENV)/.ready-dev ## all tests but those on real data and the slow ones; no data, no network
-	$(BIN)/python -m pytest -m "not slow and not real_data" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow and not real_data" -n 2 --dist loadfile
 
 test-data: $(VENV)/.ready-dev ## the tests on real Omniglot, in SIAMESE_DATA_DIR or got by `siamese data`
 	$(BIN)/python -m pytest -m "real_data and not slow"

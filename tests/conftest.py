@@ -59,11 +59,6 @@ def _real_data(request, monkeypatch, _a_machine_without_data):
             monkeypatch.setenv(name, value)
 
 
-def pytest_collection_modifyitems(items):
-    """The longest file first, so that no process of `make test` ends with it while the other has nothing to do."""
-    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _built_in_characters_drawn_once():
     """Drawing them takes longer than training the tiny profile on them; `draw_dataset` itself draws anew."""

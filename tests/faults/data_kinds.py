@@ -298,9 +298,10 @@ def _archive(case, name, path):
     """A damaged archive is named, or holds what it held."""
 
     def read():
-        from siamese_utils.data.archives import load
+        from siamese_utils.data.archives import ARCHIVES, load
 
-        return load(name, 12, path).fingerprint
+        os.environ[ARCHIVES[name].variable] = str(path)
+        return load(name, 12).fingerprint
 
     reference = case.ended(case.siamese(do=tell(read)), 0).out
     before = _harm(case, path)

@@ -415,7 +415,7 @@ def test_a_model_of_several_views_knows_what_it_reads(reads, tmp_path, fresh_ker
 def test_a_model_is_had_at_once_without_data(capsys, monkeypatch, tmp_path, fresh_keras):
     """The first command of docs/models.md, in a clone with nothing else."""
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
-    (command,) = re.findall(r"^siamese (learn \S+ .*-o model\.keras) +# .*at once", page, re.MULTILINE)
+    (command,) = re.findall(r"^siamese (learn \S+ .*-o model\.keras) +# .*in the repository", page, re.MULTILINE)
     folder = find_method_run(load_method(command.split()[1]), load_profile("laptop"), 0).folder
     monkeypatch.setenv("SIAMESE_REPORTS_DIR", str(tmp_path / "clone"))
     kept = tmp_path / "clone" / "laptop" / "beyond" / folder.name
