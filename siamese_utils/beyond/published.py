@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from markupsafe import Markup
 from pydantic import Field, model_validator
 
 from ..config import Profile, params_dir
 from ..evidence.board import trained_on
 from ..report.readme import seed_links
-from ..report.rendering import render
+from ..report.rendering import piece, render
 from ..schema import Strict, checked, read_yaml
 from ..text import how_many, listed, number
 from ..training.runs import Run
@@ -125,7 +124,7 @@ def beside(protocol: PublishedProtocol, runs: Iterable[Run]) -> pd.DataFrame:
     """
     columns = ["name", "value", "note", "source"]
     published = [
-        {**dict(result), "source": Markup('<a href="{}">{}</a>').format(result.url, result.source)}
+        {**dict(result), "source": piece("link", result.url, result.source)}
         for result in load_published().results
         if result.protocol == protocol
     ]

@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,7 +158,7 @@ class Study:
             if sum(map(str.isalpha, written)) > len(written) / 2:
                 classes.append(f"text-{number}")
         # a cell of `Markup`, a link, stays as it is
-        cells = frame.map(lambda cell: escape(cell) if isinstance(cell, str) else cell).rename(columns=escape)
+        cells = frame.map(_escaped).rename(columns=escape)
         table = cells.to_html(index=False, border=0, na_rep="–", classes=classes, justify="left", escape=False)
         show_html(piece("table", table, caption, source or origin(self.profile, runs)))
 
@@ -246,6 +247,11 @@ def open_study(
     study = Study(chosen, tuple(load_experiment(e) for e in named) or tuple(own))
     show_html(piece("about", chosen))
     return study
+
+
+def _escaped(cell: object) -> object:
+    """Make a cell safe in HTML: numbers stay for pandas to word, and links (Markup) as they are."""
+    return cell if isinstance(cell, Number) else escape(cell)
 
 
 def show_html(content: str) -> None:

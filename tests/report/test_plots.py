@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from siamese_utils.report import plots as figures
 from siamese_utils.report import study, table1
 from siamese_utils.report.plots import images as pictures
 from siamese_utils.report.plots import style
+from siamese_utils.report.rendering import piece
 from siamese_utils.training import runs as results
 
 
@@ -425,6 +427,21 @@ def test_a_table_is_shown_with_caption_and_column_scopes(reports, tiny, runs, mo
     opened.show_table(words, caption="Notes")
     assert 'class="dataframe plain text-3"' in shown[1].data
     assert "as its &lt;abstract&gt; says" in shown[1].data
+
+
+def test_a_tables_cells_run_nothing_whatever_they_are(reports, tiny, monkeypatch):
+    """Text is escaped in every kind of cell and in headings; numbers and links stay."""
+    attack = "<script>alert(1)</script>"
+    cells = [attack, (attack,), [attack], {attack: 1}, attack.encode(), Path(attack), 1.5, None, float("nan"), pd.NA]
+    frame = pd.DataFrame({attack: pd.Series([*cells, piece("link", "https://a.example", attack)], dtype=object)})
+    shown, opened = [], study.open_study("mlp", tiny)
+    monkeypatch.setattr(study, "display", lambda data, **_: shown.append(data))
+    opened.show_table(frame, caption="Attacks")
+    table = shown[-1].data.partition("<caption>")[0] + shown[-1].data.partition("</caption>")[2]
+    assert "<script" not in table
+    assert table.count("&lt;script&gt;") == 8
+    assert [table.count(f"<td>{words}</td>") for words in ("1.5", "–", "None", "&lt;NA&gt;")] == [1, 1, 1, 1]
+    assert '<td><a href="https://a.example">' in table
 
 
 def test_a_point_without_a_place_has_no_note():
