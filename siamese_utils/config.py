@@ -102,6 +102,7 @@ class Experiment(Strict):
     recipe: Recipe
     paper: PaperFigures | None = None
     author: AuthorRun | None = None
+    note: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -118,6 +119,7 @@ class Section(Strict):
     """A section of the paper and the notebook that shows its experiments."""
 
     notebook: Name
+    title: str
 
 
 class Matrix(Strict):

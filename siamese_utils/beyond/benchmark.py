@@ -23,7 +23,6 @@ from .. import paths
 from ..data import omniglot
 from ..data.dataset import resize
 from ..data.download import fetch
-from ..data.pictures import UNREADABLE
 from ..errors import DataError
 from ..evaluation.accuracy import Score, embed, similarity, wilson
 from ..evaluation.episodes import Episodes, is_correct
@@ -98,7 +97,7 @@ def read(path: Path) -> OneShotRuns:
                 support.append([_pixels(content(name)) for name in shown])
                 queries.append([_pixels(content(name)) for name in asked])
                 targets.append([shown.index(answers[name]) for name in asked])
-    except UNREADABLE as error:
+    except omniglot.DAMAGED as error:
         raise DataError(
             f"{path} is damaged or does not hold the one-shot runs ({error}): get {NAME} from "
             f"{omniglot.URL}/one-shot-classification."

@@ -70,6 +70,8 @@ ZIPS = "images_background.zip and images_evaluation.zip"
 CACHE_NAME = "omniglot.npz"
 # bytes, unpacked; a drawing takes about 250
 LARGEST_FILE, LARGEST_ARCHIVE = 100_000, 500_000_000
+# a machine short of memory damages nothing
+DAMAGED = tuple(error for error in UNREADABLE if error is not MemoryError)
 
 
 def load(source: Path | None = None) -> Dataset:
@@ -200,7 +202,7 @@ def _zip_files(path: Path) -> Iterator[tuple[str, bytes]]:
                 # folders end so, as Windows packs them, too
                 if _is_to_be_read(info.filename, info.filename.endswith(("/", "\\")), path):
                     yield info.filename, archive.read(info)
-    except UNREADABLE as error:
+    except DAMAGED as error:
         raise DataError(f"{path} is damaged or incomplete ({error}): get it again from {URL}.") from error
 
 
@@ -251,7 +253,7 @@ def _decode(content: bytes, where: str) -> np.ndarray:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             size = image.size
             pixels = np.asarray(image.convert("L")) if size == (SIZE, SIZE) else None
-    except UNREADABLE as error:
+    except DAMAGED as error:
         raise DataError(f"{where} is not a readable PNG ({error}): get the archive from {URL}.") from error
     if pixels is None:
         raise DataError(f"{where} is {size[0]}×{size[1]} pixels, not {SIZE}×{SIZE}: get the archive from {URL}.")
@@ -279,7 +281,7 @@ def _read_cache(path: Path) -> Dataset | None:
                 pixels *= 255
                 splits.append(Split(pixels.reshape(len(characters), DRAWERS, SIZE, SIZE), characters))
             return _dataset(*splits)
-    except UNREADABLE:
+    except DAMAGED:
         return None
 
 

@@ -11,7 +11,7 @@ from ..models.plan import count_parameters
 from .claims import Absolute, Against, Check, Claim, Counts, FirstLoss, Ordered, Parameters, Training, Untestable
 from .estimates import Evidence, Term, resolution
 from .first_loss import START, expected_first_loss, first_loss_fits, logged_first_loss
-from .questions import Question, Test, ask, questions
+from .questions import Question, Test, ask, ask_all
 
 Verdict: TypeAlias = Literal["reproduced", "direction only", "not reproduced", "undecided", "not testable", "not run"]
 BY_FACT: dict[bool | None, Verdict] = {True: "reproduced", False: "not reproduced", None: "undecided"}
@@ -50,7 +50,7 @@ def compare(claim: Claim, evidence: Evidence) -> Outcome:
         return Untested(why)
     if isinstance(check, Training):
         return _rising(check, evidence) if check.kind == "rising" else (_unsteady(check, evidence),)
-    return tuple(filter(None, (ask(question, evidence) for question in questions(check)))) or _not_run(check, evidence)
+    return ask_all(check, evidence) or _not_run(check, evidence)
 
 
 def compare_level(claim: Claim, evidence: Evidence) -> Test | Untested:

@@ -108,6 +108,13 @@ def ask(question: Question, evidence: Evidence) -> Test | None:
     return Test(question.key, *(p if question.kind == "above" else p[::-1]), estimate, abs(estimate.value - at))
 
 
+def ask_all(check: Check, evidence: Evidence) -> tuple[Test, ...]:
+    """Test each of a check's questions, all of which must hold for it to hold; () where one cannot be asked."""
+    tests = [ask(question, evidence) for question in questions(check)]
+    known = tuple(test for test in tests if test)
+    return known if len(known) == len(tests) else ()
+
+
 def paper_bears_out(claim: Claim) -> str:
     """Say whether Table 1 itself bears a claim out: "yes", "no", "within noise", or "" where it has no such figures.
 
