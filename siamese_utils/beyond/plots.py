@@ -19,6 +19,9 @@ from ..report.plots.style import BLUE, DOTTED, GREY, INK, ORANGE, WIDTH, Look, e
 from ..text import shortened
 from .analysis import Item
 
+# of each class of a pair, and letters of an alphabet's name under it
+DRAWINGS, LONGEST = 3, 13
+
 
 @styled
 def method_ranking(ranked: pd.DataFrame, reference: str) -> Figure:
@@ -157,7 +160,7 @@ def hardest_pair_columns(split: Split, pairs: Sequence[tuple[tuple[int, int], fl
 
     pairs  from `analysis.hardest_pairs`: two classes, and the error rate between them
     """
-    drawings = min([3, *(split.sizes[number] for classes, _ in pairs for number in classes)])
+    drawings = min([DRAWINGS, *(split.sizes[number] for classes, _ in pairs for number in classes)])
     grid = [
         [((classes[side], drawer), colour, 1.6) for classes, _ in pairs]
         for side, colour in enumerate((BLUE, ORANGE))
@@ -263,4 +266,4 @@ def _drawings(
 def _name_alphabets(ax: Axes, split: Split, classes: Sequence[int]) -> None:
     """Write the alphabets of some classes, each once, under a drawing."""
     names = (split.alphabets[number].replace("_", " ").partition(" (")[0] for number in classes)
-    ax.set_xlabel("\n".join(dict.fromkeys(shortened(name, 13) for name in names)), fontsize=6.5)
+    ax.set_xlabel("\n".join(dict.fromkeys(shortened(name, LONGEST) for name in names)), fontsize=6.5)

@@ -11,7 +11,7 @@ from ..config import Experiment, load_experiment, load_matrix, load_profile
 from ..schema import name_list, seed_list
 from ..text import JOIN, device_words, listed, seed_words, signed
 from ..training.provenance import ORIGIN_COLUMNS
-from ..training.runs import find_run, find_so_far
+from ..training.runs import find_so_far
 from . import likeness as statistic
 from .author_logs import author_log, comparable_log, incomparable
 from .likeness import MEASURES, LikenessVerdict, Replicates, differences, mean_difference
@@ -34,22 +34,17 @@ class Curves(NamedTuple):
 
 
 def histories(
-    experiments: str | Experiment | Iterable[str | Experiment] = (), seeds: int | Iterable[int] = ()
+    experiments: str | Experiment | Iterable[str | Experiment] = (),
+    seeds: int | Iterable[int] = (),
+    profile: str = "paper",
 ) -> list[tuple[Experiment, int, pd.DataFrame]]:
-    """Find the runs at the full protocol that have made a check: experiment, seed, history. None named: all of them."""
-    paper = load_profile("paper")
+    """Find the runs of a profile that have made a check: experiment, seed, history. None named: all of them."""
+    chosen = load_profile(profile)
     named = name_list("experiments", experiments, Experiment)
     rows = [load_experiment(row) for row in named] or list(load_matrix().experiments)
-    wanted = [(row, seed) for row in rows for seed in (seed_list(seeds) or paper.seeds)]
-    found = [(row, seed, find_so_far(row, paper, seed)) for row, seed in wanted]
+    wanted = [(row, seed) for row in rows for seed in (seed_list(seeds) or chosen.seeds)]
+    found = [(row, seed, find_so_far(row, chosen, seed)) for row, seed in wanted]
     return [(row, seed, run.history) for row, seed, run in found if run]
-
-
-def small_histories() -> list[tuple[Experiment, int, pd.DataFrame]]:
-    """Find the finished runs of the profile SMALL, as `histories`."""
-    small = load_profile(SMALL)
-    wanted = [(row, seed) for row in load_matrix().experiments for seed in small.seeds]
-    return [(row, seed, run.history) for row, seed in wanted if (run := find_run(row, small, seed))]
 
 
 def curves(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> list[Curves]:
@@ -82,17 +77,21 @@ def seeds_apart() -> pd.DataFrame:
 
     A row whose runs have fewer checks in common has a dash; one without either is left out.
     """
-    small = small_histories()
-    groups = {"the author’s baselines": (_author_baselines(), Replicates.of([]))}
+    nothing = Replicates.of([])
+    full, small = (_replicates_by_row(histories(profile=name)) for name in ("paper", SMALL))
+    groups = {"the author’s baselines": (_author_baselines(), nothing)}
     for row in load_matrix().experiments:
-        ours = Replicates.of([history for _, _, history in histories([row])])
-        groups[row.label] = ours, Replicates.of([history for other, _, history in small if other == row])
+        groups[row.label] = full.get(row.label, nothing), small.get(row.label, nothing)
     lines = [
         {"runs of one recipe": label, **_apart(full), **{f"laptop {name}": told for name, told in _apart(few).items()}}
         for label, (full, few) in groups.items()
     ]
     told = pd.DataFrame(lines)
     return told[(told["runs"] != "–") | (told["laptop runs"] != "–")].reset_index(drop=True)
+
+
+def _replicates_by_row(found: Iterable[tuple[Experiment, int, pd.DataFrame]]) -> dict[str, Replicates]:
+    return {row.label: Replicates.of([history for _, history in row.ours]) for row in curves(found)}
 
 
 def _apart(group: Replicates) -> dict[str, str]:

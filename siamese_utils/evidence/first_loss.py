@@ -24,6 +24,8 @@ ARITHMETIC = "Arithmetic on Table 1 and on the author's logs and settings; no ru
 START = float(np.log(2))
 # what may be left of a first loss after log 2 and the penalty
 FIRST_LOSS_LEFT = (-0.03, 0.15)
+# enough to see what moves: what has no gradient never does
+UPDATES = 5
 KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
 CONVS = {
     "all its conv layers": (32, 64, 128),
@@ -172,17 +174,14 @@ def granularity() -> pd.DataFrame:
 
 
 def moved_weights(profile: Profile, split: Split, seed: int = 0) -> pd.DataFrame:
-    """Train the zero-initialized network for a few updates, and say which of its weights moved, and how far.
-
-    A few updates are enough: what has no gradient never moves.
-    """
+    """Train the zero-initialized network for a few updates, and say which of its weights moved, and how far."""
     from ..models.siamese import build_model
     from ..training.intervals import interval_of
     from ..training.loop import pairs_of_steps
 
-    model, updates = build_model("zero-initialization", profile, seed), 5
+    model = build_model("zero-initialization", profile, seed)
     before = {v.path: np.array(v.value) for v in model.trainable_variables}
-    interval_of(model, split.images)(*pairs_of_steps(split, seed, 32, 0, updates))
+    interval_of(model, split.images)(*pairs_of_steps(split, seed, 32, 0, UPDATES))
     moved: dict[str, list[np.ndarray]] = {}
     for variable in model.trainable_variables:
         *_, layer, kind = variable.path.split("/")
@@ -194,6 +193,6 @@ def moved_weights(profile: Profile, split: Split, seed: int = 0) -> pd.DataFrame
         {
             "weights": list(moved),
             "how many": [f"{len(change):,}" for change in changes],
-            f"largest change in {updates} updates": [f"{change.max():.2g}" for change in changes],
+            f"largest change in {UPDATES} updates": [f"{change.max():.2g}" for change in changes],
         }
     )

@@ -107,8 +107,7 @@ def test_how_far_seeds_come_apart_is_told_in_units_of_their_noise(reports, monke
     shifts = {"dense-512": (0, 0), "without-l2": (0, 0.2), "mlp": (0,)}
     found = [seed_of(name, seed, shift) for name, row in shifts.items() for seed, shift in enumerate(row)]
     small = [(load_experiment("mlp"), seed, history) for _, seed, history in found[2:4]]
-    monkeypatch.setattr(fidelity, "histories", lambda named: [known for known in found if known[0] in named])
-    monkeypatch.setattr(fidelity, "small_histories", lambda: small)
+    monkeypatch.setattr(fidelity, "histories", lambda profile: found if profile == "paper" else small)
     table = fidelity.seeds_apart().set_index("runs of one recipe")
     assert list(table.index) == ["the author’s baselines", "Dense - 512", "without L2 Regularization", "MLP"]
     assert list(table["checks"]) == ["50", "40", "40", "–"]

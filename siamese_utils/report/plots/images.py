@@ -21,6 +21,9 @@ from .style import BLUE, GREY, INK, ORANGE, PALE_BLUE, PALE_GREY, WIDTH, Look, s
 if TYPE_CHECKING:
     import keras
 
+# of a contact sheet
+ALPHABETS, CHARACTERS = 6, 14
+
 
 @styled
 def block_diagram(model: keras.Model, left: np.ndarray, right: np.ndarray) -> Figure:
@@ -61,13 +64,13 @@ def block_diagram(model: keras.Model, left: np.ndarray, right: np.ndarray) -> Fi
 
 @styled
 def contact_sheet(split: Split) -> Figure:
-    """Draw 14 characters of each of six alphabets, spread over the split, by the first drawer; a row an alphabet."""
+    """Draw characters of some alphabets, spread over the split, by the first drawer; a row an alphabet."""
     names = list(dict.fromkeys(split.alphabets))
-    chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, 6).astype(int))]
+    chosen = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, ALPHABETS).astype(int))]
     figure, axes = _sheet(len(chosen), 0.47)
     for ax, name in zip(axes, chosen, strict=True):
         members = [i for i, alphabet in enumerate(split.alphabets) if alphabet == name]
-        show_drawing(ax, _row(split.images[members[:14], 0], 14))
+        show_drawing(ax, _row(split.images[members[:CHARACTERS], 0], CHARACTERS))
         row_label(ax, f"{shortened(name.replace('_', ' '), 24)}\n{len(members)} characters")
     return figure
 
