@@ -243,6 +243,8 @@ def confusion_tables(tables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> 
         ax.plot(diagonal, diagonal, linestyle="", marker="x", color=GREY, markersize=4)
         ax.grid(False)
         ax.set(title=title, xlabel="the other person")
+        ax.tick_params("x", rotation=90)
+        ax.tick_params("y", rotation=0)
     axes[0].set_ylabel("who is asked about")
     return figure
 
