@@ -90,13 +90,12 @@ class AuthorRun(Strict):
 
 
 class Experiment(Strict):
-    """One row of the experiment matrix."""
+    """One row of the experiment matrix; label: how our figures and tables name it."""
 
     name: Name
     section: str
     group: str
     row: str
-    # how our figures and tables name the row
     label: str
     variant: Literal["same", "as described", "as run"]
     recipe: Recipe
@@ -156,7 +155,6 @@ class Profile(Strict):
     # the learning rate's, as the paper has it, ended early; None: shortened in proportion
     decay: Literal["cut"] | None = None
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    # the device's choice; see `precision`
     convolutions: Literal["auto", "float32", "bfloat16"] = "float32"
 
     @model_validator(mode="after")

@@ -34,6 +34,11 @@ def test_every_module_stands_in_a_wing():
     assert {wing(path) for path in PACKAGE.rglob("*.py")} == {*ORDER, "__init__", "__main__"}
 
 
+def test_no_module_has_more_than_300_lines():
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert max(lines.values()) <= 300, {name: count for name, count in lines.items() if count > 300}
+
+
 def test_a_wing_imports_only_those_before_it():
     upward = [
         f"{path.relative_to(PACKAGE)} imports {name}"

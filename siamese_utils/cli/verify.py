@@ -40,11 +40,11 @@ def verify(
             f"there is no folder {reports}: run something under the profile, or set SIAMESE_REPORTS_DIR."
         )
     found = survey(reports)
-    wrong = [finding for finding in found if finding.problem]
-    for finding in wrong:
-        errors.print(f"[bold red]{escape(finding.folder.name)}[/]: {escape(finding.problem)}", soft_wrap=True)
-    finished = [Run(finding.folder) for finding in found if finding.finished and not finding.problem]
-    under_way = sum(not finding.finished and not finding.problem for finding in found)
+    wrong = [checked for checked in found if checked.problem]
+    for checked in wrong:
+        errors.print(f"[bold red]{escape(checked.folder.name)}[/]: {escape(checked.problem)}", soft_wrap=True)
+    finished = [Run(checked.folder) for checked in found if checked.finished and not checked.problem]
+    under_way = sum(not checked.finished and not checked.problem for checked in found)
     out.print(
         f"{how_many(len(finished), 'finished run')} and {under_way} under way agree with their records"
         + (f"; {len(wrong)}, named above, do not: what does not agree is in no table and not loaded" if wrong else "")

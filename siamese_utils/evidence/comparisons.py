@@ -30,10 +30,10 @@ class Untested:
 
 
 # the tests of a claim, all of which must confirm it; or what takes their place
-Outcome: TypeAlias = tuple[Test, ...] | Untested
+Comparison: TypeAlias = tuple[Test, ...] | Untested
 
 
-def compare(claim: Claim, evidence: Evidence) -> Outcome:
+def compare(claim: Claim, evidence: Evidence) -> Comparison:
     """Make the claim's comparison from what the runs left."""
     check = claim.check
     if isinstance(check, Untestable):

@@ -23,7 +23,7 @@ import numpy as np
 from ..config import load_experiment
 from ..text import listed, number, signed
 from .claims import Against, Claim
-from .comparisons import Outcome, Untested, Verdict, compare, compare_level
+from .comparisons import Comparison, Untested, Verdict, compare, compare_level
 from .estimates import Estimate, Evidence
 from .power import needs
 from .questions import Test, paper_bears_out
@@ -85,7 +85,7 @@ def judge(claims: Sequence[Claim], evidence: Evidence, *, rows: Sequence[Claim] 
 # ---- from tests to a verdict ---------------------------------------------------------------------
 
 
-def _judgement(variant: str, claim: Claim, evidence: Evidence, found: Outcome, p: Mapping[str, float]) -> Judgement:
+def _judgement(variant: str, claim: Claim, evidence: Evidence, found: Comparison, p: Mapping[str, float]) -> Judgement:
     """Reach the verdict on a claim's comparison; p: a test's key → its p after correction."""
     made = partial(Judgement, claim, variant, paper=paper_bears_out(claim))
     if isinstance(found, Untested):

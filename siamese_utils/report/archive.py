@@ -120,13 +120,13 @@ def _believed(reports: Path, weights: bool) -> tuple[dict[Path, Run], list[str]]
     """Find the runs by their folder in the archive, and what is left out and why; those on one's own folder stay."""
     runs: dict[str, tuple[Path, Run]] = {}
     left_out = []
-    for finding in survey(reports, weights=weights):
-        run, place = Run(finding.folder), finding.folder.parent.name if finding.finished else "under_way"
-        if finding.folder.parent.name == "own" or run.run_id in runs:
+    for checked in survey(reports, weights=weights):
+        run, place = Run(checked.folder), checked.folder.parent.name if checked.finished else "under_way"
+        if checked.folder.parent.name == "own" or run.run_id in runs:
             continue
-        if finding.problem:
-            left_out.append(f"{finding.folder.name}: {finding.problem}")
-        elif finding.finished or ((run.folder / "history.csv").is_file() and not is_method(run.config)):
+        if checked.problem:
+            left_out.append(f"{checked.folder.name}: {checked.problem}")
+        elif checked.finished or ((run.folder / "history.csv").is_file() and not is_method(run.config)):
             runs[run.run_id] = Path("reports", reports.name, place, run.run_id), run
     return dict(runs.values()), left_out
 

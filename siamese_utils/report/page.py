@@ -171,9 +171,9 @@ def provenance(profile: Profile, states: Iterable[tuple[Experiment, int, State]]
         "missing": [f"{row.name} (seed {seed})" for row, seed, state in states if state.word != "finished"],
         "left": [forget_folders(words) for words in what_is_left(states, profile)],
         "left_out": [
-            f"{finding.folder.name}: {finding.problem}"
-            for finding in survey(reports_dir() / profile.name, weights=False)
-            if finding.problem
+            f"{checked.folder.name}: {checked.problem}"
+            for checked in survey(reports_dir() / profile.name, weights=False)
+            if checked.problem
         ],
         "seconds": sum(run.metrics.get("seconds", 0) for run in finished),
         "dates": [f"{datetime.fromisoformat(date):%Y-%m-%d %H:%M %Z}".strip() for date in (*dates[:1], *dates[-1:])],

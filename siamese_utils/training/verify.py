@@ -33,7 +33,7 @@ MACHINE = ("backend", "device", "processor", "convolutions", "packages")
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckedRun:
     """A run's folder, whether the run is finished, and why it is not to be believed; "" where it is."""
 
     folder: Path
@@ -41,17 +41,17 @@ class Finding:
     problem: str
 
 
-def survey(reports: Path, *, weights: bool = True) -> list[Finding]:
+def survey(reports: Path, *, weights: bool = True) -> list[CheckedRun]:
     """Look at every run in reports/<profile>/; weights: at those, too, which takes longer."""
     folders = [path for place in PLACES for path in sorted((reports / place).glob("*")) if path.is_dir()]
     return [_look_at(folder, (WEIGHTS, SHIPPED) if weights else ()) for folder in folders]
 
 
-def _look_at(folder: Path, weights: Iterable[str]) -> Finding:
+def _look_at(folder: Path, weights: Iterable[str]) -> CheckedRun:
     if folder.name.endswith(".partial") or folder.parent.name == "under_way":
         problem = find_problem_under_way(folder) if (folder / "history.csv").is_file() else ""
-        return Finding(folder, False, problem)
-    return Finding(folder, True, find_problem(folder) or _problem_of(weights, folder))
+        return CheckedRun(folder, False, problem)
+    return CheckedRun(folder, True, find_problem(folder) or _problem_of(weights, folder))
 
 
 def _problem_of(weights: Iterable[str], folder: Path) -> str:
