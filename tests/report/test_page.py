@@ -24,7 +24,7 @@ from made_up_report import (
 )
 from nbformat.v4 import new_markdown_cell, new_output
 
-from siamese_utils.config import load_profile, params_dir
+from siamese_utils.config import load_matrix, load_profile, params_dir
 from siamese_utils.errors import ResultsError
 from siamese_utils.report.links import point_links
 from siamese_utils.report.page import build_report
@@ -219,7 +219,8 @@ def test_an_error_that_a_cell_is_meant_to_show_is_no_failure(reports):
 
 def test_provenance_lists_every_distinct_value(page):
     rows = {text_of(row.th): text_of(row.td) for row in page.select("table.provenance tr")}
-    assert rows["Runs"].startswith("3 of 21 finished missing: baseline-10k (seed 0), ")
+    wanted = len(load_matrix().experiments)
+    assert rows["Runs"].startswith(f"3 of {wanted} finished missing: baseline-10k (seed 0), ")
     assert rows["Training time"] == "5 min 00 s in total"
     assert rows["Code"] == "0123456789 fedcba9876 with uncommitted changes"
     assert rows["Packages"] == "python 3.11.2, keras 3.12.0 and 3.13.1"
@@ -234,7 +235,7 @@ def test_a_run_whose_parts_do_not_agree_is_named_and_counted_nowhere(executed, r
     with pytest.warns(UserWarning, match="left out"):
         page = BeautifulSoup(build_report(executed).read_text(), "html.parser")
     rows = {text_of(row.th): text_of(row.td) for row in page.select("table.provenance tr")}
-    assert rows["Runs"].startswith("2 of 21 finished")
+    assert rows["Runs"].startswith(f"2 of {len(load_matrix().experiments)} finished")
     assert rows["Left out, as their parts do not agree"] == (
         f"{run.name}: history.csv changed since SHA256SUMS was written"
     )
