@@ -27,6 +27,8 @@ FIRST_LOSS_LEFT = (-0.03, 0.15)
 # enough to see what moves: what has no gradient never does
 UPDATES = 5
 KINDS = {"gamma": "BatchNorm scales", "beta": "BatchNorm shifts", "kernel": "kernels", "bias": "biases"}
+# the text on the MLP permits an embedding behind them, too
+ALONE = "the three hidden layers alone"
 CONVS = {
     "all its conv layers": (32, 64, 128),
     "without the last": (32, 64),
@@ -74,7 +76,7 @@ def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
         changes: dict[str, dict[str, Any]] = {"all its conv layers": {}}
         described = "all its conv layers"
         if recipe.backbone == "mlp":
-            described = "the three hidden layers alone"
+            described = ALONE
             alone = {"hidden": recipe.hidden[:-1], "embedding": recipe.hidden[-1]}
             changes = {described: alone, "with Dense 256 behind them": {}}
         elif len(recipe.filters) <= len(CONVS["all its conv layers"]):
@@ -99,7 +101,8 @@ def first_loss_candidates(names: Sequence[str]) -> pd.DataFrame:
 
 def first_loss_table(candidates: pd.DataFrame) -> pd.DataFrame:
     """Write the candidates as text: which network is described, which one fits what was logged."""
-    described = candidates["described"].map({True: " (as described)", False: ""})
+    open_to_reading = np.where(candidates["candidate"] == ALONE, " (one reading of the text)", " (as described)")
+    described = np.where(candidates["described"], open_to_reading, "")
     return pd.DataFrame(
         {
             "network": candidates["experiment"] + ": " + candidates["candidate"] + described,

@@ -164,4 +164,4 @@ def degenerate_words(names: Sequence[str]) -> str:
     labels = listed([load_experiment(name).label for name in names])
     labels = labels[0].upper() + labels[1:]
     verb, them = ("does", "it gives") if len(names) == 1 else ("do", "they give")
-    return f"{labels} {verb} not train here at all: {them} any two images the same similarity, under every seed."
+    return f"{labels} {verb} not train here at all: {them} any two images the same similarity."

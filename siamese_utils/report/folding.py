@@ -43,8 +43,8 @@ def shorten_notebook(soup: BeautifulSoup, *, failed: bool) -> None:
     """Do so for a notebook, whose Table 1 stands at the top, and fold its parts; all are open where it failed."""
     for table in soup.select("table.table1"):
         table.replace_with(BeautifulSoup(piece("see_table1"), "html.parser"))
-    for ids in soup.select("details.run-ids"):
-        ids.decompose()
+    for about in soup.select("p.table1-legend, details.run-ids"):
+        about.decompose()
     for claims in soup.select("ul.claims"):
         count = len(claims.find_all("li", recursive=False))
         _fold(soup, claims, "fold", f"{how_many(count, 'claim')} of the paper, with verdict and reason")

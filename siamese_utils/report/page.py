@@ -22,6 +22,7 @@ from ..evidence.board import Board
 from ..files import write_text
 from ..paths import project_root, reports_dir
 from ..training.provenance import short_commit
+from ..training.runs import check_iterations
 from ..training.state import State, states_of, what_is_left
 from ..training.verify import survey
 from .batch import Outcome, read_outcomes
@@ -167,8 +168,12 @@ def provenance(profile: Profile, states: Iterable[tuple[Experiment, int, State]]
     return {
         "wanted": len(states),
         "finished": len(finished),
-        "under_way": len(runs) - len(finished),
-        "missing": [f"{row.name} (seed {seed})" for row, seed, state in states if state.word != "finished"],
+        "under_way": [
+            f"{row.name} (seed {seed}) at iteration {state.iteration:,} of {check_iterations(row, profile)[-1]:,}"
+            for row, seed, state in states
+            if state.run and not state.run.finished
+        ],
+        "missing": [f"{row.name} (seed {seed})" for row, seed, state in states if not state.run],
         "left": [forget_folders(words) for words in what_is_left(states, profile)],
         "left_out": [
             f"{checked.folder.name}: {checked.problem}"

@@ -167,11 +167,12 @@ def test_a_part_is_open_where_it_comes_first_or_shows_something(executed, report
 def test_what_the_top_says_is_not_repeated_and_origins_are_folded(executed, reports):
     about = '<p class="about">Profile demo</p><div class="banner alert">Not the paper’s protocol: small.</div>'
     rule = '<details class="rule"><p class="caption">How a verdict comes about: each claim …</p></details>'
+    table = f'{TABLE}<p class="caption table1-legend">Val: new characters.</p>'
     rule += '<p class="caption protocol">Not the paper’s protocol</p>'
     origin = '<p class="caption figure-origin">A figure. <br><small>Profile demo · seed 0</small></p>'
     long = '<table class="dataframe"><caption>All rows. <br><small>Profile demo</small></caption><tbody>'
     long += "<tr><td>1</td></tr>" * 9 + "</tbody></table>"
-    outputs = [display({"text/html": html, "text/plain": ""}) for html in (about, TABLE, rule, origin, long)]
+    outputs = [display({"text/html": html, "text/plain": ""}) for html in (about, table, rule, origin, long)]
     write_notebook(reports / "demo" / "notebooks", "04_more", [new_markdown_cell("# 4.3"), code("x", *outputs)])
     page = BeautifulSoup(build_report(executed).read_text(), "html.parser")
     section = page.find(id="nb-04_more")
@@ -180,6 +181,7 @@ def test_what_the_top_says_is_not_repeated_and_origins_are_folded(executed, repo
     assert section.find("a", href="#verdict-rule")
     assert section.find("a", href="#table-1")
     assert len(page.select("table.table1")) == 1
+    assert "Val: new characters." not in text_of(section)
     assert text_of(section.select_one(".figure-origin")) == "A figure. Source Profile demo · seed 0"
     assert text_of(section.select_one(".figure-origin > details.source > span")) == "Profile demo · seed 0"
     assert text_of(section.select_one("details.long-table > summary")) == "Table: All rows."
