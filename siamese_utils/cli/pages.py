@@ -32,7 +32,7 @@ ExperimentsOption = Annotated[
     typer.Option("--experiment", "-e", callback=each_once, help="Show only these; repeat for several; default: all."),
 ]
 TrainingOption = Annotated[
-    bool, typer.Option("--training/--no-training", help="Whether what is missing is trained, or left out.")
+    bool, typer.Option("--training/--no-training", help="Train what is missing, or leave it out.")
 ]
 TimeoutOption = Annotated[int | None, typer.Option(help="Seconds that a cell may take; default: no limit.", min=1)]
 SIGNS = {"ok": "[green]done   [/]", "failed": "[bold red]failed [/]", "not run": "[yellow]not run[/]"}
@@ -97,7 +97,9 @@ def scoreboard(
     profile: Annotated[
         str, typer.Option("--profile", "-p", help="The scaled-down profile beside the full protocol.")
     ] = "laptop",
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if it is not current.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if a file is not current.")
+    ] = False,
 ) -> None:
     """Renew RESULTS.md, the README's results and the costs in docs/running.md from the checkout's own runs alone."""
     from ..beyond.published import markdown_table

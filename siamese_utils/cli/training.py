@@ -47,11 +47,14 @@ def run(
     profile: ProfileOption = "demo",
     seed: SeedsOption = None,
     until: Annotated[
-        int | None, typer.Option(help="Train up to this iteration, and leave the runs there to go on from.", min=0)
+        int | None, typer.Option(help="Stop at this iteration; a later command goes on from there.", min=0)
     ] = None,
     convolutions: Annotated[
         str | None,
-        typer.Option(help="float32, bfloat16 (for timings: it spoils BatchNorm) or auto; not part of a run's name."),
+        typer.Option(
+            help="float32, bfloat16 (for timings only: it spoils BatchNorm) or auto (bfloat16 where the processor "
+            "has it); default: the profile's."
+        ),
     ] = None,
 ) -> None:
     """Train experiments, or load those that are finished; a killed run goes on from its last check."""
@@ -102,7 +105,7 @@ def learn(
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, max=2**32 - 1)] = 0,
     evaluation: Annotated[
         bool,
-        typer.Option("--evaluation", help="Train on all background alphabets, and look at the evaluation set."),
+        typer.Option("--evaluation", help="Train on all training classes, and score on the evaluation set."),
     ] = False,
     data: Annotated[
         str | None,
@@ -120,7 +123,7 @@ def learn(
         ),
     ] = None,
 ) -> None:
-    """Train one of the methods beyond the paper, or load it where it is trained, and say how good it is."""
+    """Train a method beyond the paper, or load its finished run, and print its accuracy."""
     from ..beyond.training import load_or_train
     from ..data.archives import ARCHIVES
     from ..files import refuse_runs, replacing
@@ -184,7 +187,7 @@ def _place_of_model(output: Path, data: str | None) -> Path:
 
 
 def status(profile: ProfileOption = "demo") -> None:
-    """Say how far the runs and notebooks of a profile have come, whoever is at work on them, and the time left."""
+    """Say how far the runs and notebooks of a profile have come, whichever process trains them, and the time left."""
     from ..beyond.runs import method_states
     from ..config import load_profile
     from ..errors import ResultsError
