@@ -47,7 +47,7 @@ def run(
     profile: ProfileOption = "demo",
     seed: SeedsOption = None,
     until: Annotated[
-        int | None, typer.Option(help="Stop at this iteration; a later command goes on from there.", min=0)
+        int | None, typer.Option(help="Stop at the last check up to this iteration; a later command continues.", min=0)
     ] = None,
     convolutions: Annotated[
         str | None,
