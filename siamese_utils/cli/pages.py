@@ -84,7 +84,7 @@ def notebooks(
 
     root, folder = project_root(), folder.expanduser().resolve()
     if not is_packaged():
-        raise ParamsError(f"{root / 'notebooks'} is there to work on: nothing is copied.")
+        raise ParamsError(f"{root / 'notebooks'} can be changed where it is: nothing is copied.")
     if taken := [name for name in ("notebooks", "params") if os.path.lexists(folder / name)]:
         raise OutputError(f"{folder} holds {listed(taken)} already: choose another place.")
     for name in ("notebooks", "params"):

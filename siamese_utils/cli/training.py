@@ -127,7 +127,7 @@ def learn(
     from ..beyond.training import load_or_train
     from ..data.archives import ARCHIVES
     from ..files import refuse_runs, replacing
-    from ..text import how_many, printable
+    from ..text import named, printable
 
     output = _place_of_model(output, None if data in ARCHIVES else data) if output else None
     with display() as shown:
@@ -151,8 +151,8 @@ def learn(
             f"({score['low']:.1%} to {score['high']:.1%}, {score['episodes']:,} episodes)"
         )
     drawn = "; drawn by a program, not Omniglot" if found["dataset"]["synthetic"] else ""
-    out.print(
-        f"on {how_many(len(found['scored_on']), 'group')} of classes that it was not trained on{drawn}; "
+    say(
+        f"held out from training, and scored on: {printable(named(found['scored_on'], 6))}{drawn}; "
         f"{found['images_seen']:,} images seen in training"
     )
     where = f"not kept with these results; -o FILE trains it again, which took {run.seconds:.0f} s for them"

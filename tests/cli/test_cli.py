@@ -52,7 +52,7 @@ def test_every_command_explains_itself_with_an_example(command, capsys, monkeypa
         (["fidelity", "dense"], "no experiment 'dense'"),
         (["fidelity", "--figure", "curves.pdf"], "must end in .png"),
         (["learn", "best"], "no method 'best'"),
-        (["notebooks", "/nowhere"], "notebooks is there to work on: nothing is copied"),
+        (["notebooks", "/nowhere"], "notebooks can be changed where it is: nothing is copied"),
     ],
 )
 def test_a_users_error_is_one_sentence_and_exit_code_2(arguments, says, capsys, monkeypatch, reports):
