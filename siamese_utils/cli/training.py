@@ -110,8 +110,8 @@ def learn(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Train on a folder of class folders instead, or of groups of class folders; or on att-faces or "
-            "mini-imagenet."
+            help="What to train on: a folder that holds a folder for each class, or groups of these; att-faces; or "
+            "mini-imagenet. Default: the profile's dataset."
         ),
     ] = None,
     output: Annotated[
@@ -119,7 +119,7 @@ def learn(
         typer.Option(
             "--output",
             "-o",
-            help="Copy the trained model to this file; where its weights are not kept, they are trained again.",
+            help="Copy the trained model to this .keras file; weights that are not on disk are trained again.",
         ),
     ] = None,
 ) -> None:
@@ -217,7 +217,11 @@ def status(profile: ProfileOption = "demo") -> None:
     missing = [left[state.folder] for *_, state in states if state.word != "finished"]
     if missing:
         total = sum(missing)
-        time_left = "not known: none has a pace" if isnan(total) else f"{duration(total)}, one after the other"
+        time_left = (
+            "not known: none has a pace"
+            if isnan(total)
+            else f"{duration(total)}, one after the other, at the pace of the runs on disk"
+        )
         out.print(f"{how_many(len(missing), 'run')} of the matrix to finish, time left: {time_left}")
     for *_, state in (*states, *beyond):
         if state.word == "failed":

@@ -94,7 +94,7 @@ def classify(
     query: Annotated[Path, typer.Argument(help="The image to classify.")],
     support: Annotated[
         Path,
-        typer.Option("--support", help="A folder with a folder of images for each class; one each will do."),
+        typer.Option("--support", help="A folder that holds a folder for each class; one image in each is enough."),
     ],
     model: ModelOption = None,
     top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 5,
