@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NotebooksOption = Annotated[
     list[str] | None,
-    typer.Option("--notebook", "-n", help="Name, number or topic; repeat for several; default: all."),
+    typer.Option("--notebook", "-n", help="Name, number (04) or topic; repeat for several; default: all."),
 ]
 ExperimentsOption = Annotated[
     list[str] | None,
