@@ -211,7 +211,7 @@ def profile_names() -> list[str]:
 
 
 def load_profile(profile: str | Path | Profile) -> Profile:
-    """Load a profile by name ("demo", "laptop", "paper") or by the path of its YAML file; ParamsError without one.
+    """Load a profile by its name, as "demo" or "paper", or by the path of its YAML file; ParamsError without one.
 
     >>> load_profile("paper").image_size
     105
