@@ -69,7 +69,8 @@ def run(
     rows = load_matrix().experiments if experiments == ["all"] else [load_experiment(name) for name in experiments]
     dataset = lru_cache(lambda: load_dataset(chosen))
     runs = complete_jobs(jobs_of(rows, chosen, seed or chosen.seeds, dataset=dataset, until=until))
-    table = Table("experiment", "seed", "val, author's protocol", "val, strict", "run")
+    names = ("experiment", "seed", "val, author's protocol", "val, strict", "run")
+    table = Table(*(Column(name, overflow="fold") for name in names), box=SIMPLE_HEAD, pad_edge=False)
     for found in runs:
         cells = [escape(found.config["experiment"]), str(found.seed)]
         if found.finished:
