@@ -54,7 +54,8 @@ lint: $(VENV)/.ready-dev ## formatting, lint and types, notebooks too
 scoreboard: $(VENV)/.ready ## renew RESULTS.md, the README's results and the costs in docs/running.md from the runs on disk
 	$(BIN)/siamese scoreboard
 
-fidelity: $(VENV)/.ready ## the full-protocol baseline's first 400 iterations beside the author's, about 20 minutes
+fidelity: export SIAMESE_REPORTS_DIR = build/fidelity
+fidelity: $(VENV)/.ready ## train the full-protocol baseline's first 400 iterations and compare them with the author's, about 20 minutes
 	$(BIN)/siamese run baseline --profile paper --seed 0 --until 400
 	$(BIN)/siamese fidelity baseline
 

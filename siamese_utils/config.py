@@ -209,7 +209,7 @@ def profile_names() -> list[str]:
 
 
 def load_profile(profile: str | Path | Profile) -> Profile:
-    """Load a profile by name ("demo", "laptop", "paper") or by the path of its YAML file; ParamsError without one.
+    """Load a profile by its name, as "demo" or "paper", or by the path of its YAML file; ParamsError without one.
 
     >>> load_profile("paper").image_size
     105
@@ -223,7 +223,8 @@ def load_profile(profile: str | Path | Profile) -> Profile:
     except (OSError, ValueError):
         found = False
     if not found:
-        raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or give a path.")
+        names = ", ".join(profile_names())
+        raise ParamsError(f"no profile {str(profile)!r}: choose one of {names}, or name a YAML file that exists.")
     return checked(Profile, {"name": path.stem, **read_yaml(path)}, path)
 
 

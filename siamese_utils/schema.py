@@ -108,8 +108,28 @@ def checked(schema: type[Schema], content: dict[str, Any], path: Path) -> Schema
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(f"{_place(e['loc'], content)}: {_in_words(e)}" for e in error.errors())
         raise ParamsError(f"{path.name} is not valid: {problems}.") from error
+
+
+def _place(keys: Sequence[str | int], content: Any) -> str:
+    """Name a value by the keys that lead to it; a row of a list by its own name, where it has one."""
+    names = []
+    for key in keys:
+        try:
+            content = content[key]
+        # a key that is missing, or a step of the schema's alone
+        except (LookupError, TypeError):
+            content = None
+        row = content.get("name") if isinstance(key, int) and isinstance(content, Mapping) else None
+        names.append(row if isinstance(row, str) and NAME.fullmatch(row) else str(key))
+    return ".".join(names) or "file"
+
+
+def _in_words(error: Mapping[str, Any]) -> str:
+    """Say what is wrong with a value."""
+    words = {"extra_forbidden": "unknown key", "missing": "this key is missing"}
+    return words.get(error["type"], str(error["msg"]))
 
 
 # ---- what a parameter says: one or several ---------------------------------------------------------

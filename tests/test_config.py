@@ -85,7 +85,7 @@ def test_the_three_profiles_load():
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"iteration": 4}, "iteration: Extra inputs"),
+        ({"iteration": 4}, "iteration: unknown key"),
         ({"dataset": "mnist"}, "dataset: "),
         ({"seeds": []}, "seeds: "),
         ({"image_size": "big"}, "image_size: "),

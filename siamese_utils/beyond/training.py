@@ -99,10 +99,10 @@ def splits(dataset: Dataset, held_out: HeldOut) -> tuple[Split, Split]:
     if min(train.classes, scored.classes) < 2:
         classes = dataset.train.classes + dataset.val.classes
         groups = len(set(dataset.train.groups + dataset.val.groups))
+        inside = "" if groups == classes else f" in {groups} groups, each of which stays together"
         raise DataError(
-            f"{dataset.name} has {classes} classes in {groups} groups: too few to train on some, choose on others and "
-            "evaluate on others still, two classes each at least, no group in two places. Add classes; six without "
-            "groups will do."
+            f"{dataset.name} has {classes} classes{inside}: too few to train on some of them, to choose on others and "
+            "to evaluate on yet others, two at least each time. Add classes: six are enough, without groups."
         )
     return train, scored
 

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 NotebooksOption = Annotated[
     list[str] | None,
-    typer.Option("--notebook", "-n", help="Name, number or topic; repeat for several; default: all."),
+    typer.Option("--notebook", "-n", help="Name, number (04) or topic; repeat for several; default: all."),
 ]
 ExperimentsOption = Annotated[
     list[str] | None,
     typer.Option("--experiment", "-e", callback=each_once, help="Show only these; repeat for several; default: all."),
 ]
 TrainingOption = Annotated[
-    bool, typer.Option("--training/--no-training", help="Whether what is missing is trained, or left out.")
+    bool, typer.Option("--training/--no-training", help="Train what is missing, or leave it out.")
 ]
 TimeoutOption = Annotated[int | None, typer.Option(help="Seconds that a cell may take; default: no limit.", min=1)]
 SIGNS = {"ok": "[green]done   [/]", "failed": "[bold red]failed [/]", "not run": "[yellow]not run[/]"}
@@ -84,7 +84,7 @@ def notebooks(
 
     root, folder = project_root(), folder.expanduser().resolve()
     if not is_packaged():
-        raise ParamsError(f"{root / 'notebooks'} is there to work on: nothing is copied.")
+        raise ParamsError(f"{root / 'notebooks'} can be changed where it is: nothing is copied.")
     if taken := [name for name in ("notebooks", "params") if os.path.lexists(folder / name)]:
         raise OutputError(f"{folder} holds {listed(taken)} already: choose another place.")
     for name in ("notebooks", "params"):
@@ -97,7 +97,9 @@ def scoreboard(
     profile: Annotated[
         str, typer.Option("--profile", "-p", help="The scaled-down profile beside the full protocol.")
     ] = "laptop",
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if it is not current.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if a file is not current.")
+    ] = False,
 ) -> None:
     """Renew RESULTS.md, the README's results and the costs in docs/running.md from the checkout's own runs alone."""
     from ..beyond.published import markdown_table

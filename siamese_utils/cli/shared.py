@@ -29,7 +29,7 @@ def each_once(values: list[Any] | None) -> list[Any] | None:
 
 
 ProfileOption = Annotated[
-    str, typer.Option("--profile", "-p", help="demo, laptop, paper, or the path of a profile's YAML file.")
+    str, typer.Option("--profile", "-p", help="demo, laptop, laptop-1000, paper, or a YAML file's path.")
 ]
 SeedsOption = Annotated[
     list[int] | None,
@@ -42,7 +42,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="A trained model's file, as `siamese learn` keeps it; default: the one that comes with this.",
+        help="A model's file, as `siamese learn -o` writes it; default: the one in the package.",
     ),
 ]
 

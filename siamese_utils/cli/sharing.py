@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .pages import NotebooksOption
-from .shared import ProfileOption, say
+from .shared import ProfileOption, errors, say
 
 TeachingOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="The folder to write to; default: build/teaching, which is renewed.")
@@ -35,21 +35,30 @@ def slides(
         Path | None, typer.Option(help="The npm package reveal.js, a .tgz; default: SIAMESE_REVEAL, or fetched once.")
     ] = None,
 ) -> None:
-    """Make slides with speaker's notes, an HTML file a notebook that needs no network; figures from executed ones."""
+    """Make slides with speaker's notes: an HTML file for each notebook, with the figures of the executed one."""
     from ..config import load_profile
-    from ..report.slides import write_slides
+    from ..report.slides import executed, write_slides
+    from ..text import named
 
     where = _teaching(folder) if folder else _teaching() / "slides"
     archive = reveal and reveal.expanduser()
     chosen = load_profile(profile)
-    for written in write_slides(chosen, where, notebooks=notebook or (), reveal=archive, renew=folder is None):
-        say(f"{written.resolve()}")
+    written = write_slides(chosen, where, notebooks=notebook or (), reveal=archive, renew=folder is None)
+    for path in written:
+        say(f"{path.resolve()}")
+    ready = executed(chosen, [path.stem for path in written])
+    if bare := [path.stem for path in written if path.stem not in ready]:
+        say(
+            f"note: without figures, as not executed under the profile {chosen.name}: {named(bare)}. Execute them with "
+            f"`siamese batch --profile {profile}` (--no-training: only from what is trained), then repeat this.",
+            errors,
+        )
 
 
 def export(
     profile: ProfileOption = "laptop",
     folder: CrateOption = None,
-    weights: Annotated[bool, typer.Option("--weights", help="With the runs' weights that are here.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Add the weights that are on disk.")] = False,
 ) -> None:
     """Write runs, report, parameters and locks as one RO-Crate, with checksums, for an archive; trains nothing."""
     from ..config import load_profile

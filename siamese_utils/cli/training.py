@@ -47,11 +47,14 @@ def run(
     profile: ProfileOption = "demo",
     seed: SeedsOption = None,
     until: Annotated[
-        int | None, typer.Option(help="Train up to this iteration, and leave the runs there to go on from.", min=0)
+        int | None, typer.Option(help="Stop at the last check up to this iteration; a later command continues.", min=0)
     ] = None,
     convolutions: Annotated[
         str | None,
-        typer.Option(help="float32, bfloat16 (for timings: it spoils BatchNorm) or auto; not part of a run's name."),
+        typer.Option(
+            help="float32, bfloat16 (for timings only: it spoils BatchNorm) or auto (bfloat16 where the processor "
+            "has it); default: the profile's."
+        ),
     ] = None,
 ) -> None:
     """Train experiments, or load those that are finished; a killed run goes on from its last check."""
@@ -66,7 +69,8 @@ def run(
     rows = load_matrix().experiments if experiments == ["all"] else [load_experiment(name) for name in experiments]
     dataset = lru_cache(lambda: load_dataset(chosen))
     runs = complete_jobs(jobs_of(rows, chosen, seed or chosen.seeds, dataset=dataset, until=until))
-    table = Table("experiment", "seed", "val, author's protocol", "val, strict", "run")
+    names = ("experiment", "seed", "val, author's protocol", "val, strict", "run")
+    table = Table(*(Column(name, overflow="fold") for name in names), box=SIMPLE_HEAD, pad_edge=False)
     for found in runs:
         cells = [escape(found.config["experiment"]), str(found.seed)]
         if found.finished:
@@ -102,13 +106,13 @@ def learn(
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, max=2**32 - 1)] = 0,
     evaluation: Annotated[
         bool,
-        typer.Option("--evaluation", help="Train on all background alphabets, and look at the evaluation set."),
+        typer.Option("--evaluation", help="Train on all training classes, and score on the evaluation set."),
     ] = False,
     data: Annotated[
         str | None,
         typer.Option(
-            help="Train on a folder of class folders instead, or of groups of class folders; or on att-faces or "
-            "mini-imagenet."
+            help="What to train on: a folder that holds a folder for each class, or groups of these; att-faces; or "
+            "mini-imagenet. Default: the profile's dataset."
         ),
     ] = None,
     output: Annotated[
@@ -116,15 +120,15 @@ def learn(
         typer.Option(
             "--output",
             "-o",
-            help="Copy the trained model to this file; where its weights are not kept, they are trained again.",
+            help="Copy the trained model to this .keras file; weights that are not on disk are trained again.",
         ),
     ] = None,
 ) -> None:
-    """Train one of the methods beyond the paper, or load it where it is trained, and say how good it is."""
+    """Train a method beyond the paper, or load its finished run, and print its accuracy."""
     from ..beyond.training import load_or_train
     from ..data.archives import ARCHIVES
     from ..files import refuse_runs, replacing
-    from ..text import how_many, printable
+    from ..text import named, printable
 
     output = _place_of_model(output, None if data in ARCHIVES else data) if output else None
     with display() as shown:
@@ -148,8 +152,8 @@ def learn(
             f"({score['low']:.1%} to {score['high']:.1%}, {score['episodes']:,} episodes)"
         )
     drawn = "; drawn by a program, not Omniglot" if found["dataset"]["synthetic"] else ""
-    out.print(
-        f"on {how_many(len(found['scored_on']), 'group')} of classes that it was not trained on{drawn}; "
+    say(
+        f"held out from training, and scored on: {printable(named(found['scored_on'], 6))}{drawn}; "
         f"{found['images_seen']:,} images seen in training"
     )
     where = f"not kept with these results; -o FILE trains it again, which took {run.seconds:.0f} s for them"
@@ -184,7 +188,7 @@ def _place_of_model(output: Path, data: str | None) -> Path:
 
 
 def status(profile: ProfileOption = "demo") -> None:
-    """Say how far the runs and notebooks of a profile have come, whoever is at work on them, and the time left."""
+    """Say how far the runs and notebooks of a profile have come, whichever process trains them, and the time left."""
     from ..beyond.runs import method_states
     from ..config import load_profile
     from ..errors import ResultsError
@@ -214,7 +218,11 @@ def status(profile: ProfileOption = "demo") -> None:
     missing = [left[state.folder] for *_, state in states if state.word != "finished"]
     if missing:
         total = sum(missing)
-        time_left = "not known: none has a pace" if isnan(total) else f"{duration(total)}, one after the other"
+        time_left = (
+            "not known: none has a pace"
+            if isnan(total)
+            else f"{duration(total)}, one after the other, at the pace of the runs on disk"
+        )
         out.print(f"{how_many(len(missing), 'run')} of the matrix to finish, time left: {time_left}")
     for *_, state in (*states, *beyond):
         if state.word == "failed":

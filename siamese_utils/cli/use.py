@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def embed(
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     model: ModelOption = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="A CSV file: a line an image.")] = Path("-"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A CSV file, a line for each image; default: the terminal.")
+    ] = Path("-"),
 ) -> None:
     """Write the embeddings of images as CSV: the file's name, then its coordinates."""
     from ..files import refuse_runs, writable, write_text
@@ -72,7 +74,7 @@ def _refuse_pictures(output: Path) -> None:
 
 def compare(
     left: Annotated[Path, typer.Argument(help="An image file.")],
-    right: Annotated[Path, typer.Argument(help="Another.")],
+    right: Annotated[Path, typer.Argument(help="Another image file.")],
     model: ModelOption = None,
 ) -> None:
     """Say how alike two images are, and whether the model takes them for the same class."""
@@ -92,10 +94,10 @@ def classify(
     query: Annotated[Path, typer.Argument(help="The image to classify.")],
     support: Annotated[
         Path,
-        typer.Option("--support", help="A folder with a folder of images for each class; one each will do."),
+        typer.Option("--support", help="A folder that holds a folder for each class; one image in each is enough."),
     ],
     model: ModelOption = None,
-    top: Annotated[int, typer.Option(help="Show so many classes.", min=1)] = 5,
+    top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 5,
 ) -> None:
     """Say which class of a support set an image shows: the classes by their similarity to it."""
     from ..inference.one_shot import OneShot

@@ -26,8 +26,7 @@ def verify(
         int, typer.Option(help="Train so many of the finished runs again, drawn at random, and compare.", min=0)
     ] = 0,
 ) -> None:
-    """Check every run of a profile, its name, parts and checksums, and the executed notebooks' checksums; exit 1 where
-    one is not to be believed."""
+    """Check every run of a profile (name, parts, checksums) and the executed notebooks; exit code 1 if one fails."""
     from ..config import load_profile
     from ..paths import reports_dir
     from ..training.runs import Run

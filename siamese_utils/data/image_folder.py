@@ -54,7 +54,8 @@ def find_images(root: Path, fewest: int = 2) -> dict[str, list[Path]]:
         raise DataError(f"{root} holds no images ({KINDS}): put a folder of images for each class there.")
     depths = {0 if name == "." else name.count("/") + 1: name for name in sorted(files)}
     if 0 in depths:
-        raise DataError(f"{named(map(str, files['.']))} in no class's folder: move every image into one.")
+        loose = named([file.name for file in files["."]], 3)
+        raise DataError(f"{root} has images in no class's folder ({loose}): give each class a folder of its own.")
     if len(depths) > 1 or max(depths) > 2:
         example = depths[max(depths)]
         raise DataError(

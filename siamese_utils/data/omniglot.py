@@ -129,7 +129,7 @@ def read_folder(source: Path) -> Dataset:
     """
     source = Path(source).expanduser().resolve()
     if not source.is_dir():
-        raise DataError(f"there is no folder {source}: set SIAMESE_DATA_DIR to one that holds {ZIPS}.")
+        raise DataError(f"there is no folder {source}: name one that holds {ZIPS}, by --source or SIAMESE_DATA_DIR.")
     places = [(_find_archive(source, archive), archive) for archive in ARCHIVES.values()]
     train, val = (_read_split(place, archive) for place, archive in places)
     if (found := fingerprint(train, val)) != FINGERPRINT:

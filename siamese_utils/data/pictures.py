@@ -131,7 +131,7 @@ def read_image(source: Source, name: str = "") -> tuple[Image.Image, list[str]]:
         with path.open("rb") as file:
             return _read(file, _formats(path))
     except UnidentifiedImageError as error:
-        raise DataError(f"{name} is not a readable image (of no format that is read): replace or remove it.") from error
+        raise DataError(f"{name} is not a readable image (its format is not known): replace or remove it.") from error
     except UNREADABLE as error:
         why = str(error) or type(error).__name__
         raise DataError(f"{name} is not a readable image ({why}): replace or remove it.") from error

@@ -62,8 +62,8 @@ class PairSimilarity:
         if np.isnan(self.above_different):
             return ""
         return (
-            f"{self.above_different:.1%} of the pairs of two classes are less alike than these two, "
-            f"{self.below_same:.1%} of the pairs of one class more alike"
+            f"{self.above_different:.1%} of the pairs of different classes are less alike than these two; "
+            f"{self.below_same:.1%} of the pairs of the same class are more alike"
         )
 
 

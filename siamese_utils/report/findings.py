@@ -81,7 +81,7 @@ def author_there(profile: Profile) -> dict[str, float] | None:
 
 
 def _beside_log(profile: Profile) -> dict[str, list[str]]:
-    """List the rows of Table 1 at the author's protocol that agree with the log, or differ, by their longest run.
+    """List the rows of Table 1 at the full protocol that agree with the log, or differ, by their longest run.
 
     Of several that came as far, one that differs decides. A row that is not at its end yet says how far it has come.
     """
@@ -105,7 +105,7 @@ def _reaches_paper(board: Board) -> dict[str, list[str]]:
     """List the rows whose accuracy on new characters is the paper's within the noise of both, and the other rows.
 
     The noise, 95 %: our interval, the paper's 250 episodes, and its one seed, with the spread between ours. It is asked
-    at the author's protocol only, of the networks that the author trained.
+    at the full protocol only, of the networks that the author trained.
     """
     found: dict[str, list[str]] = {"yes": [], "no": []}
     rows = board.rows.query("variant != 'as described' and seeds > 0 and paper_val.notna()")

@@ -69,17 +69,22 @@ def write_slides(
     for path in paths:
         refuse_runs(path)
     files = reveal_files(reveal)
-    report, written = reports_dir() / profile.name, []
-    outcomes = read_outcomes(report)
-    for name in names:
-        executed = report / "notebooks" / f"{name}.ipynb"
+    ready = executed(profile, names)
+    for name, path in zip(names, paths, strict=True):
         notebook = read_notebook(notebooks_dir() / f"{name}.ipynb")
-        changed = name in outcomes and outcomes[name].status == "changed"
-        if executed.is_file() and not changed:
-            notebook = with_outputs(notebook, read_notebook(executed))
-        write_text(folder / f"{name}.html", deck(notebook, files))
-        written.append(folder / f"{name}.html")
-    return written
+        if name in ready:
+            notebook = with_outputs(notebook, read_notebook(ready[name]))
+        write_text(path, deck(notebook, files))
+    return paths
+
+
+def executed(profile: Profile, names: Iterable[str]) -> dict[str, Path]:
+    """Find those of the notebooks that were executed under a profile and are as their execution left them."""
+    report = reports_dir() / profile.name
+    outcomes = read_outcomes(report)
+    unchanged = [name for name in names if not (name in outcomes and outcomes[name].status == "changed")]
+    places = {name: report / "notebooks" / f"{name}.ipynb" for name in unchanged}
+    return {name: path for name, path in places.items() if path.is_file()}
 
 
 def _is_deck(path: Path) -> bool:

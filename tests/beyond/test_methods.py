@@ -47,13 +47,13 @@ def small(name, **changes):
 def test_methods_are_checked_data(tmp_path):
     text = (ROOT / "params" / "beyond.yaml").read_text(encoding="utf-8")
     for old, new, says in [
-        ("loss: triplet", "loss: tripled", "methods.3.loss"),
+        ("loss: triplet", "loss: tripled", "methods.loss-triplet.loss"),
         ("title: Triplet", "titel: Triplet", "titel"),
         ("name: loss-triplet", "name: loss-prototype", "used twice: loss-prototype"),
         ("comparison: head", "comparison: cosine", "go together"),
         ("steps: 500", "steps: 500\n  test_time_views: 3", "there is none"),
         ("demo: [loss-cross-entropy", "demo: [loss-crossed", "no such method for the demo: loss-crossed"),
-        ("group: final", "group: finale", "methods.9.group"),
+        ("group: final", "group: finale", "methods.koch.group"),
         (
             "rotated_classes: true",
             "rotated_classes: false\n  mirrored_classes: true",

@@ -61,5 +61,5 @@ def test_every_published_figure_has_a_source_and_a_protocol(tmp_path):
     assert (people.protocol, people.value) == ("within_alphabet", 4.5)
     path = tmp_path / "published.yaml"
     path.write_text("protocols: {}\nresults:\n- {protocol: strict, name: a, value: 1, note: '', source: '', url: x}")
-    with pytest.raises(ParamsError, match=r"results\.0\.source.*results\.0\.url"):
+    with pytest.raises(ParamsError, match=r"results\.a\.source.*results\.a\.url"):
         load_published(path)

@@ -45,14 +45,14 @@ def test_every_command_explains_itself_with_an_example(command, capsys, monkeypa
     [
         (["run", "dense"], "no experiment 'dense'"),
         (["run", "baseline", "-p", "big"], "no profile 'big': choose one of demo, laptop"),
-        (["run", "baseline", "-p", "/nowhere/mine.yaml"], "no profile"),
+        (["run", "baseline", "-p", "/nowhere/mine.yaml"], "or name a YAML file that exists"),
         (["batch", "-n", "77"], "no notebook '77'"),
         (["report", "-p", "demo"], "siamese batch"),
         (["data", "--source", "/nowhere"], "/nowhere"),
         (["fidelity", "dense"], "no experiment 'dense'"),
         (["fidelity", "--figure", "curves.pdf"], "must end in .png"),
         (["learn", "best"], "no method 'best'"),
-        (["notebooks", "/nowhere"], "notebooks is there to work on: nothing is copied"),
+        (["notebooks", "/nowhere"], "notebooks can be changed where it is: nothing is copied"),
     ],
 )
 def test_a_users_error_is_one_sentence_and_exit_code_2(arguments, says, capsys, monkeypatch, reports):

@@ -365,7 +365,7 @@ def test_the_command_learns_on_mini_imagenet_and_the_model_is_used(tmp_path, rep
     said = " ".join(capsys.readouterr().out.split())
     assert not ended.value.code
     assert "strict 4-way 1-shot" in said
-    assert "on 4 groups of classes that it was not trained on" in said
+    assert "held out from training, and scored on: n0test0" in said
     used = OneShot.load(model)
     assert used.colour
     assert not used.reads_drawings

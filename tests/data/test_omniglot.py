@@ -241,7 +241,7 @@ def test_an_explicit_source_rebuilds_the_cache_and_the_variable_does_not(source,
 
 
 def test_missing_pieces_are_named(source, cache, tmp_path):
-    fails("there is no folder .*set SIAMESE_DATA_DIR", tmp_path / "nowhere", cache)
+    fails("there is no folder .*SIAMESE_DATA_DIR", tmp_path / "nowhere", cache)
     (source / "images_evaluation.zip").unlink()
     fails("neither images_evaluation.zip nor a folder images_evaluation", source, cache)
 

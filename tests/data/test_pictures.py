@@ -214,7 +214,7 @@ def test_no_other_program_is_started_whatever_a_file_is_named(start, tmp_path, m
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a program is started"))
     monkeypatch.setattr(os, "system", lambda *_: pytest.fail("a program is started"))
     (tmp_path / "1.png").write_bytes(start + b"showpage\n" * 100)
-    with pytest.raises(DataError, match=r"1\.png is not a readable image \(of no format that is read\)"):
+    with pytest.raises(DataError, match=r"1\.png is not a readable image \(its format is not known\)"):
         read_image(tmp_path / "1.png")
 
 

@@ -212,6 +212,14 @@ def test_slides_are_written_for_the_chosen_notebooks(monkeypatch, reports, tmp_p
     assert "<h1>4.3 Regularization</h1>" in written[0].read_text(encoding="utf-8")
 
 
+def test_a_notebook_that_was_not_executed_has_slides_without_figures(reports):
+    names = ["02_baseline", "04_regularization"]
+    executed = reports / "demo" / "notebooks" / "04_regularization.ipynb"
+    executed.parent.mkdir(parents=True)
+    executed.touch()
+    assert slides.executed(load_profile("demo"), names) == {"04_regularization": executed}
+
+
 def test_a_deck_is_renewed_and_another_file_is_left_alone(monkeypatch, reports, tmp_path):
     monkeypatch.setattr(slides, "reveal_files", lambda archive: FILES)
     profile = load_profile("demo")
