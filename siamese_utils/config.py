@@ -223,8 +223,7 @@ def load_profile(profile: str | Path | Profile) -> Profile:
     except (OSError, ValueError):
         found = False
     if not found:
-        names = ", ".join(profile_names())
-        raise ParamsError(f"no profile {str(profile)!r}: choose one of {names}, or name a YAML file that exists.")
+        raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or a YAML file.")
     return checked(Profile, {"name": path.stem, **read_yaml(path)}, path)
 
 

@@ -45,7 +45,7 @@ def test_every_command_explains_itself_with_an_example(command, capsys, monkeypa
     [
         (["run", "dense"], "no experiment 'dense'"),
         (["run", "baseline", "-p", "big"], "no profile 'big': choose one of demo, laptop"),
-        (["run", "baseline", "-p", "/nowhere/mine.yaml"], "or name a YAML file that exists"),
+        (["run", "baseline", "-p", "/nowhere/mine.yaml"], "or a YAML file"),
         (["batch", "-n", "77"], "no notebook '77'"),
         (["report", "-p", "demo"], "siamese batch"),
         (["data", "--source", "/nowhere"], "/nowhere"),
