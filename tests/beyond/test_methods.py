@@ -403,6 +403,13 @@ def test_a_fifth_of_omniglots_background_alphabets_is_held_out(drawn):
     assert (train.classes, scored.classes) == (24, 6)
 
 
+def test_a_dataset_at_another_size_than_the_methods_is_refused(drawn, reports):
+    """The run's key would name one size, and its network have another."""
+    own = load_profile("demo").model_copy(update={"image_size": 28})
+    with pytest.raises(ParamsError, match="synthetic at 20 pixels is not the dataset of the profile demo"):
+        load_or_train("loss-prototype", own, dataset=drawn)
+
+
 @pytest.mark.parametrize("method", [m for m in load_beyond().methods if m.group == "loss"], ids=lambda m: m.loss)
 def test_every_loss_learns_to_tell_new_characters_apart(method, drawn, reports, fresh_keras):
     run = load_or_train(method, "demo", dataset=drawn)
