@@ -23,8 +23,10 @@ from .schema import (
     Whole,
     checked,
     checked_seed,
+    keys_of,
     read_yaml,
     refuse_repeated,
+    rows_of,
     seed_list,
 )
 
@@ -249,10 +251,10 @@ def load_matrix(path: Path | None = None) -> Matrix:
 @lru_cache
 def _load_matrix(path: Path) -> Matrix:
     raw = read_yaml(path)
-    base = raw.pop("baseline", {})
-    rows = [dict(row) for row in raw.get("experiments", [])]
+    base = keys_of("baseline", raw.pop("baseline", None), path)
+    rows = rows_of("experiments", raw.get("experiments"), path)
     for row in rows:
-        row["recipe"] = {**base, **(row.pop("changes", None) or {})}
+        row["recipe"] = {**base, **keys_of(f"changes of {row.get('name')}", row.pop("changes", None), path)}
     return checked(Matrix, {**raw, "experiments": rows}, path)
 
 

@@ -103,6 +103,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def keys_of(where: str, given: Any, path: Path) -> dict[str, Any]:
+    """Return the keys and values at a place of a YAML file, none where it is empty; ParamsError for anything else."""
+    if not isinstance(given, dict | None):
+        raise ParamsError(f"{path.name} is not valid: {where}: {given!r:.60} is no keys and values.")
+    return given or {}
+
+
+def rows_of(where: str, given: Any, path: Path) -> list[dict[str, Any]]:
+    """Return the list of keys and values at a place of a YAML file, in the same way, as dictionaries of their own."""
+    if not isinstance(given, list | None):
+        raise ParamsError(f"{path.name} is not valid: {where}: {given!r:.60} is no list.")
+    return [dict(keys_of(f"{where}.{number}", row, path)) for number, row in enumerate(given or [])]
+
+
 def checked(schema: type[Schema], content: dict[str, Any], path: Path) -> Schema:
     """Check content against a schema and return its object; ParamsError names the file and every wrong key."""
     try:

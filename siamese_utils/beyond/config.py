@@ -8,13 +8,13 @@ name in a run's key, by `serialization_alias`.
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from ..config import Profile, params_dir
 from ..errors import ParamsError
-from ..schema import ImageSize, Iterations, Name, Strict, Units, checked, read_yaml, refuse_repeated
+from ..schema import ImageSize, Iterations, Name, Strict, Units, checked, keys_of, read_yaml, refuse_repeated, rows_of
 
 LossName = Literal[
     "contrastive", "cosine", "cross_entropy", "triplet", "hard_triplet", "quadruplet", "prototype",
@@ -212,8 +212,8 @@ def load_beyond(path: Path | None = None) -> Beyond:
     """Load the whole of params/beyond.yaml; ParamsError where the file is not valid."""
     path = path or params_dir() / "beyond.yaml"
     raw = read_yaml(path)
-    defaults: dict[str, Any] = raw.pop("defaults", {})
-    rows = [{**defaults, **row} for row in raw.get("methods", [])]
+    defaults = keys_of("defaults", raw.pop("defaults", None), path)
+    rows = [{**defaults, **row} for row in rows_of("methods", raw.get("methods"), path)]
     return checked(Beyond, {**raw, "methods": rows}, path)
 
 
