@@ -83,6 +83,13 @@ def test_an_unknown_backend_is_refused(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_backend_that_is_empty_is_the_default():
+    import_it = "import os, siamese_utils; print(os.environ['KERAS_BACKEND'])"
+    env = {**os.environ, "KERAS_BACKEND": ""}
+    done = subprocess.run([sys.executable, "-c", import_it], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout == "tensorflow\n"
+
+
 def test_a_backend_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setattr("siamese_utils.backend.find_spec", lambda name: None)
