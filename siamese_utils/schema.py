@@ -46,10 +46,10 @@ Name = Annotated[str, AfterValidator(_plain_name)]
 Whole = Annotated[int, Field(strict=True)]
 Seed = Annotated[Whole, Field(ge=0, le=LARGEST_SEED)]
 # more than this is a slip of the keyboard: no network here has such a layer, no training such a length
-Units = Annotated[int, Field(gt=0, le=65_536)]
-Iterations = Annotated[int, Field(gt=0, le=1_000_000)]
+Units = Annotated[Whole, Field(gt=0, le=65_536)]
+Iterations = Annotated[Whole, Field(gt=0, le=1_000_000)]
 # the datasets have 105×105 pixels: larger images hold no more
-ImageSize = Annotated[int, Field(ge=8, le=256)]
+ImageSize = Annotated[Whole, Field(ge=8, le=256)]
 
 
 class Strict(BaseModel):
