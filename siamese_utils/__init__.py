@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-if "KERAS_BACKEND" not in os.environ:
+if not os.environ.get("KERAS_BACKEND"):
     os.environ["KERAS_BACKEND"] = "jax" if find_spec("jax") and not find_spec("tensorflow") else "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

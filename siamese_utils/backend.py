@@ -54,6 +54,10 @@ def _import_keras() -> Any:
     logger.addFilter(lambda record: "retracing" not in record.getMessage())
     with native_stderr_silenced():
         import keras
+    # Keras's defaults, whatever a user's ~/.keras/keras.json says: others make other networks, or none
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
     return keras
 
 

@@ -23,8 +23,10 @@ from .schema import (
     Whole,
     checked,
     checked_seed,
+    keys_of,
     read_yaml,
     refuse_repeated,
+    rows_of,
     seed_list,
 )
 
@@ -35,8 +37,8 @@ RECIPE_VERSION = 1
 
 # of the evaluation set, the smaller split: as many ways can be asked for
 CLASSES = {"synthetic": 86, "omniglot": 659}
-Count = Annotated[int, Field(gt=0, le=100_000)]
-BatchSize = Annotated[int, Field(gt=0, le=4_096, multiple_of=2)]
+Count = Annotated[Whole, Field(gt=0, le=100_000)]
+BatchSize = Annotated[Whole, Field(gt=0, le=4_096, multiple_of=2)]
 
 
 class LearningRate(Strict):
@@ -44,7 +46,7 @@ class LearningRate(Strict):
 
     initial: float = Field(gt=0)
     decay_rate: float | None = Field(None, gt=0, le=1)
-    decay_steps: int | None = Field(None, gt=0)
+    decay_steps: Whole | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> LearningRate:
@@ -58,7 +60,7 @@ class Recipe(Strict):
 
     backbone: Literal["conv", "mlp"]
     filters: tuple[Units, ...]
-    kernel_size: int = Field(gt=0, le=105)
+    kernel_size: Whole = Field(gt=0, le=105)
     relu_before_norm: bool
     hidden: tuple[Units, ...]
     embedding: Units
@@ -145,7 +147,7 @@ class Profile(Strict):
     image_size: ImageSize
     padding: Literal["valid", "same"]
     iterations: Iterations
-    check_every: int = Field(gt=0)
+    check_every: Whole = Field(gt=0)
     check_episodes: Count
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MOST)
     episodes: Count
@@ -247,10 +249,10 @@ def load_matrix(path: Path | None = None) -> Matrix:
 @lru_cache
 def _load_matrix(path: Path) -> Matrix:
     raw = read_yaml(path)
-    base = raw.pop("baseline", {})
-    rows = [dict(row) for row in raw.get("experiments", [])]
+    base = keys_of("baseline", raw.pop("baseline", None), path)
+    rows = rows_of("experiments", raw.get("experiments"), path)
     for row in rows:
-        row["recipe"] = {**base, **(row.pop("changes", None) or {})}
+        row["recipe"] = {**base, **keys_of(f"changes of {row.get('name')}", row.pop("changes", None), path)}
     return checked(Matrix, {**raw, "experiments": rows}, path)
 
 

@@ -46,10 +46,10 @@ Name = Annotated[str, AfterValidator(_plain_name)]
 Whole = Annotated[int, Field(strict=True)]
 Seed = Annotated[Whole, Field(ge=0, le=LARGEST_SEED)]
 # more than this is a slip of the keyboard: no network here has such a layer, no training such a length
-Units = Annotated[int, Field(gt=0, le=65_536)]
-Iterations = Annotated[int, Field(gt=0, le=1_000_000)]
+Units = Annotated[Whole, Field(gt=0, le=65_536)]
+Iterations = Annotated[Whole, Field(gt=0, le=1_000_000)]
 # the datasets have 105×105 pixels: larger images hold no more
-ImageSize = Annotated[int, Field(ge=8, le=256)]
+ImageSize = Annotated[Whole, Field(ge=8, le=256)]
 
 
 class Strict(BaseModel):
@@ -101,6 +101,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ParamsError(f"{path} holds no keys and values: see the profiles in params/profiles/ for the form.")
     return content
+
+
+def keys_of(where: str, given: Any, path: Path) -> dict[str, Any]:
+    """Return the keys and values at a place of a YAML file, none where it is empty; ParamsError for anything else."""
+    if not isinstance(given, dict | None):
+        raise ParamsError(f"{path.name} is not valid: {where}: {given!r:.60} is no keys and values.")
+    return given or {}
+
+
+def rows_of(where: str, given: Any, path: Path) -> list[dict[str, Any]]:
+    """Return the list of keys and values at a place of a YAML file, in the same way, as dictionaries of their own."""
+    if not isinstance(given, list | None):
+        raise ParamsError(f"{path.name} is not valid: {where}: {given!r:.60} is no list.")
+    return [dict(keys_of(f"{where}.{number}", row, path)) for number, row in enumerate(given or [])]
 
 
 def checked(schema: type[Schema], content: dict[str, Any], path: Path) -> Schema:

@@ -153,6 +153,23 @@ def test_a_wrong_matrix_is_refused(tmp_path):
             load_matrix(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"baseline": [1]}, r"baseline: \[1\] is no keys"),
+        ({"experiments": {"a": 1}}, "experiments: .* is no list"),
+        ({"experiments": ["a"]}, r"experiments\.0: 'a' is no keys"),
+        ({"experiments": [{"name": "a", "changes": "l2"}]}, "changes of a: 'l2' is no keys"),
+    ],
+)
+def test_a_matrix_of_another_shape_is_refused_in_a_sentence(change, named, tmp_path):
+    raw = yaml.safe_load((params_dir() / "experiments.yaml").read_text())
+    path = tmp_path / "experiments.yaml"
+    path.write_text(yaml.safe_dump({**raw, **change}))
+    with pytest.raises(ParamsError, match=rf"experiments\.yaml is not valid: {named}"):
+        load_matrix(path)
+
+
 def test_unknown_names_list_the_known_ones():
     with pytest.raises(ParamsError, match="demo, laptop"):
         load_profile("desktop")

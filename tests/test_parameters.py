@@ -140,6 +140,10 @@ def profile_with(folder, **change):
         {"check_episodes": 10**12},
         {"check_every": 5},
         {"check_every": 0},
+        {"iterations": True},
+        {"check_every": 2.0},
+        {"episodes": "1000"},
+        {"image_size": "20"},
         {"image_size": 10**6},
         {"image_size": 7},
         {"image_size": float("nan")},
@@ -268,3 +272,11 @@ def test_an_impossible_recipe_is_refused(changes, tmp_path):
 def test_every_field_of_a_profile_is_what_it_was():
     for name in ("demo", "laptop", "laptop-1000", "paper"):
         assert Profile.model_validate(load_profile(name).model_dump()) == load_profile(name)
+
+
+@pytest.mark.parametrize(("change", "named"), [({"defaults": [1]}, "defaults"), ({"methods": ["x"]}, r"methods\.0")])
+def test_methods_of_another_shape_are_refused_in_a_sentence(change, named, tmp_path):
+    path = tmp_path / "beyond.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load((params_dir() / "beyond.yaml").read_text()), **change}))
+    with pytest.raises(ParamsError, match=rf"beyond\.yaml is not valid: {named}: .* is no keys and values"):
+        load_beyond(path)

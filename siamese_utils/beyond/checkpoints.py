@@ -107,5 +107,7 @@ def _variables(trainer: keras.Model) -> list[Any]:
 
 
 def _newest_first(partial: Path) -> list[Path]:
-    found = partial.glob("checkpoint-*.npz")
-    return sorted(found, key=lambda path: int(path.stem.partition("-")[2]), reverse=True)
+    steps = {path: path.stem.partition("-")[2] for path in partial.glob("checkpoint-*.npz")}
+    # a copy, "checkpoint-40 (1).npz", is none of ours
+    ours = [path for path, step in steps.items() if step.isdecimal()]
+    return sorted(ours, key=lambda path: int(steps[path]), reverse=True)

@@ -8,13 +8,25 @@ name in a run's key, by `serialization_alias`.
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from ..config import Profile, params_dir
 from ..errors import ParamsError
-from ..schema import ImageSize, Iterations, Name, Strict, Units, checked, read_yaml, refuse_repeated
+from ..schema import (
+    ImageSize,
+    Iterations,
+    Name,
+    Strict,
+    Units,
+    Whole,
+    checked,
+    keys_of,
+    read_yaml,
+    refuse_repeated,
+    rows_of,
+)
 
 LossName = Literal[
     "contrastive", "cosine", "cross_entropy", "triplet", "hard_triplet", "quadruplet", "prototype",
@@ -29,8 +41,8 @@ class Block(Strict):
     """One convolution with what follows it: BatchNorm where the network has it, ReLU, and 2×2 pooling if `pool`."""
 
     filters: Units
-    kernel: int = Field(3, gt=0, le=105)
-    stride: int = Field(1, gt=0)
+    kernel: Whole = Field(3, gt=0, le=105)
+    stride: Whole = Field(1, gt=0)
     pool: bool = True
 
 
@@ -48,7 +60,7 @@ class NetworkConfig(Strict):
     embedding: Units | None = None
     activation: Literal["linear", "sigmoid"] = "linear"
     padded_pooling: bool = False
-    unpadded_from: int | None = Field(None, gt=0)
+    unpadded_from: Whole | None = Field(None, gt=0)
 
     def padding(self, size: int) -> Literal["valid", "same"]:
         """Return how its convolutions treat the edge of images of so many pixels a side."""
@@ -89,10 +101,10 @@ class HardClasses(Strict):
     refresh    number of steps after which the pools are computed again
     """
 
-    n_hard: int = Field(gt=0, serialization_alias="company")
-    pool_size: int = Field(gt=0, serialization_alias="among")
+    n_hard: Whole = Field(gt=0, serialization_alias="company")
+    pool_size: Whole = Field(gt=0, serialization_alias="among")
     start: float = Field(ge=0, lt=1, serialization_alias="after")
-    refresh: int = Field(gt=0, serialization_alias="every")
+    refresh: Whole = Field(gt=0, serialization_alias="every")
 
 
 class Method(Strict):
@@ -127,14 +139,14 @@ class Method(Strict):
     loss_options: dict[str, float] = Field({})
     normalize: bool
     comparison: Literal["euclidean", "cosine", "head"]
-    classes: int = Field(ge=2, le=4_096)
-    images: int = Field(ge=2, le=4_096)
+    classes: Whole = Field(ge=2, le=4_096)
+    images: Whole = Field(ge=2, le=4_096)
     image_size: ImageSize | None = None
     rotated_classes: bool
     mirrored_classes: bool = False
     hard_classes: HardClasses | None = Field(None, serialization_alias="look_alikes")
     augmentation: Augmentation | None
-    test_time_views: int = Field(1, ge=1, serialization_alias="views")
+    test_time_views: Whole = Field(1, ge=1, serialization_alias="views")
     upside_down: bool = False
     learning_rate: float = Field(gt=0, serialization_alias="rate")
     muon_learning_rate: float | None = Field(None, gt=0, serialization_alias="kernel_rate")
@@ -212,8 +224,8 @@ def load_beyond(path: Path | None = None) -> Beyond:
     """Load the whole of params/beyond.yaml; ParamsError where the file is not valid."""
     path = path or params_dir() / "beyond.yaml"
     raw = read_yaml(path)
-    defaults: dict[str, Any] = raw.pop("defaults", {})
-    rows = [{**defaults, **row} for row in raw.get("methods", [])]
+    defaults = keys_of("defaults", raw.pop("defaults", None), path)
+    rows = [{**defaults, **row} for row in rows_of("methods", raw.get("methods"), path)]
     return checked(Beyond, {**raw, "methods": rows}, path)
 
 

@@ -17,7 +17,7 @@ from ..config import Profile, load_experiment, load_profile
 from ..data import archives
 from ..data.dataset import Dataset, Split, hold_out, with_channels
 from ..data.image_folder import load_folder
-from ..data.load import dataset_fingerprint, load_dataset
+from ..data.load import dataset_fingerprint, load_dataset, refuse_another
 from ..errors import DataError
 from ..files import write_json
 from ..training.loop import prepare_backend
@@ -58,18 +58,20 @@ def load_or_train(
 
     held_out  "validation": trains on four fifths of the background alphabets and is scored on the others;
               "evaluation": trains on all of them and is scored on the evaluation set
-    dataset   the profile's, where it is loaded already
+    dataset   the profile's, where it is loaded already, at the method's image size
     folder    train on a folder of images instead (see `image_folder`), with batches no larger than it has classes
     archive   train on one of `archives.ARCHIVES` instead, by its name, in the same way
     weights   whether its weights must be here too: trained anew for results that came without
     notify    is told where weights are trained anew
 
     The profile gives dataset, number of episodes and, unless the method has its own, image size. Raises ParamsError
-    for names that do not exist, DataError where the dataset cannot be had.
+    for names that do not exist and a dataset that is not the profile's, DataError where the dataset cannot be had.
     """
     method = load_method(method)
     profile = method.sized(load_profile(profile))
     method.check_fits(profile)
+    if dataset:
+        refuse_another(dataset, profile)
     fingerprint = dataset_fingerprint(profile)
     reads: Reads = "drawings"
     if folder or archive:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import Profile, load_profile
+from ..errors import ParamsError
 from . import omniglot, synthetic
 from .dataset import Dataset
 
@@ -26,6 +27,16 @@ def load_dataset(profile: str | Path | Profile) -> Dataset:
     dataset = omniglot.load() if profile.dataset == "omniglot" else synthetic.draw_dataset()
     train, val = (split.resized(profile.image_size) for split in (dataset.train, dataset.val))
     return replace(dataset, train=train, val=val)
+
+
+def refuse_another(dataset: Dataset, profile: Profile) -> None:
+    """Raise ParamsError for a dataset that is not the profile's, before a run that names the profile's is trained."""
+    is_drawn, size = profile.dataset == "synthetic", dataset.train.images.shape[2]
+    same = dataset.synthetic == is_drawn and (is_drawn or dataset.fingerprint == omniglot.FINGERPRINT)
+    if not same or size != profile.image_size:
+        raise ParamsError(
+            f"{dataset.name} at {size} pixels is not the dataset of the profile {profile.name}: give that, or none."
+        )
 
 
 def dataset_fingerprint(profile: Profile) -> str:

@@ -37,17 +37,17 @@ def draw_pairs(split: Split, batch_size: int, seed: int | Sequence[int] = 0) -> 
 
     The result holds left and right (batch_size, 2) int, class and drawer, and labels (batch_size,) float32. Source:
     the author's public training notebook. Raises ParamsError where the split has fewer classes than the batch has
-    pairs, the batch size is odd, or classes differ in how many images they have.
+    pairs, the batch size is odd or below 2, or classes differ in how many images they have.
 
     >>> split = load_dataset("demo").val
     >>> draw_pairs(split, batch_size=4, seed=1).labels
     array([0., 0., 1., 1.], dtype=float32)
     """
     rng, n_classes = np.random.default_rng(seed), split.classes
-    if batch_size > n_classes or batch_size % 2:
+    if not 0 < batch_size <= n_classes or batch_size % 2:
         raise ParamsError(
-            f"a batch of {batch_size} pairs needs an even size and at least {batch_size} classes, "
-            f"but the dataset has {n_classes}: choose a smaller batch_size."
+            f"a batch of {batch_size} pairs cannot be drawn: choose an even batch_size from 2 to {n_classes}, the "
+            "number of classes."
         )
     if split.counts is not None:
         raise ParamsError(

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ..data.dataset import Split, with_channels
+from ..errors import DataError
 from .episodes import Episodes, Protocol, draw_episodes, is_correct
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def wilson(correct: int, n_episodes: int) -> Score:
     """Compute an accuracy and its 95 % interval by Wilson's score method: E. B. Wilson, JASA 22, 1927.
 
     correct     how many episodes were answered correctly, 0 to n_episodes
-    n_episodes  of how many; ZeroDivisionError for none
+    n_episodes  of how many; ZeroDivisionError for none, ValueError for more correct than there are
 
     The score's accuracy p = correct / n_episodes and its bounds low and high are fractions from 0 to 1; with
     n = n_episodes and z = 1.96, the bounds are (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n). SciPy has
@@ -53,6 +54,8 @@ def wilson(correct: int, n_episodes: int) -> Score:
     >>> round(score.low, 3), round(score.high, 3)
     (0.661, 0.772)
     """
+    if not 0 <= correct <= n_episodes:
+        raise ValueError(f"{correct} of {n_episodes} episodes cannot be correct: give 0 to {n_episodes}")
     p, z = correct / n_episodes, float(ndtri(0.975))
     centre, scale = p + z**2 / (2 * n_episodes), 1 + z**2 / n_episodes
     half_width = z * (p * (1 - p) / n_episodes + z**2 / (4 * n_episodes**2)) ** 0.5
@@ -62,8 +65,14 @@ def wilson(correct: int, n_episodes: int) -> Score:
 
 
 def embed(model: keras.Model, images: np.ndarray, batch_size: int = 512) -> np.ndarray:
-    """Embed images (n, height, width[, colours]) uint8 → (n, d) float32, by the model's backbone."""
+    """Embed images (n, height, width[, colours]) uint8 → (n, d) float32, by the model's backbone.
+
+    Raises DataError for images of another size or type than the model's.
+    """
     backbone, images = model.get_layer("backbone"), with_channels(images)
+    wanted, given = tuple(backbone.input_shape[1:]), images.shape[1:]
+    if given != wanted or images.dtype != np.uint8:
+        raise DataError(f"the model takes images of shape {wanted}, uint8, not {given}, {images.dtype}: convert them.")
     parts = []
     for start in range(0, len(images), batch_size):
         part = images[start : start + batch_size]
@@ -168,7 +177,7 @@ def evaluate(
     split     whose images (classes, drawers, height, width) uint8 the episodes show, at the model's image size
     protocol, n_way, n_shot, n_episodes, seed  as in `draw_episodes`, which gives their source
 
-    Raises ParamsError where there is no such protocol, or the split is too small for it.
+    Raises ParamsError as `draw_episodes`, and DataError for images that the model does not take.
 
     >>> model = build_model("baseline", "demo")
     >>> evaluate(model, load_dataset("demo").val, n_way=5, n_episodes=100).episodes

@@ -68,13 +68,15 @@ def draw_episodes(
     Where classes differ in how many images they have, nobody says who made which: under "strict", the support of the
     query's class is then other images than the query.
 
-    Raises ParamsError where there is no such protocol, or the split is too small for it.
+    Raises ParamsError where there is no such protocol, a number is below 1, or the split is too small for it.
 
     >>> draw_episodes(load_dataset("demo").val, n_way=5, n_episodes=3).support.shape
     (3, 5, 1, 2)
     """
     if protocol not in ("author", "strict"):
         raise ParamsError(f"no protocol {protocol!r}: choose author or strict.")
+    if min(n_way, n_shot, n_episodes) < 1:
+        raise ParamsError(f"{n_episodes} episodes, {n_way}-way {n_shot}-shot: give 1 or more of each.")
     strict, fewest = protocol == "strict", min(split.sizes)
     if strict and (n_way > split.classes or n_shot > fewest - 1):
         raise ParamsError(

@@ -19,6 +19,8 @@ from .facts import Kind
 Names: TypeAlias = Annotated[
     tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
 ]
+One: TypeAlias = Annotated[Names, Field(min_length=1, max_length=1)]
+Several: TypeAlias = Annotated[Names, Field(min_length=1)]
 Side: TypeAlias = Literal["below", "above", "similar"]
 
 
@@ -37,7 +39,8 @@ class Against(Check):
     """Every network of `of` is clearly below or above, or hardly different from, every one of `than`."""
 
     kind: Side
-    than: Names
+    of: Several
+    than: Several
     measure: Kind = "val"
 
 
@@ -45,6 +48,7 @@ class Absolute(Check):
     """Accuracies by themselves: `level`, `at_most` compare with `at` %; the others with chance, or train with val."""
 
     kind: Literal["level", "at_most", "chance", "above_chance", "no_gap"]
+    of: One
     measure: Literal["val", "train"] = "val"
     at: float | None = Field(None, ge=0, le=100)
 
@@ -59,6 +63,7 @@ class Ordered(Check):
     """Each of several networks clearly above the next; or one network at each of several `n_way` above the next."""
 
     kind: Literal["ordered"]
+    of: Several
     n_way: tuple[int, ...] = ()
 
     @model_validator(mode="after")
@@ -72,7 +77,8 @@ class Training(Check):
     """How the checks went: `rising` from each to the next, or `unsteady` in comparison with `than`."""
 
     kind: Literal["rising", "unsteady"]
-    than: Names = ()
+    of: One
+    than: Annotated[Names, Field(max_length=1)] = ()
 
     @model_validator(mode="after")
     def _than_where_it_is_needed(self) -> "Training":
@@ -85,6 +91,7 @@ class FirstLoss(Check):
     """The author's first logged loss is what the described network's would be: was it this network that was trained?"""
 
     kind: Literal["first_loss"]
+    of: Several
     changes: dict[str, Any] = Field(default_factory=dict)
     starts_at: float | None = None
 
@@ -101,7 +108,8 @@ class Parameters(Check):
     """The networks of `of` have more parameters than those of `than`, at the paper's image size."""
 
     kind: Literal["parameters"]
-    than: Names
+    of: Several
+    than: Several
 
 
 class Untestable(Check):

@@ -8,15 +8,16 @@ Experimenters, 2005, chapter 5. The design is params/factorial.yaml.
 
 from functools import lru_cache
 from itertools import combinations, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy import special
 
 from ..config import Experiment, Profile, load_experiment, params_dir
-from ..schema import Seed, Strict, checked, read_yaml
+from ..schema import Seed, Strict, checked, read_yaml, refuse_repeated
 from ..training.runs import Run, find_run
 from .significance import half_width, holm
 
@@ -46,19 +47,32 @@ class Factorial(Strict):
     on_omniglot: dict[str, Any]
     factors: tuple[Factor, ...] = Field(min_length=2)
 
+    @model_validator(mode="after")
+    def _seeds_and_factors_are_unique(self) -> "Factorial":
+        refuse_repeated("seeds", self.seeds)
+        refuse_repeated("factor name", [factor.name for factor in self.factors])
+        return self
+
 
 @lru_cache
 def load_factorial() -> Factorial:
     """Load the design; ParamsError where the file is not valid."""
-    path = params_dir() / "factorial.yaml"
-    design: Factorial = checked(Factorial, read_yaml(path), path)
+    design: Factorial = checked(Factorial, read_yaml(_path()), _path())
     return design
 
 
+def _path() -> Path:
+    return params_dir() / "factorial.yaml"
+
+
 def shortened(profile: Profile) -> Profile:
-    """Make the profile under which the design runs: on Omniglot with its own size and length."""
-    changes = load_factorial().on_omniglot if profile.dataset == "omniglot" else {}
-    return profile.model_copy(update=changes)
+    """Make the profile under which the design runs: on Omniglot with its own size and length.
+
+    Raises ParamsError, as `cells` does, where the design changes what is not there, or to what cannot be.
+    """
+    if profile.dataset != "omniglot":
+        return profile
+    return checked(Profile, {**profile.model_dump(), **load_factorial().on_omniglot}, _path())
 
 
 def cells() -> dict[tuple[bool, ...], Experiment]:
@@ -68,7 +82,8 @@ def cells() -> dict[tuple[bool, ...], Experiment]:
     for combination in product((False, True), repeat=len(factors)):
         levels = [f.high if high else f.low for f, high in zip(factors, combination, strict=True)]
         changes = {key: value for level in levels for key, value in level.changes.items()}
-        found[combination] = Experiment.model_validate(
+        found[combination] = checked(
+            Experiment,
             {
                 "name": "factorial-" + "".join(str(int(high)) for high in combination),
                 "section": "factorial",
@@ -76,7 +91,8 @@ def cells() -> dict[tuple[bool, ...], Experiment]:
                 "row": ", ".join(level.words for level in levels),
                 "variant": "same",
                 "recipe": {**baseline.recipe.model_dump(), **changes},
-            }
+            },
+            _path(),
         )
     return found
 

@@ -15,7 +15,7 @@ draws, gives the same without one leak or both.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,8 @@ def accuracy_by_leak(runs: Iterable[Run], profile: Profile, split: Split) -> pd.
     """Sort the finished runs' final episodes on a split, drawn again from their seed, by leak; seeds averaged.
 
     experiment; self, twin, clean: accuracy in % of the episodes with that leak, or with neither; with `_low` and
-    `_high` of the Wilson 95 % interval; author, all of them; effect: author − clean, in points.
+    `_high` of the Wilson 95 % interval, NaN where no episode is of the kind; author, all of them; effect: author −
+    clean, in points.
     """
     drawn = draw_episodes(split, protocol="author", n_episodes=profile.episodes, seed=final_seed("val", N_WAY))
     itself, twin = flags(drawn)
@@ -101,12 +102,15 @@ def accuracy_by_leak(runs: Iterable[Run], profile: Profile, split: Split) -> pd.
     lines = []
     for label, by_seed in answers.items():
         mean = np.mean(by_seed, axis=0)
-        line: dict[str, object] = {"experiment": label, "author": 100 * mean.mean()}
+        line: dict[str, Any] = {"experiment": label, "author": 100 * float(mean.mean())}
         for name, part in parts.items():
-            score = wilson(round(mean[part].sum()), int(part.sum()))
-            line |= {name: 100 * float(mean[part].mean())}
-            line |= {f"{name}_low": 100 * score.low, f"{name}_high": 100 * score.high}
-        lines.append({**line, "effect": 100 * float(mean.mean() - mean[parts["clean"]].mean())})
+            line[name] = line[f"{name}_low"] = line[f"{name}_high"] = np.nan
+            # few episodes may have none of a kind
+            if part.any():
+                score = wilson(round(mean[part].sum()), int(part.sum()))
+                line[name] = 100 * float(mean[part].mean())
+                line |= {f"{name}_low": 100 * score.low, f"{name}_high": 100 * score.high}
+        lines.append({**line, "effect": line["author"] - line["clean"]})
     columns = [f"{name}{end}" for name in parts for end in ("", "_low", "_high")]
     return pd.DataFrame(lines, columns=["experiment", "author", *columns, "effect"])
 

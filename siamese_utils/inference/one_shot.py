@@ -135,7 +135,11 @@ class OneShot:
         return self._read_each([image], size)[0]
 
     def embed(self, images: Iterable[ImageLike]) -> np.ndarray:
-        """Embed images → (n, d) float32; DataError that names all of them that cannot be read."""
+        """Embed images → (n, d) float32; DataError for one image alone, and for those that cannot be read."""
+        # its letters, or its rows, would be taken for images
+        shape = images.shape if isinstance(images, np.ndarray) else (0,) * 4
+        if len(shape) < 3 or (len(shape) == 3 and shape[2] in (3, 4)) or isinstance(images, str | Path | Image.Image):
+            raise DataError("this is one image, and embed takes several: give it in a list, [image].")
         read = self._read_each(images)
         if not read:
             raise DataError("there are no images to embed: give at least one.")

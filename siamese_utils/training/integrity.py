@@ -236,10 +236,9 @@ def _check_scores(config: dict[str, Any], scores: list[dict[str, Any]], n_episod
     for score in scores:
         if score["protocol"] != "within_alphabet":
             _agree("episodes of a score", score["episodes"], n_episodes)
-        right = vars(wilson(score["correct"], score["episodes"]))
-        if not 0 <= score["correct"] <= score["episodes"] or not _near(
-            [score[name] for name in right], right.values(), 1e-9
-        ):
+        possible = 0 <= score["correct"] <= score["episodes"]
+        right = vars(wilson(score["correct"], score["episodes"])) if possible else {}
+        if not possible or not _near([score[name] for name in right], right.values(), 1e-9):
             raise Disagreement(
                 f"{score['ways']}-way accuracy, {score['protocol']} protocol: {score['accuracy']} of "
                 f"{score['correct']} / {score['episodes']}"

@@ -17,7 +17,7 @@ import numpy as np
 from ..backend import keras, on_cpu
 from ..config import Experiment, Profile, load_experiment, load_profile
 from ..data.dataset import Dataset, Split
-from ..data.load import load_dataset
+from ..data.load import load_dataset, refuse_another
 from ..data.pairs import draw_pairs
 from ..models import siamese
 from .checkpoints import History, prepare_resume, save_checkpoint
@@ -52,8 +52,9 @@ def load_or_train(
     notify       is told where weights are trained anew
 
     A second process that asks for the same run waits for the first. A killed run resumes from its last check.
-    Raises ParamsError for what does not exist or does not fit, DataError where the dataset cannot be had, ResultsError
-    where what is on disk is damaged or another run's, OutputError where nothing can be written or locked.
+    Raises ParamsError for what does not exist or does not fit, such as a dataset that is not the profile's, DataError
+    where the dataset cannot be had, ResultsError where what is on disk is damaged or another run's, OutputError where
+    nothing can be written or locked.
 
     >>> load_or_train("baseline", "laptop", seed=0).score(protocol="strict", n_way=20).episodes
     10000
@@ -174,6 +175,7 @@ def _train_checks(
     notify: Notify,
 ) -> tuple[keras.Model, History]:
     """Train the checks that are not made yet, in the run's partial folder → the model, and a line for every check."""
+    refuse_another(dataset, profile)
     remember_code_version()
     prepare_backend(seed, profile.convolutions)
     origin = origin_of_checks()

@@ -31,7 +31,15 @@ from ..data.load import dataset_fingerprint
 from ..errors import ResultsError
 from ..evaluation.accuracy import Score
 from ..paths import reports_dir
-from .integrity import DAMAGED, find_problem, find_problem_under_way, is_recorded, iterations_of_checks, read_json
+from .integrity import (
+    DAMAGED,
+    find_problem,
+    find_problem_under_way,
+    is_recorded,
+    iterations_of_checks,
+    read_json,
+    read_sums,
+)
 from .provenance import ORIGIN_COLUMNS
 
 if TYPE_CHECKING:
@@ -52,8 +60,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether it is complete: a run under way has a history, but neither answers nor final accuracies."""
-        return (self.folder / "metrics.json").is_file()
+        """Whether it is complete: the checksum of its final accuracies is on record, which is written last."""
+        return (self.folder / "metrics.json").is_file() and "metrics.json" in read_sums(self.folder)
 
     @cached_property
     def config(self) -> dict[str, Any]:

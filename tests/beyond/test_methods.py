@@ -16,6 +16,7 @@ from siamese_utils.beyond.batches import (
     look_up_forms,
     random_maps,
 )
+from siamese_utils.beyond.checkpoints import _newest_first
 from siamese_utils.beyond.config import Augmentation, Block, HardClasses, Method, load_beyond, load_method
 from siamese_utils.beyond.losses import LOSSES
 from siamese_utils.beyond.networks import backbone_of, build_backbone, build_siamese, build_trainer, warm_up_and_cosine
@@ -401,6 +402,19 @@ def test_a_fifth_of_omniglots_background_alphabets_is_held_out(drawn):
     names = tuple(f"alphabet {number:02}/character" for number in range(30))
     train, scored = splits(replace(drawn, train=Split(np.zeros((30, 1, 1, 1), np.uint8), names)), "validation")
     assert (train.classes, scored.classes) == (24, 6)
+
+
+def test_a_copy_beside_the_checkpoints_is_none_of_them(tmp_path):
+    for name in ("checkpoint-9.npz", "checkpoint-40.npz", "checkpoint-40 (1).npz", "checkpoint-.npz"):
+        (tmp_path / name).touch()
+    assert [path.name for path in _newest_first(tmp_path)] == ["checkpoint-40.npz", "checkpoint-9.npz"]
+
+
+def test_a_dataset_at_another_size_than_the_methods_is_refused(drawn, reports):
+    """The run's key would name one size, and its network have another."""
+    own = load_profile("demo").model_copy(update={"image_size": 28})
+    with pytest.raises(ParamsError, match="synthetic at 20 pixels is not the dataset of the profile demo"):
+        load_or_train("loss-prototype", own, dataset=drawn)
 
 
 @pytest.mark.parametrize("method", [m for m in load_beyond().methods if m.group == "loss"], ids=lambda m: m.loss)

@@ -83,6 +83,23 @@ def test_an_unknown_backend_is_refused(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_backend_that_is_empty_is_the_default():
+    import_it = "import os, siamese_utils; print(os.environ['KERAS_BACKEND'])"
+    env = {**os.environ, "KERAS_BACKEND": ""}
+    done = subprocess.run([sys.executable, "-c", import_it], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout == "tensorflow\n"
+
+
+def test_what_a_users_file_says_of_keras_changes_no_numbers():
+    """A ~/.keras/keras.json sets these: with channels_first, convolutions are over other axes of an image."""
+    settings = backend.keras.config
+    settings.set_epsilon(0.1)
+    settings.set_image_data_format("channels_first")
+    settings.set_floatx("float64")
+    backend._import_keras()
+    assert (settings.epsilon(), settings.image_data_format(), settings.floatx()) == (1e-7, "channels_last", "float32")
+
+
 def test_a_backend_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setattr("siamese_utils.backend.find_spec", lambda name: None)

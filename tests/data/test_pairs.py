@@ -92,7 +92,7 @@ def test_gather_looks_up_class_and_drawer():
     assert (picked[1, ..., 0] == images[0, 1]).all()
 
 
-@pytest.mark.parametrize(("batch_size", "classes"), [(128, 100), (7, 100)])
+@pytest.mark.parametrize(("batch_size", "classes"), [(128, 100), (7, 100), (0, 100), (-2, 100)])
 def test_a_batch_that_cannot_be_drawn_is_a_clear_error(batch_size, classes):
     with pytest.raises(ParamsError, match="batch"):
         draw_pairs(blank_split(classes, 20), batch_size)

@@ -6,6 +6,7 @@ from made_up import blank_split
 
 from siamese_utils.config import load_experiment
 from siamese_utils.data.dataset import Split
+from siamese_utils.errors import DataError
 from siamese_utils.evaluation import accuracy as accuracies
 from siamese_utils.evaluation.accuracy import (
     Score,
@@ -206,6 +207,22 @@ def test_wilson_intervals_by_hand(correct, episodes, low, high):
     assert (score.accuracy, score.correct, score.episodes) == (correct / episodes, correct, episodes)
     assert Score(**score.as_dict()) == score
     assert (round(score.low, 4), round(score.high, 4)) == (low, high)
+
+
+@pytest.mark.parametrize(("correct", "episodes"), [(5, 3), (-1, 3), (1, -3), (float("nan"), 3)])
+def test_counts_that_cannot_be_have_no_interval(correct, episodes):
+    """Its bounds would be complex numbers."""
+    with pytest.raises(ValueError, match="cannot be correct"):
+        wilson(correct, episodes)
+
+
+@pytest.mark.parametrize(
+    "images", [np.zeros((3, 28, 28), np.uint8), np.zeros((3, 20, 20, 3), np.uint8), np.zeros((3, 20, 20), np.float32)]
+)
+def test_images_of_another_size_or_type_are_a_clear_error(model, images):
+    """Numbers from 0 to 1 in the place of 0 to 255 would be embedded, as nearly black images."""
+    with pytest.raises(DataError, match=r"takes images of shape \(20, 20, 1\), uint8"):
+        embed(model, images)
 
 
 @pytest.mark.parametrize(

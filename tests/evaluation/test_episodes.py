@@ -156,6 +156,14 @@ def test_a_split_too_small_for_strict_episodes_is_a_clear_error(ways, shots):
         draw_episodes(SPLIT, protocol="strict", n_way=ways, n_shot=shots, n_episodes=1, seed=0)
 
 
+@pytest.mark.parametrize("protocol", ["author", "strict"])
+@pytest.mark.parametrize("number", [{"n_way": 0}, {"n_way": -1}, {"n_shot": 0}, {"n_shot": -1}, {"n_episodes": 0}])
+def test_episodes_of_nothing_are_a_clear_error(protocol, number):
+    """Without shots, every similarity would be the mean of none, and the accuracy 0 %."""
+    with pytest.raises(ParamsError, match="give 1 or more of each"):
+        draw_episodes(SPLIT, protocol=protocol, **{"n_way": 5, **number})
+
+
 def test_an_unknown_protocol_is_a_clear_error():
     with pytest.raises(ParamsError, match="author or strict"):
         draw_episodes(SPLIT, protocol="kind", n_way=5, n_episodes=1, seed=0)

@@ -5,10 +5,13 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from siamese_utils.config import load_experiment, load_profile
+from siamese_utils.config import load_experiment, load_profile, params_dir
+from siamese_utils.errors import ParamsError
+from siamese_utils.evidence import factorial
 from siamese_utils.evidence.factorial import accuracies, cells, effects, find_cells, load_factorial, shortened
 from siamese_utils.training.loop import load_or_train
 from siamese_utils.training.runs import run_folder
@@ -99,3 +102,36 @@ def test_the_design_keeps_its_size_and_length_whatever_the_profile_of_omniglot()
     assert run_folder(row, shortened(laptop), 0)[0].name == run_folder(row, shortened(next_one), 0)[0].name
     assert run_folder(row, laptop, 0)[0].name != run_folder(row, next_one, 0)[0].name
     assert shortened(load_profile("demo")) == load_profile("demo")
+
+
+@pytest.fixture
+def changed_design(tmp_path, monkeypatch):
+    """A design of one's own, made of the project's and a change of it."""
+    design = yaml.safe_load((params_dir() / "factorial.yaml").read_text())
+
+    def use(**change):
+        path = tmp_path / "factorial.yaml"
+        path.write_text(yaml.safe_dump({**design, **change}))
+        monkeypatch.setattr(factorial, "_path", lambda: path)
+        load_factorial.cache_clear()
+        return design["factors"]
+
+    yield use
+    load_factorial.cache_clear()
+
+
+def test_a_slip_in_the_design_is_refused_and_not_passed_over(changed_design):
+    """A misspelled length would leave the profile's own, and two factors of one name would be taken for one."""
+    changed_design(on_omniglot={"iteration": 400})
+    with pytest.raises(ParamsError, match=r"factorial\.yaml is not valid: iteration: Extra"):
+        shortened(load_profile("laptop"))
+    factors = changed_design(on_omniglot={"iterations": 0})
+    with pytest.raises(ParamsError, match=r"factorial\.yaml is not valid: iterations"):
+        shortened(load_profile("laptop"))
+    wrong = {"words": "without", "changes": {"batchnorm": False}}
+    changed_design(factors=[{**factors[0], "low": wrong}, *factors[1:]])
+    with pytest.raises(ParamsError, match=r"factorial\.yaml is not valid: recipe\.batchnorm: Extra"):
+        cells()
+    changed_design(factors=[*factors, factors[0]])
+    with pytest.raises(ParamsError, match="factor name used twice: batch_norm"):
+        load_factorial()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from made_up import blank_split
+from run_on_disk import make_run
 from scipy.stats import binomtest
 
 from siamese_utils.data.dataset import Split
@@ -76,6 +77,16 @@ def test_by_hand_one_query_two_ways():
     assert exact["without_self"] == pytest.approx((2 / 4 + 1 / 4) / 2)
     assert exact["without_twins"] == pytest.approx((1 + 1 / 2) / 2)
     assert exact["without_both"] == pytest.approx(1 / 2)
+
+
+def test_few_episodes_may_have_none_of_a_kind(reports, tiny):
+    """A profile of one's own may ask for 2 episodes: none of these meets its query."""
+    few = tiny.model_copy(update={"episodes": 2})
+    run = make_run("baseline", few, 0, np.array([True, False]))
+    (line,) = leaks.accuracy_by_leak([run], few, blank_split(86, 20)).to_dict("records")
+    assert (line["author"], line["clean"], line["effect"]) == (50, 50, 0)
+    assert np.isnan([line["self"], line["self_low"], line["self_high"]]).all()
+    assert line["clean_low"] == pytest.approx(100 * wilson(1, 2).low)
 
 
 def test_a_models_similarities_are_those_of_its_pairs(tiny, fresh_keras):

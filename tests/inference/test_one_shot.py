@@ -141,6 +141,10 @@ def test_what_is_no_model_or_no_image_is_a_clear_error(model, model_file, tmp_pa
         model.embed([tmp_path / "broken.png"])
     with pytest.raises(DataError, match="is not a readable image: it is a folder"):
         model.embed([tmp_path])
+    picture = np.zeros((60, 60, 3), np.uint8)
+    for one in ("a.png", tmp_path / "a.png", Image.new("L", (60, 60)), picture, picture[..., 0]):
+        with pytest.raises(DataError, match="this is one image, and embed takes several"):
+            model.embed(one)
     with pytest.raises(DataError, match="no images to embed"):
         model.embed([])
 

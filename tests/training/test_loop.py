@@ -612,3 +612,12 @@ def test_weights_are_trained_anew_only_where_they_are_wanted(made_up_training, t
         training.load_or_train(baseline, tiny, weights=True, notify=told.append)
     assert len(made_up_training) == 4
     assert "they are trained anew" in told[0]
+
+
+def test_a_dataset_that_is_not_the_profiles_is_refused_before_anything_is_trained(reports, tiny):
+    """The run's name says that it is of the profile's: trained to its end, it would not be believed."""
+    drawn = load_dataset(tiny)
+    for profile in (tiny.model_copy(update={"dataset": "omniglot"}), tiny.model_copy(update={"image_size": 28})):
+        with pytest.raises(ParamsError, match="synthetic at 20 pixels is not the dataset of the profile tiny"):
+            training.load_or_train(baseline, profile, dataset=drawn)
+    assert not list(reports.glob("tiny/results/*.partial"))

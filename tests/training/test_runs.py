@@ -66,6 +66,7 @@ def test_a_finished_run_says_what_its_files_hold(run):
 def test_a_run_beyond_the_paper_has_a_size_and_a_training_time_of_its_own(tmp_path):
     (tmp_path / "config.json").write_text('{"image_size": 35, "seed": "3", "profile": {"image_size": 28}}')
     (tmp_path / "metrics.json").write_text('{"seconds": 9, "training_seconds": 7}')
+    record_sums(tmp_path, "metrics.json")
     run = Run(tmp_path)
     assert (run.image_size, run.seed, run.seconds) == (35, 3, 7.0)
 
@@ -135,6 +136,7 @@ def test_a_history_that_cannot_be_read_is_a_clear_error(content, tmp_path):
 @pytest.mark.parametrize(("name", "read"), [("config.json", "config"), ("metrics.json", "metrics")])
 def test_files_of_json_that_cannot_be_read_are_a_clear_error(name, read, tmp_path):
     (tmp_path / name).write_text("{")
+    record_sums(tmp_path, name)
     with pytest.raises(ResultsError, match=rf"run {tmp_path.name} cannot be read \({name}: "):
         getattr(Run(tmp_path), read)
     (tmp_path / name).write_text('{"seed": 3, "place": "Größe"}', encoding="utf-8")

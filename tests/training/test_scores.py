@@ -21,7 +21,8 @@ class StandIn:
     """A model that embeds an image as its row of pixels; the nearer two are, the more they are alike."""
 
     def __init__(self, *weights):
-        self.layers, self.embedded = [SimpleNamespace(name="backbone", predict_on_batch=self.embed), Distance()], []
+        backbone = SimpleNamespace(name="backbone", input_shape=(None, 1, 9, 1), predict_on_batch=self.embed)
+        self.layers, self.embedded = [backbone, Distance()], []
         self.trainable_variables = [SimpleNamespace(shape=w.shape, numpy=lambda w=w: w) for w in weights]
 
     def embed(self, images):

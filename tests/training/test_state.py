@@ -16,7 +16,7 @@ from siamese_utils.cli import app as cli
 from siamese_utils.config import load_experiment
 from siamese_utils.process import Process
 from siamese_utils.training import state
-from siamese_utils.training.runs import run_folder, worker_file
+from siamese_utils.training.runs import partial_folder, run_folder, worker_file
 from siamese_utils.training.state import log_file, seconds_left, seeds_wanted_or_here, state_of
 from siamese_utils.training.store import lock_of
 
@@ -26,6 +26,14 @@ def half_way(reports, tiny, fresh_keras):
     """The tiny profile, with the MLP trained up to iteration 2 of 4."""
     training.load_or_train("mlp", tiny, 0, until=2)
     return tiny
+
+
+def test_a_run_killed_while_it_was_kept_is_under_way(half_way):
+    """Its final accuracies are there, but not yet its weights, and none of them has a checksum."""
+    mlp = load_experiment("mlp")
+    (partial_folder(run_folder(mlp, half_way, 0)[0]) / "metrics.json").write_text('{"scores": []}')
+    found = state_of(mlp, half_way, 0)
+    assert (found.word, found.run.metrics["iterations"]) == ("under way", 2)
 
 
 def put_worker(folder, **changes):
