@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -219,12 +220,8 @@ def load_profile(profile: str | Path | Profile) -> Profile:
     if isinstance(profile, Profile):
         return profile
     path = Path(profile) if str(profile).endswith((".yaml", ".yml")) else params_dir() / "profiles" / f"{profile}.yaml"
-    try:
-        found = path.is_file()
-    # no path at all: too long, or with a NUL
-    except (OSError, ValueError):
-        found = False
-    if not found:
+    # unlike Path.is_file, for what is no path at all as well: too long, or with a NUL
+    if not os.path.isfile(path):
         raise ParamsError(f"no profile {str(profile)!r}: choose one of {', '.join(profile_names())}, or a YAML file.")
     return checked(Profile, {"name": path.stem, **read_yaml(path)}, path)
 

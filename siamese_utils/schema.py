@@ -106,14 +106,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def keys_of(where: str, given: Any, path: Path) -> dict[str, Any]:
     """Return the keys and values at a place of a YAML file, none where it is empty; ParamsError for anything else."""
     if not isinstance(given, dict | None):
-        raise ParamsError(f"{path.name} is not valid: {where}: {given!r:.60} is no keys and values.")
+        raise ParamsError(f"{path.name} is not valid: {where} must have keys and values, not {given!r:.60}.")
     return given or {}
 
 
 def rows_of(where: str, given: Any, path: Path) -> list[dict[str, Any]]:
     """Return the list of keys and values at a place of a YAML file, in the same way, as dictionaries of their own."""
     if not isinstance(given, list | None):
-        raise ParamsError(f"{path.name} is not valid: {where}: {given!r:.60} is no list.")
+        raise ParamsError(f"{path.name} is not valid: {where} must be a list, not {given!r:.60}.")
     return [dict(keys_of(f"{where}.{number}", row, path)) for number, row in enumerate(given or [])]
 
 

@@ -156,10 +156,10 @@ def test_a_wrong_matrix_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"baseline": [1]}, r"baseline: \[1\] is no keys"),
-        ({"experiments": {"a": 1}}, "experiments: .* is no list"),
-        ({"experiments": ["a"]}, r"experiments\.0: 'a' is no keys"),
-        ({"experiments": [{"name": "a", "changes": "l2"}]}, "changes of a: 'l2' is no keys"),
+        ({"baseline": [1]}, r"baseline must have keys and values, not \[1\]"),
+        ({"experiments": {"a": 1}}, "experiments must be a list"),
+        ({"experiments": ["a"]}, r"experiments\.0 must have keys"),
+        ({"experiments": [{"name": "a", "changes": "l2"}]}, "changes of a must have keys"),
     ],
 )
 def test_a_matrix_of_another_shape_is_refused_in_a_sentence(change, named, tmp_path):
