@@ -205,7 +205,10 @@ class Study:
 
     def show_rows(self, *, runs: Iterable[Run] = ()) -> None:
         """Show the study's rows of Table 1: the paper's figures beside ours."""
-        caption = "Final accuracy in %, 1-shot 20-way, with the 95 % interval; author's protocol unless it says strict."
+        caption = (
+            "Final accuracy in %, 1-shot 20-way; author's protocol unless it says strict. In brackets the 95 % interval: "
+            "of the episodes, and for a difference of episodes and seeds."
+        )
         self.show_table(readable(self.board.rows_of(self.experiments)), caption=caption, runs=runs)
 
     def show_claims(self, notebook: str = "") -> None:
