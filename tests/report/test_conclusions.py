@@ -56,6 +56,6 @@ def test_table_1_on_the_committed_runs():
     board = Board.of("laptop")
     said = words(conclusions.table_1(board))
     assert "512 (75.6 %)" in said
-    assert "can tell 9 of its 14 variants" in said
+    assert "At most 9 of the paper’s 14 variants" in said
     clear = board.rows[(board.rows["difference_low"] > 0) & board.rows["paper_val"].notna()]
     assert all(label in said for label in clear["label"])

@@ -76,7 +76,9 @@ def differences(rows: pd.DataFrame, *, iterations: int, at_iteration: pd.DataFra
         with_intervals(ax, y + LIFT, *values, color=BLUE, marker="o", label=words)
     if at_iteration is not None:
         diamond: Look = {"color": GREY, "marker": "D", "markersize": 4.5, "capsize": 0}
-        with_intervals(ax, y, *[rows["logged"]] * 3, label="the author’s log there, mean of 5 checks", **diamond)
+        with_intervals(
+            ax, y, *[rows["logged"]] * 3, label="the author’s log at that iteration, mean of 5 checks", **diamond
+        )
     drawn = rows[["noise_low", "noise_high", "difference", "difference_low", "difference_high", "logged"]].astype(float)
     ax.set_xlim(min(-5, drawn.min().min()) - 2, max(5, drawn.max().max()) + 2)
     margin: Look = {"transform": ax.get_yaxis_transform(), "va": "center", "fontsize": 8}
