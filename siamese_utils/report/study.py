@@ -206,7 +206,7 @@ class Study:
     def show_rows(self, *, runs: Iterable[Run] = ()) -> None:
         """Show the study's rows of Table 1: the paper's figures beside ours."""
         caption = (
-            "Final accuracy in %, 1-shot 20-way; author's protocol unless it says strict. In brackets the 95 % interval: "
+            "Final accuracy in %, 1-shot 20-way; author's protocol unless it says strict. In brackets 95 % intervals: "
             "of the episodes, and for a difference of episodes and seeds."
         )
         self.show_table(readable(self.board.rows_of(self.experiments)), caption=caption, runs=runs)
