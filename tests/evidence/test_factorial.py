@@ -123,14 +123,14 @@ def changed_design(tmp_path, monkeypatch):
 def test_a_slip_in_the_design_is_refused_and_not_passed_over(changed_design):
     """A misspelled length would leave the profile's own, and two factors of one name would be taken for one."""
     changed_design(on_omniglot={"iteration": 400})
-    with pytest.raises(ParamsError, match=r"factorial\.yaml is not valid: iteration: Extra"):
+    with pytest.raises(ParamsError, match=r"factorial\.yaml is not valid: iteration: unknown key"):
         shortened(load_profile("laptop"))
     factors = changed_design(on_omniglot={"iterations": 0})
     with pytest.raises(ParamsError, match=r"factorial\.yaml is not valid: iterations"):
         shortened(load_profile("laptop"))
     wrong = {"words": "without", "changes": {"batchnorm": False}}
     changed_design(factors=[{**factors[0], "low": wrong}, *factors[1:]])
-    with pytest.raises(ParamsError, match=r"factorial\.yaml is not valid: recipe\.batchnorm: Extra"):
+    with pytest.raises(ParamsError, match=r"factorial\.yaml is not valid: recipe\.batchnorm: unknown key"):
         cells()
     changed_design(factors=[*factors, factors[0]])
     with pytest.raises(ParamsError, match="factor name used twice: batch_norm"):

@@ -721,11 +721,11 @@ def test_a_claim_is_judged_twice_where_text_and_run_differ():
         ("kind: level, of: baseline", "at goes with level"),
         ("kind: ordered, of: baseline", "several networks, or one and several values of n_way"),
         ("kind: untestable", "because"),
-        ("kind: chance", "of: Field required"),
+        ("kind: chance", "of: this key is missing"),
         ("kind: chance, of: [mlp, baseline]", "at most 1 item"),
         ("kind: below, of: [], than: baseline", "at least 1 item"),
         ("kind: unsteady, of: mlp, than: [baseline, lr-0.001]", "at most 1 item"),
-        ("kind: ordered, n_way: [5, 20]", "of: Field required"),
+        ("kind: ordered, n_way: [5, 20]", "of: this key is missing"),
     ],
 )
 def test_a_wrong_ledger_is_refused_in_a_sentence(tmp_path, wrong, words):

@@ -468,6 +468,7 @@ def steps_of_a_run(monkeypatch):
     monkeypatch.setattr(training, "train", train)
     monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock) + 0.04)
     for name, result in (
+        ("refuse_another", None),
         ("remember_code_version", None),
         ("prepare_backend", None),
         ("origin_of_checks", {"commit": "abc"}),
@@ -498,6 +499,7 @@ def test_a_run_is_trained_check_by_check(steps_of_a_run, tmp_path, monkeypatch, 
     assert model == "a new model"
     assert history == [line(0, 10.0), line(2, 20.0)]
     assert calls == [
+        ("refuse_another", data, profile),
         ("remember_code_version",),
         ("prepare_backend", 3, "auto"),
         ("origin_of_checks",),
@@ -522,9 +524,10 @@ def test_a_run_goes_on_with_the_time_and_the_updates_it_has(steps_of_a_run, tmp_
     assert (model, history) == ("its model", [earlier, line(4, 17.6)])
     names = [name for name, *_ in steps_of_a_run]
     assert names == [
-        "remember_code_version", "prepare_backend", "origin_of_checks", "train", "check_model", "save_checkpoint",
+        "refuse_another", "remember_code_version", "prepare_backend", "origin_of_checks",
+        "train", "check_model", "save_checkpoint",
     ]  # fmt: skip
-    assert steps_of_a_run[3][5:] == ([4], ("seed", 0), ("first_update", 3))
+    assert steps_of_a_run[4][5:] == ([4], ("seed", 0), ("first_update", 3))
 
 
 def test_a_trained_run_is_evaluated_and_kept(steps_of_a_run, tmp_path, monkeypatch, tiny):
