@@ -137,8 +137,10 @@ class OneShot:
     def embed(self, images: Iterable[ImageLike]) -> np.ndarray:
         """Embed images → (n, d) float32; DataError for one image alone, and for those that cannot be read."""
         # its letters, or its rows, would be taken for images
-        shape = images.shape if isinstance(images, np.ndarray) else (0,) * 4
-        if len(shape) < 3 or (len(shape) == 3 and shape[2] in (3, 4)) or isinstance(images, str | Path | Image.Image):
+        is_one = isinstance(images, str | Path | Image.Image)
+        if isinstance(images, np.ndarray):
+            is_one = images.ndim < 3 or (images.ndim == 3 and images.shape[2] in (3, 4))
+        if is_one:
             raise DataError("this is one image, and embed takes several: give it in a list, [image].")
         read = self._read_each(images)
         if not read:
