@@ -2,7 +2,7 @@
 
 reproduced          the comparison is confirmed, and so is the figure that the paper gives with it, if any
 direction only      the comparison is confirmed, the figure is not, or cannot be under this profile
-not reproduced      the comparison is refuted
+not reproduced      the comparison is refuted, or undecided with the paper's figure refuted
 undecided           neither: too few seeds or episodes for what they show; with how many would decide it
 not testable        nothing that these runs leave could decide it, and why
 not run             an experiment that the claim needs has no run
@@ -76,7 +76,7 @@ def judge(claims: Sequence[Claim], evidence: Evidence, *, rows: Sequence[Claim] 
     judgements = []
     for (variant, claim), (outcome, figure) in zip(asked, found, strict=True):
         judgement = _judgement(variant, claim, evidence, outcome, p)
-        if judgement.verdict == "reproduced" and isinstance(outcome, tuple) and claim.level is not None:
+        if isinstance(outcome, tuple) and claim.level is not None:
             judgement = _with_level(judgement, claim.level, figure, p)
         judgements.append(judgement)
     return judgements
@@ -122,16 +122,22 @@ def _decide(tests: Sequence[Test], p: Mapping[str, float]) -> tuple[Verdict, Tes
 
 
 def _with_level(judgement: Judgement, level: float, found: Test | Untested, p: Mapping[str, float]) -> Judgement:
-    """Add to a confirmed comparison's verdict that on the figure which the paper gives along with it."""
+    """Add to a comparison's verdict that on the figure which the paper gives along with it."""
     if isinstance(found, Untested):
+        if judgement.verdict != "reproduced":
+            return judgement
         words = f"{judgement.words} The paper’s {level:g} % cannot be compared: it is {found.why}."
         return replace(judgement, verdict="direction only", words=words)
     estimate = found.estimate
     assert estimate, "a test of an accuracy"
     ends = f"{number(estimate.low)} to {number(estimate.high)}"
     words = f"{judgement.words} Against the paper’s {level:g} %: {number(estimate.value)} % (95 % interval {ends})."
-    holds = p[found.key] < LEVEL and found.p_confirm < found.p_refute
-    return replace(judgement, verdict="reproduced" if holds else "direction only", words=words)
+    decided, holds = p[found.key] < LEVEL, found.p_confirm < found.p_refute
+    if judgement.verdict == "reproduced":
+        return replace(judgement, verdict="reproduced" if decided and holds else "direction only", words=words)
+    if judgement.verdict == "undecided" and decided and not holds:
+        return replace(judgement, verdict="not reproduced", words=words, estimate=estimate, p=p[found.key], needs="")
+    return judgement
 
 
 def estimate_words(estimate: Estimate) -> str:

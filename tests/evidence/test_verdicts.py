@@ -343,6 +343,20 @@ def test_a_clear_yes_and_a_clear_no():
     assert found.p < 0.001
 
 
+def test_a_refuted_figure_decides_where_the_comparison_is_open():
+    """Hardly above the baseline, and surely not at the 50 % that the claim names."""
+    above = Against(kind="above", of=("dense-512",), than=("baseline",))
+    assert one(above, world={"dense-512": 73.6}).verdict == "undecided"
+    found = one(above, 50, world={"dense-512": 73.6})
+    assert found.verdict == "not reproduced"
+    assert "Against the paper’s 50 %: 73." in found.words
+    assert found.p < 0.05
+    assert not found.needs
+    # a figure within the paper's noise leaves it open, and so does a scale that has no such figure
+    assert one(above, 74, world={"dense-512": 73.6}).verdict == "undecided"
+    assert one(above, 50, world={"dense-512": 73.6}, profile="laptop").verdict == "undecided"
+
+
 def test_ties_are_undecided_and_similar():
     same = {"dense-512": 75.0}
     assert one(BELOW, world=same).verdict == "undecided"
