@@ -65,10 +65,10 @@ def _problem_of(weights: Iterable[str], folder: Path) -> str:
 def compare_anew(recorded: Run, anew: Run) -> tuple[bool, str]:
     """Say whether a second training of a run agrees with its record, and how far apart the two are, in words.
 
-    On the same machine, with the same packages, scores and losses must be the same. Elsewhere arithmetic rounds
-    differently, and a training amplifies that: a network of the paper must have the same loss before its first update,
-    to a part in a thousand; of a method, whose history has means only, the first must agree to a twentieth. No
-    score may be more than ten points away.
+    On the same processor, with the same packages, scores and losses must be the same. Elsewhere arithmetic rounds
+    differently, on one GPU each time, and a training amplifies that: a network of the paper must have the same loss
+    before its first update, to a part in a thousand; of a method, whose history has means only, the first must agree to
+    a twentieth. No score may be more than ten points away.
     """
     apart = max(
         abs(one["accuracy"] - other["accuracy"])
@@ -77,10 +77,11 @@ def compare_anew(recorded: Run, anew: Run) -> tuple[bool, str]:
     first, again, step = _early_losses(recorded.history, anew.history)
     at = f"of {step} steps" if step else "first"
     words = f"scores {100 * apart:.2f} points apart at most, losses ({at}) {first:.6g} and {again:.6g}"
-    if _machine(recorded) == _machine(anew):
+    same, on_gpu = _machine(recorded) == _machine(anew), _machine(anew)["device"] not in (None, "CPU")
+    if same and not on_gpu:
         return apart == 0 and first == again, f"same machine: {words}"
     near = math.isclose(first, again, rel_tol=TOLERANCE_OF_MEAN if step else TOLERANCE)
-    return near and apart <= APART, f"another machine: {words}"
+    return near and apart <= APART, f"{'same kind of GPU' if same else 'another machine'}: {words}"
 
 
 class Retraining(Strict):

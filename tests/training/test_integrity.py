@@ -572,6 +572,11 @@ def test_a_run_trained_anew_agrees_with_its_record_or_is_said_not_to(whole, tiny
     assert words.startswith("same machine: scores 0.00 points apart at most")
     recorded.metrics["scores"][0]["accuracy"] += 0.01
     assert not compare_anew(recorded, anew)[0]
+    for metrics in (recorded.metrics, anew.metrics):
+        metrics["provenance"] = {**metrics["provenance"], "device": "NVIDIA H100"}
+    agrees, words = compare_anew(recorded, anew)
+    assert agrees
+    assert words.startswith("same kind of GPU: scores 1.00 points apart at most")
     recorded.metrics["provenance"]["processor"] = "another"
     assert compare_anew(recorded, anew)[0]
     recorded.history["batch_loss"] *= 1.01
