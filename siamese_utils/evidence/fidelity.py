@@ -246,14 +246,14 @@ def summary(judgements: Sequence[Likeness]) -> str:
         return NOTHING
     by_verdict = {
         verdict: [j for j in judgements if j.verdict == verdict]
-        for verdict in ("agrees", "differs", "too short to say", "not compared")
+        for verdict in ("agrees", "differs", "undecided", "not compared")
     }
     agree, differ = (
         f"{len(found)} {words}{f' ({listed(_with_seeds(found))})' if found else ''}"
         for found, words in ((by_verdict["agrees"], "in agreement"), (by_verdict["differs"], "different"))
     )
     said = (
-        f"Runs beside the author’s log: {agree}, {differ}, {len(by_verdict['too short to say'])} too short to say, "
+        f"Runs beside the author’s log: {agree}, {differ}, {len(by_verdict['undecided'])} undecided, "
         f"{len(by_verdict['not compared'])} without a log of this network."
     )
     firsts = [abs(j.first) for j in judgements if j.first is not None]

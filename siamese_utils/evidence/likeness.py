@@ -48,7 +48,7 @@ FEWEST = 4
 WIDEST = {"loss": float(np.log(2)), "train": 20.0, "val": 20.0}
 # how far two first losses of one network may lie apart
 FIRST_LOSS = FIRST_LOSS_LEFT[1]
-LikenessVerdict: TypeAlias = Literal["agrees", "differs", "too short to say", "not compared"]
+LikenessVerdict: TypeAlias = Literal["agrees", "differs", "undecided", "not compared"]
 
 
 class Replicates(NamedTuple):
@@ -148,9 +148,9 @@ def verdict_of(checks: int, first: float | None, found: dict[str, Interval]) -> 
     if first is not None and abs(first) > FIRST_LOSS:
         return "differs", f"first loss {signed(first, 2)}, by chance {FIRST_LOSS:g} at most"
     if checks < FEWEST:
-        return "too short to say", f"{how_many(checks, 'check')}, {FEWEST} needed"
+        return "undecided", f"{how_many(checks, 'check')}, {FEWEST} needed"
     if far := [name for name, mean in found.items() if mean.p * len(found) < LEVEL]:
         return "differs", f"by its {listed(far)}"
     if wide := [name for name, mean in found.items() if mean.high - mean.value > WIDEST[name]]:
-        return "too short to say", f"{listed(wide)} known too roughly"
+        return "undecided", f"{listed(wide)} known too roughly"
     return "agrees", ""

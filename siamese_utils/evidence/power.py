@@ -21,6 +21,9 @@ MOST_SEEDS = 1000
 def needs(test: Test, tests: int) -> str:
     """Say what would decide an undecided test, if what was found is the truth, and what can be seen now."""
     estimate = test.estimate
+    # an F test on more than one seed
+    if estimate is None and test.p < 1:
+        return "The checks of these seeds do not tell; those of more seeds might."
     if estimate is None or not estimate.has_interval:
         return "One seed cannot decide: a network and its luck look the same."
     detect = f"{len(estimate.seeds)} seeds detect" if len(estimate.seeds) > 1 else "one seed detects"

@@ -166,8 +166,7 @@ def estimate_words(estimate: Estimate) -> str:
 
 
 def degenerate_words(names: Sequence[str]) -> str:
-    """Say that networks did not train: they have the same similarity for any two images."""
+    """Say that networks end at chance: they have the same similarity for any two images."""
     labels = listed([load_experiment(name).label for name in names])
     labels = labels[0].upper() + labels[1:]
-    verb, them = ("does", "it gives") if len(names) == 1 else ("do", "they give")
-    return f"{labels} {verb} not train here at all: {them} any two images the same similarity."
+    return f"{labels} {'ends' if len(names) == 1 else 'end'} here with the same similarity for any two images."

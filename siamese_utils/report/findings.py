@@ -22,6 +22,8 @@ from ..training.runs import check_iterations
 from .rendering import render
 
 MOST = 6
+# seeds of one row this many points apart are named beside their mean
+FAR = 10
 # no line ends there
 SPACE = "\u00a0"
 # rows that a sentence calls otherwise than a table does
@@ -81,9 +83,10 @@ def author_there(profile: Profile) -> dict[str, float] | None:
 
 
 def _beside_log(profile: Profile) -> dict[str, list[str]]:
-    """List the rows of Table 1 at the full protocol that agree with the log, or differ, by their longest run.
+    """List the rows of Table 1 at the full protocol that agree with the log, or differ, by their longest runs.
 
-    Of several that came as far, one that differs decides. A row that is not at its end yet says how far it has come.
+    Of several that came as far, one that differs decides; the row says how many do, where not all of them. A row that
+    is not at its end yet says how far it has come.
     """
     found: dict[str, list[str]] = {"agrees": [], "differs": []}
     rows: dict[str, list[Likeness]] = {}
@@ -93,31 +96,33 @@ def _beside_log(profile: Profile) -> dict[str, list[str]]:
             rows.setdefault(judged.experiment.name, []).append(judged)
     for own in rows.values():
         experiment, came = own[0].experiment, max(judged.iteration for judged in own)
-        verdicts = {judged.verdict for judged in own if judged.iteration == came}
+        verdicts = [judged.verdict for judged in own if judged.iteration == came]
         verdict = next((word for word in ("differs", "agrees") if word in verdicts), None)
         if verdict:
             end = check_iterations(experiment, profile)[-1]
-            found[verdict].append(_short(experiment) + (f" up to {came:,}" if came < end else ""))
+            differing = verdicts.count("differs")
+            some = f" ({differing} of {len(verdicts)} seeds)" if 0 < differing < len(verdicts) else ""
+            found[verdict].append(_short(experiment) + (f" up to {came:,}" if came < end else "") + some)
     return found
 
 
 def _reaches_paper(board: Board) -> dict[str, list[str]]:
-    """List the rows whose accuracy on new characters is the paper's within the noise of both, and the other rows.
+    """List the rows whose accuracy on new characters is the paper's within the noise of both, the others, and the open.
 
     The noise, 95 %: our interval, the paper's 250 episodes, and its one seed, with the spread between ours. It is asked
     at the full protocol only, of the networks that the author trained.
     """
-    found: dict[str, list[str]] = {"yes": [], "no": []}
+    found: dict[str, list[str]] = {"yes": [], "no": [], "open": []}
     rows = board.rows.query("variant != 'as described' and seeds > 0 and paper_val.notna()")
     for row in rows.to_dict("records") if board.profile.is_paper_protocol else ():
         ours, paper = board.evidence.estimate((Term(1, row["experiment"]),)), row["paper_val"]
         if not ours or not ours.has_interval:
             continue
         noise = hypot(ours.high - ours.value, resolution(paper), Z * board.evidence.spread_at(paper))
-        # what is known so roughly that it fits much is not counted
-        if abs(ours.value - paper) > noise or noise < WIDEST["val"]:
-            words = f"{_short(load_experiment(row['experiment']))} ({number(ours.value)} %, paper {number(paper)} %)"
-            found["yes" if abs(ours.value - paper) <= noise else "no"].append(words)
+        # what is known so roughly that it fits much is left open
+        answer = "no" if abs(ours.value - paper) > noise else "yes" if noise < WIDEST["val"] else "open"
+        words = f"{_short(load_experiment(row['experiment']))} ({number(ours.value)} %, paper {number(paper)} %)"
+        found[answer].append(words)
     return found
 
 
@@ -156,7 +161,7 @@ def _resolution(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """List the networks that stand below the baseline as in the paper, otherwise than there, or did not train.
+    """List the networks below the baseline as in the paper, otherwise than there, or whose similarities all tie.
 
     Of a network that was not run as described, the one that was run: the paper's figure is of it.
     """
@@ -174,8 +179,12 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
         noise = number(resolution(row["paper_val"], paper_of("baseline").val))
         return f"{signed(row['difference'])}; paper {signed(row['paper_difference'])} ± {noise}"
 
+    def with_seeds(row: dict[Hashable, Any]) -> str:
+        low, high = row["seed_low"], row["seed_high"]
+        return signed(row["difference"]) + (f"; seeds {number(low)} to {number(high)} %" if high - low > FAR else "")
+
     return {
-        "below": named(below, lambda row: signed(row["difference"])),
+        "below": named(below, with_seeds),
         "otherwise": named(otherwise, beside_paper),
         "untrained": named(untrained, lambda row: f"paper {number(row['paper_val'])} %"),
     }
@@ -188,7 +197,13 @@ def _best(rows: pd.DataFrame) -> dict[str, Any] | None:
     if baseline.empty:
         return None
     best = rows.iloc[-1]
-    return {"name": best["experiment"], "label": best["label"], "val": best["ours_val"], "baseline": baseline.item()}
+    return {
+        "name": best["experiment"],
+        "label": best["label"],
+        "val": best["ours_val"],
+        "baseline": baseline.item(),
+        "open": bool(best["difference_low"] <= 0 <= best["difference_high"]),
+    }
 
 
 def _seed_spread(board: Board) -> dict[str, float] | None:

@@ -40,6 +40,5 @@ def so_far_words(runs: Sequence[Run], wanted: int) -> str:
         for run in runs
         if not run.finished
     ]
-    counts = f"{len(runs) - len(under_way)} finished, {len(under_way)} under way"
-    names = f": {'; '.join(under_way)}" if under_way else ""
-    return f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {counts}{names}."
+    words = f"Nothing is trained for this page. Of {how_many(wanted, 'run')}, {len(runs) - len(under_way)} finished"
+    return words + (f", {len(under_way)} under way: {'; '.join(under_way)}." if under_way else ".")

@@ -163,7 +163,9 @@ def provenance(profile: Profile, states: Iterable[tuple[Experiment, int, State]]
         "fingerprint": [dataset.get("fingerprint") for dataset in datasets],
         "code": [short_commit(origin) for origin in origins if origin],
         "processor": [_processor(origin) for origin in origins],
-        **{name: [origin.get(name) for origin in origins] for name in ("backend", "device", "platform")},
+        **{
+            name: [origin.get(name) for origin in origins] for name in ("backend", "device", "convolutions", "platform")
+        },
     }
     return {
         "wanted": len(states),

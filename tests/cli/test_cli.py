@@ -195,7 +195,7 @@ def test_fidelity_trains_nothing_and_says_how_far_runs_have_come(capsys, monkeyp
     code, out, _ = call(capsys, monkeypatch, "fidelity", "dense-128", "dense-512", "--figure", str(figure))
     assert code == 0
     said = " ".join(out.split())
-    assert "0 in agreement, 0 different, 1 too short to say, 1 without a log of this network" in said
+    assert "0 in agreement, 0 different, 1 undecided, 1 without a log of this network" in said
     assert "another" in said, "the reason why Dense 128 as described is not compared"
     assert figure.read_bytes().startswith(b"\x89PNG")
 

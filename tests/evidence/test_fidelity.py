@@ -125,7 +125,9 @@ def test_how_far_seeds_come_apart_is_told_in_units_of_their_noise(reports, monke
 
 @pytest.mark.parametrize("checks", [10, 50])
 @pytest.mark.parametrize("name", ["baseline", "mlp", "without-l2", "without-batch-norm"])
-def test_the_same_curve_with_noise_agrees_in_most_draws(name, checks):
+def test_the_same_curve_with_noise_agrees_in_most_draws(name, checks, monkeypatch):
+    """By the author's two baselines alone, whatever runs are on disk: seeds that lie far apart leave more open."""
+    monkeypatch.setattr(fidelity, "histories", lambda _: [])
     found = verdicts(name, (another_run(log_of(name), seed, checks) for seed in range(DRAWS)))
     assert found["differs"] <= 0.1 * DRAWS
     assert found["agrees"] >= 0.8 * DRAWS
@@ -159,7 +161,7 @@ def test_a_network_that_learns_nothing_differs_without_a_logged_loss():
 
 def test_a_short_curve_is_too_short_and_a_foreign_first_loss_differs_at_once():
     log = log_of("mlp")
-    assert verdicts("mlp", [another_run(log, seed, 2) for seed in range(5)]) == {"too short to say": 5}
+    assert verdicts("mlp", [another_run(log, seed, 2) for seed in range(5)]) == {"undecided": 5}
     first = log.head(1)
     judged = fidelity.likeness(load_experiment("mlp"), first.assign(batch_loss=first["batch_loss"] - 3.4))
     assert judged.verdict == "differs"
@@ -191,7 +193,7 @@ def test_a_jumping_loss_is_given_its_own_scatter():
     log = log_of("mlp").head(5)
     jumps = log.assign(batch_loss=log["batch_loss"] * [1, 2.5, 0.6, 2.5, 0.6])
     judged = fidelity.likeness(load_experiment("mlp"), jumps)
-    assert judged.verdict == "too short to say"
+    assert judged.verdict == "undecided"
     assert judged.loss.high - judged.loss.value > likeness.WIDEST["loss"]
 
 
@@ -278,13 +280,13 @@ def test_the_table_and_the_summary_say_what_was_judged():
         fidelity.likeness(load_experiment("dense-128"), log_of("baseline").head(3)),
     ]
     table = fidelity.likeness_table(judged)
-    assert table["verdict"].tolist()[:2] == ["agrees", "too short to say: 1 check, 4 needed"]
+    assert table["verdict"].tolist()[:2] == ["agrees", "undecided: 1 check, 4 needed"]
     assert table["iteration"].tolist() == ["5,000", "100", "200"]
     ratio = np.exp(judged[0].loss.value)
     assert table["loss, ours : author’s"][0].startswith(f"{ratio:.2f} (")
     assert table["loss, ours : author’s"][1] == "1.00", "no interval where the scatter is unknown"
     words = fidelity.summary(judged)
-    assert "1 in agreement (Baseline), 0 different, 1 too short to say, 1 without a log of this network" in words
+    assert "1 in agreement (Baseline), 0 different, 1 undecided, 1 without a log of this network" in words
     assert "2, lie at most 0.07 from the logged ones" in words
     assert fidelity.summary([]) == fidelity.source_words([]) == fidelity.NOTHING
 
@@ -301,7 +303,7 @@ def test_both_orders_of_the_mlp_stand_side_by_side(reports, monkeypatch):
     found = fidelity.mlp_orders()
     assert [(row.label, len(history)) for row, _, history in found] == [(other.label, 3), (mlp.label, 51)]
     assert [curve.label for curve in fidelity.curves(found)] == [other.label, mlp.label]
-    assert [judged.verdict for judged in fidelity.likenesses(found)] == ["too short to say", "agrees"]
+    assert [judged.verdict for judged in fidelity.likenesses(found)] == ["undecided", "agrees"]
 
 
 def test_the_curves_are_drawn_over_the_whole_log():

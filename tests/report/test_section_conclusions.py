@@ -42,7 +42,7 @@ def test_networks_stand_under_what_became_of_the_papers_word():
     assert otherwise.endswith("the paper −7.2 (within the noise of its 250 episodes).")
     assert len(found["As in the paper"]) == 2
     small = parts(conclusion(board(profile="laptop"), SECTION))
-    assert len(small["Above, below or level as in the paper, its figure left open"]) >= 2
+    assert len(small["Above, below or level as in the paper, its figure not confirmed"]) >= 2
     assert "As in the paper" not in small
 
 
@@ -53,10 +53,10 @@ def test_where_the_baseline_has_not_run_the_accuracy_stands_and_no_difference():
     found = evidence(seeds=(0, 1, 2))
     fewer = {**found.facts, "baseline": {0: found.facts["baseline"][0], 1: found.facts["baseline"][1]}}
     shared = conclusion(Board(found.profile, Evidence(found.profile, fewer)), SECTION)
-    assert shared.count("2 seeds)") == len(SECTION) - 1
+    assert shared.count("2 seeds: ") == len(SECTION) - 1
 
 
-@pytest.mark.parametrize(("seeds", "words"), [((0,), "(one seed)"), ((0, 1), "2 seeds)"), ((0, 1, 2), "3 seeds)")])
+@pytest.mark.parametrize(("seeds", "words"), [((0,), "(one seed)"), ((0, 1), "2 seeds: "), ((0, 1, 2), "3 seeds: ")])
 def test_the_seeds_are_counted_in_words(seeds, words):
     text = BeautifulSoup(conclusion(board(seeds=seeds), SECTION), "html.parser").get_text()
     assert text.count(words) == len(SECTION) - 1

@@ -62,7 +62,7 @@ def test_the_words_count_what_is_finished_and_what_is_under_way(half_way):
     assert origin.so_far_words([run], 7) == (
         "Nothing is trained for this page. Of 7 runs, 0 finished, 1 under way: Baseline (seed 0) at iteration 2."
     )
-    assert origin.so_far_words([], 7).endswith("0 finished, 0 under way.")
+    assert origin.so_far_words([], 7).endswith("0 finished.")
 
 
 def test_a_run_under_way_gives_its_model_as_far_as_it_is_trained(half_way, no_training):
