@@ -59,6 +59,7 @@ def numbers(board: Board) -> dict[str, Any]:
         "author_there": author_there(board.profile),
         "paper_above": [f"{row['label']} ({number(row['paper_val'])} %)" for row in above.to_dict("records")],
         "best": _best(rows),
+        "pattern": _pattern(rows),
         "leak": dict(zip(("median", "low", "high"), leak, strict=True)) if len(learned) else None,
         **_sides(rows),
     }
@@ -187,6 +188,21 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
         "below": named(below, with_seeds),
         "otherwise": named(otherwise, beside_paper),
         "untrained": named(untrained, lambda row: f"paper {number(row['paper_val'])} %"),
+    }
+
+
+def _pattern(rows: pd.DataFrame) -> dict[str, float] | None:
+    """Count the networks, as run, that are below the baseline in the paper, and here; correlate the order of all."""
+    run = rows[(rows["seeds"] > 0) & (rows["variant"] != "as described") & rows["paper_val"].notna()]
+    apart = run[run["apart"].astype(bool) & run["difference"].notna()]
+    if apart.empty:
+        return None
+    correlation = run["paper_val"].corr(run["ours_val"], method="spearman")
+    return {
+        "apart": len(apart),
+        "below": int((apart["difference"] * apart["paper_difference"] > 0).sum()),
+        "networks": len(run),
+        "correlation": float(correlation),
     }
 
 

@@ -127,6 +127,17 @@ def test_the_best_network_and_the_sides_are_those_of_the_rows(laptop):
     assert [words.partition(" (paper")[0] for words in found["untrained"]] == list(untrained["label"])
 
 
+def test_the_pattern_counts_the_networks_that_the_paper_tells_from_its_baseline(laptop):
+    """Nine of them, all below it in the paper; ours are counted by hand."""
+    rows = laptop.rows[(laptop.rows["variant"] != "as described") & laptop.rows["paper_val"].notna()]
+    below = rows.loc[rows["apart"].astype(bool) & (rows["difference"] < 0), "label"]
+    found = numbers(laptop)["pattern"]
+    assert (found["apart"], found["below"], found["networks"]) == (9, len(below), 15)
+    ranks = rows[["paper_val", "ours_val"]].rank()
+    assert found["correlation"] == pytest.approx(np.corrcoef(ranks.to_numpy().T)[0, 1])
+    assert numbers(Board.of("demo"))["pattern"] is None
+
+
 def test_the_author_stood_elsewhere_where_the_profile_stops(laptop):
     log = author_log("model_v3").set_index("iteration")["val_accuracy"]
     there = numbers(laptop)["author_there"]
