@@ -151,6 +151,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
     author: Look = {"color": GREY, "linewidth": 1.1}
     stop_line: Look = {"color": INK, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
     entries: dict[str, Look] = {}
+    others = {"the author's log, whole": author}
     for place, ((label, ours, log), (loss, val)) in enumerate(zip(curves, pairs, strict=False)):
         stops = sorted({int(history["iteration"].max()) for _, history in ours})
         end = max([PAPER_ITERATIONS, *stops, *log["iteration"]])
@@ -162,6 +163,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
             for stop in stops:
                 if stop < end:
                     ax.axvline(stop, **stop_line)
+                    others["a run that has come so far"] = stop_line
             style.square_root_axis(ax, end, 0.3)
             ax.tick_params(labelsize=7)
             if place >= len(curves) - beside:
@@ -174,8 +176,7 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
         style.chance_line(val)
         val.set(ylim=(0, 100), yticks=[0, 50, 100])
         val.set_ylabel("val, %", fontsize=7.5)
-    others = {"the author's log, whole": author, "a run that has come so far": stop_line, style.GUESSING: style.DOTTED}
-    style.legend(figure, {**dict(sorted(entries.items())), **others})
+    style.legend(figure, {**dict(sorted(entries.items())), **others, style.GUESSING: style.DOTTED})
     return figure
 
 
