@@ -249,7 +249,7 @@ def summary(judgements: Sequence[Likeness]) -> str:
         for verdict in ("agrees", "differs", "undecided", "not compared")
     }
     agree, differ = (
-        f"{len(found)} {words}{f' ({listed(_with_seeds(found))})' if found else ''}"
+        f"{len(found)} {words}{f' ({listed(_with_seeds(found, judgements))})' if found else ''}"
         for found, words in ((by_verdict["agrees"], "in agreement"), (by_verdict["differs"], "different"))
     )
     said = (
@@ -265,12 +265,13 @@ def summary(judgements: Sequence[Likeness]) -> str:
     return said
 
 
-def _with_seeds(judgements: Iterable[Likeness]) -> list[str]:
-    """List rows, each once, with its seeds where it is not seed 0 alone."""
+def _with_seeds(judgements: Iterable[Likeness], among: Iterable[Likeness]) -> list[str]:
+    """List rows, each once, with its seeds where seed 0 is not the only one of that row among all judgements."""
+    others = {judged.experiment.label for judged in among if judged.seed}
     seeds: dict[str, list[int]] = {}
     for judged in judgements:
         seeds.setdefault(judged.experiment.label, []).append(judged.seed)
-    return [label if own == [0] else f"{label} ({seed_words(own)})" for label, own in seeds.items()]
+    return [f"{label} ({seed_words(own)})" if label in others else label for label, own in seeds.items()]
 
 
 def source_words(
