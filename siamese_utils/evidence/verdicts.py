@@ -22,7 +22,7 @@ import numpy as np
 
 from ..config import load_experiment
 from ..text import listed, number, signed
-from .claims import Against, Claim
+from .claims import Against, Claim, Training
 from .comparisons import Comparison, Untested, Verdict, compare, compare_level
 from .estimates import Estimate, Evidence
 from .power import needs
@@ -104,8 +104,10 @@ def _judgement(variant: str, claim: Claim, evidence: Evidence, found: Comparison
         words += f" {degenerate_words(degenerate)}"
     if evidence.profile.dataset == "synthetic":
         return made("not testable", f"Drawn characters say nothing about the paper. What came out: {words}")
-    if degenerate and isinstance(claim.check, Against) and claim.check.measure == "early":
-        return made("not testable", f"{degenerate_words(degenerate)} Nothing can be said of its speed.", p=np.nan)
+    is_early = isinstance(claim.check, Against) and claim.check.measure == "early"
+    if degenerate and (is_early or isinstance(claim.check, Training)):
+        words = f"{degenerate_words(degenerate)} Nothing can be said of its {'speed' if is_early else 'steadiness'}."
+        return made("not testable", words, p=np.nan)
     return made(verdict, words, needs=needs(decisive, len(p)) if verdict == "undecided" else "")
 
 

@@ -475,6 +475,24 @@ def test_drawn_characters_give_no_verdict_on_the_paper():
     assert "What came out" in found.words
 
 
+@pytest.mark.parametrize(
+    ("check", "of"),
+    [
+        (Training(kind="unsteady", of=("mlp",), than=("baseline",)), "steadiness"),
+        (Against(kind="below", of=("mlp",), than=("baseline",), measure="early"), "speed"),
+    ],
+)
+def test_of_a_network_that_did_not_train_neither_speed_nor_steadiness_is_judged(check, of):
+    made = evidence()
+    blank = {
+        seed: replace(facts, scores=facts.scores | {("strict", "val", 20): (0, 10_000)})
+        for seed, facts in made.facts["mlp"].items()
+    }
+    (found,) = judge([claim(check)], Evidence(made.profile, {**made.facts, "mlp": blank}))
+    assert found.verdict == "not testable"
+    assert found.words.endswith(f"Nothing can be said of its {of}.")
+
+
 def test_an_unsteady_training_needs_enough_checks():
     check = Training(kind="unsteady", of=("mlp",), than=("baseline",))
     few = {"mlp": {"checks": 4}, "baseline": {"checks": 4}}
