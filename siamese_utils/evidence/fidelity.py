@@ -1,5 +1,6 @@
 """Is this the author's training? Our runs at the full protocol beside the logs; see `likeness` for the statistic."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -253,8 +254,8 @@ def summary(judgements: Sequence[Likeness]) -> str:
         for found, words in ((by_verdict["agrees"], "in agreement"), (by_verdict["differs"], "different"))
     )
     said = (
-        f"Runs beside the author’s log: {agree}, {differ}, {len(by_verdict['undecided'])} undecided, "
-        f"{len(by_verdict['not compared'])} without a log of this network."
+        f"Runs beside the author’s log, all seeds where none is named: {agree}, {differ}, "
+        f"{len(by_verdict['undecided'])} undecided, {len(by_verdict['not compared'])} without a log of this network."
     )
     firsts = [abs(j.first) for j in judgements if j.first is not None]
     if firsts:
@@ -266,12 +267,12 @@ def summary(judgements: Sequence[Likeness]) -> str:
 
 
 def _with_seeds(judgements: Iterable[Likeness], among: Iterable[Likeness]) -> list[str]:
-    """List rows, each once, with its seeds where seed 0 is not the only one of that row among all judgements."""
-    others = {judged.experiment.label for judged in among if judged.seed}
+    """List rows, each once, with its seeds where these are not all that were judged of it."""
+    every = Counter(judged.experiment.label for judged in among)
     seeds: dict[str, list[int]] = {}
     for judged in judgements:
         seeds.setdefault(judged.experiment.label, []).append(judged.seed)
-    return [f"{label} ({seed_words(own)})" if label in others else label for label, own in seeds.items()]
+    return [f"{label} ({seed_words(own)})" if len(own) < every[label] else label for label, own in seeds.items()]
 
 
 def source_words(

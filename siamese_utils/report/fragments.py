@@ -121,8 +121,10 @@ class _Renderer(IPythonRenderer):
 
 def _formula(tex: str, display: str) -> str:
     """Convert TeX to MathML, or show it as it is written where that fails, by errors of many kinds."""
+    # as TeX sets it; else MathML joins it to what stands beside it: "log2"
+    spaced = re.sub(r"(?<=[\w}]) *(?=\\log\b)", r"\\,", re.sub(r"\\log *(?=\w)", r"\\log\\,", tex))
     try:
-        return str(piece("mathml", to_mathml(tex, display=display)))
+        return str(piece("mathml", to_mathml(spaced, display=display)))
     except Exception:
         return str(piece("formula", tex))
 

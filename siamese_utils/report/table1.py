@@ -40,7 +40,10 @@ def accuracy_words(row: Any) -> str:
             return "not run"
         return f"{now.standing.ours.in_words} at iteration {now.iteration:,}" if now.standing else now.in_words
     words = Interval(row["ours_val"], row["low"], row["high"]).in_words
-    return words if row["seeds"] == 1 else f"{words}, seeds {row['seed_low']:.1f}–{row['seed_high']:.1f}"
+    ends = dict.fromkeys(f"{row[end]:.1f}" for end in ("seed_low", "seed_high"))
+    if row["seeds"] > 1:
+        words += f", {'seeds' if len(ends) > 1 else 'every seed'} {'–'.join(ends)}"
+    return words
 
 
 def difference_words(row: Any) -> str:

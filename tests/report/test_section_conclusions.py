@@ -42,7 +42,7 @@ def test_networks_stand_under_what_became_of_the_papers_word():
     assert otherwise.endswith("the paper −7.2 (within the noise of its 250 episodes).")
     assert len(found["As in the paper"]) == 2
     small = parts(conclusion(board(profile="laptop"), SECTION))
-    assert len(small["Above, below or level as in the paper, its figure not confirmed"]) >= 2
+    assert len(small["Above, below or level as in the paper, its figure refuted or open"]) >= 2
     assert "As in the paper" not in small
 
 
