@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 from ...config import PAPER_ITERATIONS
 from ...evidence.fidelity import Curves
 from . import style
+from .curves import MARKED
 from .style import BLUE, GREY, INK, ORANGE, Look, styled
 
 # pairs of panels, side by side
@@ -18,9 +19,9 @@ PAIRS = 2
 ROW = "row of Table 1"
 # of a curve by its run's seed: first, second, third
 SEEDS: tuple[Look, ...] = (
-    {"color": BLUE, "marker": "o", "markersize": 2.2, "linewidth": 1.1},
-    {"color": ORANGE, "marker": "s", "markersize": 1.8, "linewidth": 1.0, "linestyle": "--"},
-    {"color": INK, "marker": "^", "markersize": 2.0, "linewidth": 0.9, "linestyle": "-."},
+    {"color": BLUE, "marker": "o", "markersize": 2.6, "linewidth": 0.8},
+    {"color": ORANGE, "marker": "s", "markersize": 2.4, "linewidth": 0.8, "linestyle": "--"},
+    {"color": INK, "marker": "^", "markersize": 2.6, "linewidth": 0.8, "linestyle": "-."},
 )
 
 
@@ -148,7 +149,8 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
     pairs = axes.reshape(-1, 2)
     for ax in pairs[len(curves) :].flat:
         ax.remove()
-    author: Look = {"color": GREY, "linewidth": 1.1}
+    # above ours, or three seeds would hide it
+    author: Look = {"color": GREY, "linewidth": 1.8, "alpha": 0.8, "zorder": 4}
     stop_line: Look = {"color": INK, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
     entries: dict[str, Look] = {}
     others = {"the author's log, whole": author}
@@ -159,7 +161,8 @@ def curve_figure(curves: Sequence[Curves]) -> Figure:
             ax.plot(log["iteration"], scale * log[column], **author)
             for seed, history in ours:
                 look = entries.setdefault(f"here, seed {seed}", SEEDS[seed % len(SEEDS)])
-                ax.plot(history["iteration"], scale * history[column], clip_on=False, zorder=3, **look)
+                every = None if len(history) <= MARKED else len(history) // 5
+                ax.plot(history["iteration"], scale * history[column], markevery=every, clip_on=False, zorder=3, **look)
             for stop in stops:
                 if stop < end:
                     ax.axvline(stop, **stop_line)
