@@ -80,7 +80,7 @@ def test_at_the_authors_protocol_a_finding_stands_beside_the_log(monkeypatch):
 
     def beside_the_log(*judged):
         monkeypatch.setattr(module, "likenesses", lambda _: list(judged))
-        return findings(numbers(Board.of("paper")))[1]
+        return next(words for words in findings(numbers(Board.of("paper"))) if words.startswith("Check by check, "))
 
     agreeing = [
         replace(one, iteration=5000, verdict="agrees"),
