@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..config import Experiment, load_experiment, load_matrix, load_profile
+from ..config import PAPER_ITERATIONS, Experiment, load_experiment, load_matrix, load_profile
 from ..schema import name_list, seed_list
 from ..text import JOIN, device_words, listed, seed_words, signed
 from ..training.provenance import ORIGIN_COLUMNS
@@ -121,6 +121,11 @@ def mlp_orders() -> list[tuple[Experiment, int, pd.DataFrame]]:
     """Find the MLP's runs with BatchNorm before ReLU, then as its author had it; as in `histories`."""
     mlp = load_experiment("mlp")
     return histories([other_order(mlp), mlp])
+
+
+def last_ten(checks: pd.DataFrame) -> pd.Series:
+    """Pick the val accuracies in %, (10,), at the last ten checks up to iteration 5,000 of a history or a log."""
+    return 100 * checks.loc[checks["iteration"].between(4100, PAPER_ITERATIONS), "val_accuracy"]
 
 
 # ---- a run beside its log ------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from ..evidence.claims import FirstLoss, load_claims
 from ..evidence.estimates import LEARNED, resolution
 from ..evidence.fidelity import Likeness, summary
 from ..evidence.first_loss import granularity
-from .findings import author_there
+from .findings import author_there, pattern
 from .rendering import render_html
 from .tables import pooled
 
@@ -101,8 +101,7 @@ def table_1(board: Board) -> Markup:
     run = variants[variants["seeds"] > 0]
     # the paper's number is that of the network as run
     as_run = variants[variants["variant"] != "as described"]
-    told_apart = as_run[as_run["apart"].astype(bool) & as_run["difference"].notna()]
-    correlation, by_luck = _rank_correlation(rows[rows["variant"] != "as described"])
+    order = pattern(rows)
     return render_html(
         "conclusions/table_1.html.j2",
         profile=board.profile,
@@ -112,26 +111,19 @@ def table_1(board: Board) -> Markup:
         missing=list(variants.loc[variants["seeds"] == 0, "label"]),
         above_in_paper=[load_experiment(name) for name in as_run.loc[as_run["paper_difference"] > 0, "experiment"]],
         above=run[run["difference_low"] > 0].sort_values("difference", ascending=False).to_dict("records"),
-        correlation=correlation,
-        by_luck=by_luck,
-        told_apart=len(told_apart),
-        told_apart_below=int((told_apart["difference"] < 0).sum()),
+        order=order,
+        by_luck=_by_luck(rows[rows["variant"] != "as described"], order["correlation"]),
         shuffles=SHUFFLES,
         variants=len(as_run),
         apart=int(as_run["apart"].sum()),
     )
 
 
-def _rank_correlation(rows: pd.DataFrame) -> tuple[float, float]:
-    """Correlate the ranks of the paper's val accuracies and ours (Spearman); count the shuffled tables, of `SHUFFLES`,
-    that reach as much.
-
-    NaN for fewer than three networks.
-    """
-    both = rows.loc[rows["ours_val"].notna(), ["paper_val", "ours_val"]].rank()
-    if len(both) < 3:
-        return float("nan"), float("nan")
-    paper, ours = both.to_numpy().T
-    rho, rng = np.corrcoef(paper, ours)[0, 1], np.random.default_rng(0)
+def _by_luck(rows: pd.DataFrame, correlation: float) -> int:
+    """Count the shuffled tables, of `SHUFFLES`, whose ranks correlate with ours as much as the paper's."""
+    if np.isnan(correlation):
+        return 0
+    paper, ours = rows.loc[rows["ours_val"].notna(), ["paper_val", "ours_val"]].rank().to_numpy().T
+    rng = np.random.default_rng(0)
     shuffled = np.array([np.corrcoef(rng.permutation(paper), ours)[0, 1] for _ in range(SHUFFLES)])
-    return float(rho), float(np.sum(shuffled >= rho))
+    return int(np.sum(shuffled >= correlation - 1e-12))

@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from ..config import Experiment, Profile, load_experiment, load_profile
+from ..config import Experiment, Profile, load_experiment, load_matrix, load_profile
 from ..evidence.author_logs import comparable_log
 from ..evidence.board import NOT_IN_TABLE, Board
 from ..evidence.claims import FirstLoss
 from ..evidence.estimates import LEARNED, Term, Z, paper_of, resolution
-from ..evidence.fidelity import Likeness, histories, likenesses
+from ..evidence.fidelity import Likeness, histories, last_ten, likenesses
 from ..evidence.likeness import WIDEST
 from ..text import number, signed
 from ..training.runs import check_iterations
@@ -59,7 +59,8 @@ def numbers(board: Board) -> dict[str, Any]:
         "author_there": author_there(board.profile),
         "paper_above": [f"{row['label']} ({number(row['paper_val'])} %)" for row in above.to_dict("records")],
         "best": _best(rows),
-        "pattern": _pattern(rows),
+        "pattern": pattern(rows),
+        "low_checks": _low_checks(),
         "leak": dict(zip(("median", "low", "high"), leak, strict=True)) if len(learned) else None,
         **_sides(rows),
     }
@@ -81,6 +82,25 @@ def author_there(profile: Profile) -> dict[str, float] | None:
     if profile.iterations not in log.index[:-1]:
         return None
     return {"there": log[profile.iterations], "end": log.iloc[-1]}
+
+
+def pattern(rows: pd.DataFrame) -> dict[str, float]:
+    """Say how far rows of a `Board` repeat the paper's order of the networks as run.
+
+    apart        networks that the paper's episodes tell from its baseline, all of them below it, and that have run
+    below        of these, the ones below the baseline here
+    networks     that have run
+    correlation  of the ranks of their accuracies, the paper's and ours (Spearman); NaN for fewer than three
+    """
+    run = rows[(rows["seeds"] > 0) & (rows["variant"] != "as described") & rows["paper_val"].notna()]
+    apart = run[run["apart"].astype(bool) & run["difference"].notna()]
+    ranks = run[["paper_val", "ours_val"]].rank()
+    return {
+        "apart": len(apart),
+        "below": int((apart["difference"] < 0).sum()),
+        "networks": len(run),
+        "correlation": float(ranks.corr().to_numpy()[0, 1]) if len(run) > 2 else float("nan"),
+    }
 
 
 def _beside_log(profile: Profile) -> dict[str, list[str]]:
@@ -191,19 +211,14 @@ def _sides(rows: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def _pattern(rows: pd.DataFrame) -> dict[str, float] | None:
-    """Count the networks, as run, that are below the baseline in the paper, and here; correlate the order of all."""
-    run = rows[(rows["seeds"] > 0) & (rows["variant"] != "as described") & rows["paper_val"].notna()]
-    apart = run[run["apart"].astype(bool) & run["difference"].notna()]
-    if apart.empty:
-        return None
-    correlation = run["paper_val"].corr(run["ours_val"], method="spearman")
-    return {
-        "apart": len(apart),
-        "below": int((apart["difference"] * apart["paper_difference"] > 0).sum()),
-        "networks": len(run),
-        "correlation": float(correlation),
-    }
+def _low_checks() -> list[str]:
+    """Name the rows whose figure in Table 1, the last check of the author's log, is the lowest of its last ten."""
+    logs = {row: last_ten(comparable_log(row)) for row in load_matrix().experiments if row.paper}
+    return [
+        f"{_short(row)} ({number(ten.iloc[-1])} %, mean {number(ten.mean())} %)"
+        for row, ten in logs.items()
+        if len(ten) and ten.iloc[-1] == ten.min()
+    ]
 
 
 def _best(rows: pd.DataFrame) -> dict[str, Any] | None:

@@ -135,7 +135,7 @@ def test_the_pattern_counts_the_networks_that_the_paper_tells_from_its_baseline(
     assert (found["apart"], found["below"], found["networks"]) == (9, len(below), 15)
     ranks = rows[["paper_val", "ours_val"]].rank()
     assert found["correlation"] == pytest.approx(np.corrcoef(ranks.to_numpy().T)[0, 1])
-    assert numbers(Board.of("demo"))["pattern"] is None
+    assert numbers(Board.of("demo"))["pattern"]["apart"] == 0
 
 
 def test_the_author_stood_elsewhere_where_the_profile_stops(laptop):
