@@ -13,7 +13,7 @@ from ..evidence.claims import FirstLoss, load_claims
 from ..evidence.estimates import LEARNED, resolution
 from ..evidence.fidelity import Likeness, summary
 from ..evidence.first_loss import granularity
-from .findings import author_there, pattern
+from .findings import author_there, pattern, run_as_the_author
 from .rendering import render_html
 from .tables import pooled
 
@@ -112,7 +112,7 @@ def table_1(board: Board) -> Markup:
         above_in_paper=[load_experiment(name) for name in as_run.loc[as_run["paper_difference"] > 0, "experiment"]],
         above=run[run["difference_low"] > 0].sort_values("difference", ascending=False).to_dict("records"),
         order=order,
-        by_luck=_by_luck(rows[rows["variant"] != "as described"], order["correlation"]),
+        by_luck=_by_luck(run_as_the_author(rows), order["correlation"]),
         shuffles=SHUFFLES,
         variants=len(as_run),
         apart=int(as_run["apart"].sum()),
@@ -123,7 +123,7 @@ def _by_luck(rows: pd.DataFrame, correlation: float) -> int:
     """Count the shuffled tables, of `SHUFFLES`, whose ranks correlate with ours as much as the paper's."""
     if np.isnan(correlation):
         return 0
-    paper, ours = rows.loc[rows["ours_val"].notna(), ["paper_val", "ours_val"]].rank().to_numpy().T
+    paper, ours = rows[["paper_val", "ours_val"]].rank().to_numpy().T
     rng = np.random.default_rng(0)
     shuffled = np.array([np.corrcoef(rng.permutation(paper), ours)[0, 1] for _ in range(SHUFFLES)])
     return int(np.sum(shuffled >= correlation - 1e-12))

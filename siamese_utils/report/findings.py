@@ -84,6 +84,11 @@ def author_there(profile: Profile) -> dict[str, float] | None:
     return {"there": log[profile.iterations], "end": log.iloc[-1]}
 
 
+def run_as_the_author(rows: pd.DataFrame) -> pd.DataFrame:
+    """Select the networks that have run here and are those of the paper's numbers, from rows of a `Board`."""
+    return rows[(rows["seeds"] > 0) & (rows["variant"] != "as described") & rows["paper_val"].notna()]
+
+
 def pattern(rows: pd.DataFrame) -> dict[str, float]:
     """Say how far rows of a `Board` repeat the paper's order of the networks as run.
 
@@ -92,7 +97,7 @@ def pattern(rows: pd.DataFrame) -> dict[str, float]:
     networks     that have run
     correlation  of the ranks of their accuracies, the paper's and ours (Spearman); NaN for fewer than three
     """
-    run = rows[(rows["seeds"] > 0) & (rows["variant"] != "as described") & rows["paper_val"].notna()]
+    run = run_as_the_author(rows)
     apart = run[run["apart"].astype(bool) & run["difference"].notna()]
     ranks = run[["paper_val", "ours_val"]].rank()
     return {
