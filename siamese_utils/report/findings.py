@@ -61,6 +61,7 @@ def numbers(board: Board) -> dict[str, Any]:
         "best": _best(rows),
         "pattern": pattern(rows),
         "low_checks": _low_checks(),
+        "has_author_there": bool(board.rows["author_difference"].notna().any()),
         "leak": dict(zip(("median", "low", "high"), leak, strict=True)) if len(learned) else None,
         **_sides(rows),
     }

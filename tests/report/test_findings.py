@@ -138,6 +138,12 @@ def test_the_pattern_counts_the_networks_that_the_paper_tells_from_its_baseline(
     assert numbers(Board.of("demo"))["pattern"]["apart"] == 0
 
 
+def test_diamonds_are_explained_where_the_figure_has_any():
+    """The demo's iterations are in no log of the author's; the full protocol's are in all but one."""
+    assert not numbers(Board.of("demo"))["has_author_there"]
+    assert numbers(Board.of("paper"))["has_author_there"]
+
+
 def test_the_author_stood_elsewhere_where_the_profile_stops(laptop):
     log = author_log("model_v3").set_index("iteration")["val_accuracy"]
     there = numbers(laptop)["author_there"]
