@@ -1,4 +1,4 @@
-"""Which size and length shows the paper's pattern on two cores? Trials for params/profiles/laptop-1000.yaml.
+"""Which size and length shows the paper's pattern on two cores? Trials for params/profiles/laptop.yaml.
 
 Each trial trains rows of the matrix whose order the author's logs settle at iteration 1,000, on 25 of Omniglot's 30
 background alphabets, and asks for accuracy on the other five: the evaluation alphabets are not looked at.

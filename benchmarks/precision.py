@@ -24,7 +24,7 @@ from siamese_utils.training.loop import prepare_backend
 from siamese_utils.training.runs import Run
 
 RESULTS = Path(__file__).parent / "results" / "precision.csv"
-PROFILE = "laptop-1000"
+PROFILE = "laptop"
 N_IMAGES, N_EPISODES = 1536, 10_000
 
 

@@ -28,9 +28,7 @@ def each_once(values: list[Any] | None) -> list[Any] | None:
     return values and list(dict.fromkeys(values))
 
 
-ProfileOption = Annotated[
-    str, typer.Option("--profile", "-p", help="demo, laptop, laptop-1000, paper, or a YAML file's path.")
-]
+ProfileOption = Annotated[str, typer.Option("--profile", "-p", help="demo, laptop, paper, or a YAML file's path.")]
 SeedsOption = Annotated[
     list[int] | None,
     typer.Option(

@@ -19,7 +19,7 @@ from .likeness import MEASURES, LikenessVerdict, Replicates, differences, mean_d
 from .significance import Interval
 
 # the profile whose seeds are compared where the full protocol has too few
-SMALL = "laptop-1000"
+SMALL = "laptop"
 NOTHING = "Nothing has been run at the full protocol yet."
 
 

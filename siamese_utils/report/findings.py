@@ -97,16 +97,25 @@ def pattern(rows: pd.DataFrame) -> dict[str, float]:
     below        of these, the ones below the baseline here
     networks     that have run
     correlation  of the ranks of their accuracies, the paper's and ours (Spearman); NaN for fewer than three
+    logged       networks whose difference to the baseline can be read in the author's log where our training stops
+    beside_log   of the ranks of these differences, the author's there and ours; NaN for fewer than three
     """
     run = run_as_the_author(rows)
-    apart = run[run["apart"].astype(bool) & run["difference"].notna()]
-    ranks = run[["paper_val", "ours_val"]].rank()
+    known = run[run["difference"].notna()]
+    apart, logged = known[known["apart"].astype(bool)], known[known["author_difference"].notna()]
     return {
         "apart": len(apart),
         "below": int((apart["difference"] < 0).sum()),
         "networks": len(run),
-        "correlation": float(ranks.corr().to_numpy()[0, 1]) if len(run) > 2 else float("nan"),
+        "correlation": _of_ranks(run["paper_val"], run["ours_val"]),
+        "logged": len(logged),
+        "beside_log": _of_ranks(logged["author_difference"], logged["difference"]),
     }
+
+
+def _of_ranks(first: pd.Series, second: pd.Series) -> float:
+    """Correlate the ranks of two columns (Spearman); NaN for fewer than three."""
+    return float(first.rank().corr(second.rank())) if len(first) > 2 else float("nan")
 
 
 def _beside_log(profile: Profile) -> dict[str, list[str]]:

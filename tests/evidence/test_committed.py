@@ -39,7 +39,7 @@ def test_committed_runs_name_real_omniglot_and_their_commit(runs):
 
 
 def test_the_first_losses_on_omniglot_tell_the_experiments_apart(runs):
-    """At 28×28 pixels kernels are fewer than the author's, but a penalty is there or it is not."""
+    """At 48×48 pixels kernels are fewer than the author's, but a penalty is there or it is not."""
     for (name, _), run in runs.items():
         experiment = load_experiment(name)
         penalized = experiment.recipe.l2 > 0 and experiment.recipe.initializer != "zeros"

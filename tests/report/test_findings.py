@@ -111,20 +111,26 @@ def test_the_counts_are_the_boards(laptop):
     assert sum(found.values()) == len(described)
 
 
-def test_the_best_network_and_the_sides_are_those_of_the_rows(laptop):
+def test_the_best_network_and_the_untrained_are_those_of_the_rows(laptop):
     rows, found = laptop.rows.set_index("label"), numbers(laptop)
     in_table = rows[rows["group"] != "Not in Table 1"]
     assert found["best"]["label"] == in_table["ours_val"].idxmax()
-    labels = {short: load_experiment(name).label for name, short in SHORT.items()}
-    for name, sign in (("below", 1), ("otherwise", -1)):
-        assert found[name], "the committed runs have rows of each kind"
-        for words in found[name]:
-            label = words[: words.rindex(" (")]
-            row = rows.loc[labels.get(label, label)]
-            assert np.sign(row["difference"] * row["paper_difference"]) == sign
-            assert row["difference_low"] * row["difference_high"] > 0
     untrained = laptop.rows[laptop.rows["degenerate"].astype(bool)]
     assert [words.partition(" (paper")[0] for words in found["untrained"]] == list(untrained["label"])
+
+
+@pytest.mark.parametrize(("name", "sign"), [("below", 1), ("otherwise", -1)])
+def test_the_sides_are_those_of_the_rows(laptop, name, sign):
+    """No committed run is clearly on the other side than in the paper; it is where the paper's sign is turned."""
+    rows = laptop.rows.assign(paper_difference=sign * laptop.rows["paper_difference"])
+    found, rows = module._sides(rows)[name], rows.set_index("label")
+    labels = {short: load_experiment(name).label for name, short in SHORT.items()}
+    assert found
+    for words in found:
+        label = words[: words.rindex(" (")]
+        row = rows.loc[labels.get(label, label)]
+        assert np.sign(row["difference"] * row["paper_difference"]) == sign
+        assert row["difference_low"] * row["difference_high"] > 0
 
 
 def test_the_pattern_counts_the_networks_that_the_paper_tells_from_its_baseline(laptop):
@@ -135,7 +141,14 @@ def test_the_pattern_counts_the_networks_that_the_paper_tells_from_its_baseline(
     assert (found["apart"], found["below"], found["networks"]) == (9, len(below), 15)
     ranks = rows[["paper_val", "ours_val"]].rank()
     assert found["correlation"] == pytest.approx(np.corrcoef(ranks.to_numpy().T)[0, 1])
-    assert numbers(Board.of("demo"))["pattern"]["apart"] == 0
+    logged = rows[rows["author_difference"].notna()]
+    ranks = logged[["author_difference", "difference"]].rank()
+    assert found["logged"] == len(logged) == 13, "the baseline is the reference, and zeros have no log"
+    assert found["beside_log"] == pytest.approx(np.corrcoef(ranks.to_numpy().T)[0, 1])
+    assert "the author’s at iteration 1,000 by" in findings(numbers(laptop))[0]
+    nothing = numbers(Board.of("demo"))["pattern"]
+    assert nothing["apart"] == nothing["logged"] == 0
+    assert np.isnan(nothing["beside_log"])
 
 
 def test_diamonds_are_explained_where_the_figure_has_any():

