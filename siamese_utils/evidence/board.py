@@ -191,6 +191,6 @@ def compare_runs(
     The interval covers the choice of episodes and of seeds; see `estimates`. Raises ParamsError for unknown names.
 
     >>> round(compare_runs("dense-64", "baseline", "laptop").value)
-    3
+    -8
     """
     return Board.of(profile).difference(experiment, reference, measure=measure)
