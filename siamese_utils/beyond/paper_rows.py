@@ -58,12 +58,13 @@ def train_row(
 
     keep  as in `checkpoints.Parts`
 
-    The learning rate's decay is shortened in proportion to the steps, as under a profile. Raises ParamsError where
-    classes differ in how many images they have: the paper's pairs are drawn from classes of one size.
+    The learning rate's decay is shortened in proportion to the steps, also where the profile cuts it. Raises
+    ParamsError where classes differ in how many images they have: the paper's pairs are drawn from classes of one size.
     """
     experiment = load_experiment(method.experiment or "baseline")
-    length = {"image_size": split.images.shape[-1], "iterations": steps, "batch_size": pairs_of(experiment, split)}
-    shortened = profile.model_copy(update=length)
+    size, pairs = split.images.shape[-1], pairs_of(experiment, split)
+    own = {"image_size": size, "iterations": steps, "batch_size": pairs, "decay": None}
+    shortened = profile.model_copy(update=own)
     model = build_model(experiment, shortened, seed)
     parts = Parts(method, model, seed, steps, keep, on_progress)
 

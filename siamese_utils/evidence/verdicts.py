@@ -119,7 +119,7 @@ def _decide(tests: Sequence[Test], p: Mapping[str, float]) -> tuple[Verdict, Tes
     refuting = [test for test in tests if test.p_refute < test.p_confirm]
     if refuting and p[(strongest := min(refuting, key=lambda test: test.p_refute)).key] < LEVEL:
         return "not reproduced", strongest
-    weakest = max(tests, key=lambda test: test.p_confirm)
+    weakest = max(tests, key=lambda test: (test.p_confirm, -test.p_refute))
     return "reproduced" if not refuting and p[weakest.key] < LEVEL else "undecided", weakest
 
 

@@ -95,6 +95,7 @@ def pattern(rows: pd.DataFrame) -> dict[str, float]:
 
     apart        networks that the paper's episodes tell from its baseline, all of them below it, and that have run
     below        of these, the ones below the baseline here
+    clearly      of these, the ones whose 95 % interval leaves out zero
     networks     that have run
     correlation  of the ranks of their accuracies, the paper's and ours (Spearman); NaN for fewer than three
     logged       networks whose difference to the baseline can be read in the author's log where our training stops
@@ -106,6 +107,7 @@ def pattern(rows: pd.DataFrame) -> dict[str, float]:
     return {
         "apart": len(apart),
         "below": int((apart["difference"] < 0).sum()),
+        "clearly": int((apart["difference_high"] < 0).sum()),
         "networks": len(run),
         "correlation": _of_ranks(run["paper_val"], run["ours_val"]),
         "logged": len(logged),

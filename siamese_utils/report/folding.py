@@ -1,7 +1,8 @@
 """What a reader does not need at first is folded on the page, and what it says elsewhere is left out.
 
 A part of a notebook, from one ## heading to the next, is open if it is the first, or shows a figure, a verdict or an
-error. A cell tagged "open" or "fold" decides otherwise for its part. The cells of a solution are folded together.
+error. A cell tagged "open" or "fold" decides otherwise for its part. The cells of a solution are folded together, and
+so are neighbouring questions, and cells tagged "aside" under the bold words that they begin with.
 """
 
 from bs4 import BeautifulSoup, Tag
@@ -9,17 +10,15 @@ from bs4 import BeautifulSoup, Tag
 from ..text import how_many
 from .rendering import piece
 
-# rows; a longer table is folded under its caption
-LONG = 3
 OPEN = "img:not(.solution img), ul.claims, div.error, div.celltag_papermill-error-cell-tag, div.celltag_open"
 FOLD = "div.celltag_fold"
-SOLUTION = "div.celltag_solution"
+SOLUTION, ASIDE, QUESTION = "div.celltag_solution", "div.celltag_aside", "div.text-cell:has(details.choice)"
 # said once, at the top
 SAID = "p.about, div.banner.alert, p.caption.protocol"
 
 
 def shorten(soup: BeautifulSoup) -> None:
-    """Leave out what the top of the page says, and fold where figures and tables come from; fold long tables."""
+    """Leave out what the top of the page says, fold tables under their captions, and fold what figures come from."""
     for said in soup.select(SAID):
         said.decompose()
     for empty in soup.select("div.rich:empty"):
@@ -35,8 +34,7 @@ def shorten(soup: BeautifulSoup) -> None:
     for origin in soup.select("p.figure-origin > small, caption > small"):
         _fold_origin(soup, origin)
     for table in soup.select("table.dataframe"):
-        if len(table.select("tbody > tr")) > LONG:
-            _fold_table(soup, table)
+        _fold_table(soup, table)
 
 
 def shorten_notebook(soup: BeautifulSoup, *, failed: bool) -> None:
@@ -49,20 +47,22 @@ def shorten_notebook(soup: BeautifulSoup, *, failed: bool) -> None:
         count = len(claims.find_all("li", recursive=False))
         _fold(soup, claims, "fold", f"{how_many(count, 'claim')} of the paper, with verdict and reason")
     shorten(soup)
-    _fold_solutions(soup)
+    _fold_neighbours(soup, "solution", SOLUTION, "Solution")
+    _fold_neighbours(soup, "question", QUESTION, "Check yourself")
+    _fold_neighbours(soup, "aside", ASIDE)
+    for fold in soup.select("details.fold:has(.error)"):
+        fold["open"] = ""
     _fold_parts(soup, failed=failed)
 
 
-def _fold_solutions(soup: BeautifulSoup) -> None:
-    """Fold the neighbouring cells of a solution together, open where one failed."""
-    for cell in soup.select(SOLUTION):
-        before = cell.find_previous_sibling()
-        if before and "solution" in before.get_attribute_list("class"):
+def _fold_neighbours(soup: BeautifulSoup, kind: str, cells: str, title: str = "") -> None:
+    """Fold neighbouring cells of a kind together; without a title, each that begins with bold words begins a fold."""
+    for cell in soup.select(cells):
+        bold, before = cell.select_one("p:first-child > strong:first-child"), cell.find_previous_sibling()
+        if before and kind in before.get_attribute_list("class") and (title or not bold):
             before.append(cell)
         else:
-            _fold(soup, cell, "fold solution", "Solution")
-    for fold in soup.select("details.solution:has(.error)"):
-        fold["open"] = ""
+            _fold(soup, cell, f"fold {kind}", title or (bold.get_text().rstrip(".") if bold else "More"))
 
 
 def _fold_origin(soup: BeautifulSoup, origin: Tag) -> None:
@@ -82,7 +82,10 @@ def _fold_table(soup: BeautifulSoup, table: Tag) -> None:
     # its box scrolls
     box = table.find_parent(class_="scroll") or table
     assert isinstance(box, Tag)
-    _fold(soup, box, "long-table", f"Table: {' '.join(''.join(map(str, words)).split()) or 'all rows'}")
+    first, full_stop, rest = " ".join("".join(map(str, words)).split()).partition(". ")
+    if caption and rest:
+        caption.insert(0, f"{rest} ")
+    _fold(soup, box, "fold", f"Table: {first or 'all rows'}{full_stop.strip()}")
 
 
 def _fold(soup: BeautifulSoup, content: Tag, kind: str, words: str) -> None:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from browser import DESK, chromium, opened
 from bs4 import BeautifulSoup
 from conftest import ROOT
 
@@ -65,6 +66,17 @@ def test_the_committed_laptop_report_is_whole_and_small():
     committed = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".keras"]
     assert sum(path.stat().st_size for path in committed) < MEGABYTES * 1e6
     assert (folder / "index.html").is_file()
+
+
+@pytest.mark.parametrize("profile", ["laptop", "paper"])
+def test_a_committed_page_can_be_read(profile):
+    """At a desk, as it opens: half of the 27,500 words and 101,700 pixels that it had before its parts were folded."""
+    with (
+        chromium(viewport=DESK) as context,
+        opened(context, ROOT / "reports" / profile / "index.html") as page,
+    ):
+        assert len(page.locator("main").inner_text().split()) < 27_500 / 2
+        assert page.evaluate("document.documentElement.scrollHeight") < 101_700 / 2
 
 
 def test_the_committed_baseline_follows_the_authors_log():

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from siamese_utils.config import load_experiment, load_matrix, load_profile
 from siamese_utils.errors import ParamsError
-from siamese_utils.evidence import claims, power
+from siamese_utils.evidence import claims, power, verdicts
 from siamese_utils.evidence.claims import Absolute, Against, Claim, FirstLoss, Ordered, Training, load_claims
 from siamese_utils.evidence.comparisons import compare
 from siamese_utils.evidence.estimates import Evidence, Term, resolution
@@ -536,6 +537,11 @@ def test_accuracy_that_rises_with_the_number_of_classes_refutes_that_it_falls():
     assert found.verdict == "not reproduced"
     decides = "this one does not: Accuracy at 10 ways minus 20 ways: −20.0 points"
     assert found.words.startswith(f"All 3 comparisons must hold; {decides}")
+
+
+def test_of_equally_weak_comparisons_the_one_nearest_to_refuted_is_named():
+    near, nearest = (SimpleNamespace(key=key, p_confirm=1.0, p_refute=p) for key, p in (("a", 0.2), ("b", 0.01)))
+    assert verdicts._decide([near, nearest], {"a": 1.0, "b": 1.0}) == ("undecided", nearest)
 
 
 def test_a_fact_that_is_refuted_refutes_whatever_it_is_a_part_of():

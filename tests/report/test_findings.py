@@ -138,6 +138,7 @@ def test_the_pattern_counts_the_networks_that_the_paper_tells_from_its_baseline(
     rows = laptop.rows[(laptop.rows["variant"] != "as described") & laptop.rows["paper_val"].notna()]
     below = rows.loc[rows["apart"].astype(bool) & (rows["difference"] < 0), "label"]
     found = numbers(laptop)["pattern"]
+    assert found["clearly"] == len(rows[rows["apart"].astype(bool) & (rows["difference_high"] < 0)])
     assert (found["apart"], found["below"], found["networks"]) == (9, len(below), 15)
     ranks = rows[["paper_val", "ours_val"]].rank()
     assert found["correlation"] == pytest.approx(np.corrcoef(ranks.to_numpy().T)[0, 1])

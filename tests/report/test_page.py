@@ -164,6 +164,21 @@ def test_a_part_is_open_where_it_comes_first_or_shows_something(executed, report
     assert "train" in text_of(parts[1])
 
 
+def test_asides_and_questions_are_folded_under_their_titles(executed, reports):
+    aside = {"metadata": {"tags": ["aside"]}}
+    question = '**Check yourself.** Which?\n\n<details class="choice"><summary>A. This.</summary>Right.</details>'
+    cells = [new_markdown_cell("# 4.3\n\n## 1. The result\n\nText.")]
+    cells += [new_markdown_cell(f"**{words}.** One.", **aside) for words in ("How to read", "How to compare")]
+    cells += [new_markdown_cell("More of it.", **aside), new_markdown_cell("Seen.")]
+    cells += [new_markdown_cell(question), new_markdown_cell(question)]
+    write_notebook(reports / "demo" / "notebooks", "04_more", cells)
+    page = BeautifulSoup(build_report(executed).read_text(), "html.parser")
+    folds = page.select("#nb-04_more details.fold")
+    assert [text_of(fold.summary) for fold in folds] == ["How to read", "How to compare", "Check yourself"]
+    assert [len(fold.select(".text-cell")) for fold in folds] == [1, 2, 2]
+    assert not any(fold.has_attr("open") for fold in folds)
+
+
 def test_what_the_top_says_is_not_repeated_and_origins_are_folded(executed, reports):
     about = '<p class="about">Profile demo</p><div class="banner alert">Not the paper’s protocol: small.</div>'
     rule = '<details class="rule"><p class="caption">How a verdict comes about: each claim …</p></details>'
@@ -184,7 +199,7 @@ def test_what_the_top_says_is_not_repeated_and_origins_are_folded(executed, repo
     assert "Val: new characters." not in text_of(section)
     assert text_of(section.select_one(".figure-origin")) == "A figure. Source Profile demo · seed 0"
     assert text_of(section.select_one(".figure-origin > details.source > span")) == "Profile demo · seed 0"
-    assert text_of(section.select_one("details.long-table > summary")) == "Table: All rows."
+    assert text_of(section.select_one("details.fold > summary")) == "Table: All rows."
 
 
 def test_a_failed_notebook_is_shown_with_its_error(page):

@@ -16,7 +16,7 @@
     });
   };
   toggle("show-code", "details.code", ["Show code", "Hide code"]);
-  toggle("open-all", "details:is(.part, .fold, .long-table)", ["Open all", "Fold again"]);
+  toggle("open-all", "details:is(.part, .fold)", ["Open all", "Fold again"]);
 
   const contents = document.querySelector(".toc details");
   const wide = window.matchMedia("(min-width: 64rem)");
