@@ -7,9 +7,9 @@ from conftest import ROOT
 
 from siamese_utils.beyond.config import load_method
 from siamese_utils.beyond.runs import method_folder
-from siamese_utils.config import key_hash, load_experiment, load_matrix, load_profile
-from siamese_utils.evidence.factorial import cells, shortened
-from siamese_utils.training.runs import run_folder
+from siamese_utils.cli.verify import _row_of
+from siamese_utils.config import key_hash, load_experiment, load_profile
+from siamese_utils.training.runs import Run, run_folder
 
 PLACES = ("laptop/results", "paper/results", "paper/under_way")
 PAPER_RUNS = [run for place in PLACES for run in (ROOT / "reports" / place).iterdir() if not run.name.startswith(".")]
@@ -43,11 +43,8 @@ def test_a_run_of_the_matrix_is_named_after_its_key(folder):
     if folder.name in NO_LONGER_A_ROW:
         assert folder.name.endswith(key_hash(key))
         return
-    every = {e.name: e for e in (*load_matrix().experiments, *cells().values())}
-    profile = load_profile(folder.parents[1].name)
-    if key["experiment"].startswith("factorial-"):
-        profile = shortened(profile)
-    found, expected = run_folder(every[key["experiment"]], profile, key["seed"])
+    experiment, profile = _row_of(Run(folder), load_profile(folder.parents[1].name))
+    found, expected = run_folder(experiment, profile, key["seed"])
     assert found.name == folder.name
     assert expected == key
 
